@@ -1,0 +1,23 @@
+"""The one error and the one warning that whylight raises on purpose."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class WhylightError(Exception):
+    """Bad input of any kind: a model, an image, a dataset or an option that cannot be used.
+
+    The message is one line. It names the file, row, column, layer or function at fault, says what was
+    found and what was expected, and, where there is one, the next step.
+    """
+
+
+class WhylightWarning(UserWarning):
+    """Something the user should know although the work goes on (NaN weights, ignored augmentation)."""
+
+
+def nearest(name: str, known: Iterable[str], count: int = 3) -> str:
+    """The names of ``known`` that are most like ``name``, quoted and joined, for an error message."""
+    known = list(known)
+    close = difflib.get_close_matches(name, known, count, cutoff=0.3) or known[:count]
+    return ", ".join(repr(candidate) for candidate in close)

@@ -1,0 +1,326 @@
+"""Building ONNX graphs: operators are called like functions, shapes are known at every step.
+
+Every part of whylight that writes ONNX (the nnabla functions, the derivative rules, the methods) writes it
+through one `GraphBuilder`::
+
+    op = GraphBuilder()
+    x = op.input("x", ("N", 3, 8, 8))
+    y = op.Relu(op.Mul(x, 2.0))
+
+An operator is called by its ONNX name. Its inputs may be tensors, numpy arrays, Python numbers (they take the
+type of the first tensor) or lists of integers (axes, shapes: int64); its attributes are keywords. The result is a
+`Tensor` that knows its name, its shape and its type, from the operator's own inference in the ``onnx`` package.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, TypeProto, helper, numpy_helper
+from onnx.defs import SchemaError, get_schema
+from onnx.shape_inference import InferenceError, infer_node_outputs, infer_shapes
+
+from whylight.errors import WhylightError
+
+OPSET = 20
+"""The ONNX operator set of every graph whylight writes: the newest one that all current runtimes have."""
+IR_VERSION = 9
+"""The ONNX file version that belongs to `OPSET`."""
+
+BATCH = "N"
+"""The name of the dynamic batch axis."""
+
+Extent = int | str | None
+"""One axis of a shape: its size, the name of a symbolic size, or None where nothing is known."""
+Shape = tuple[Extent, ...]
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A value of the graph: its name, shape and element type, and its content where that is a constant."""
+
+    name: str
+    shape: Shape
+    dtype: np.dtype[Any]
+    value: np.ndarray[Any, Any] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def rank(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    def size(self, axis: int) -> int:
+        """The static size of one axis.
+
+        Raises:
+            WhylightError: the size is symbolic or unknown.
+        """
+        extent = self.shape[axis]
+        if not isinstance(extent, int):
+            raise WhylightError(
+                f"'{self.name}': axis {axis} of shape {self.shape} has no fixed size, and one is needed"
+            )
+        return extent
+
+
+Operand = Tensor | np.ndarray[Any, Any] | float | Sequence[int] | None
+
+
+class GraphBuilder:
+    """An ONNX graph under construction."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.tensors: dict[str, Tensor] = {}
+        self.inputs: list[Tensor] = []
+        self._initializers: dict[str, onnx.TensorProto] = {}
+        self._small_constants: dict[tuple[str, tuple[int, ...], bytes], Tensor] = {}
+        self._scope = ""
+        self._counters: dict[str, int] = {}
+
+    @classmethod
+    def extending(cls, model: onnx.ModelProto) -> "GraphBuilder":
+        """A builder that goes on where ``model`` ends; all of its tensors are in ``tensors`` by name.
+
+        Raises:
+            WhylightError: the type or rank of a tensor cannot be inferred.
+        """
+        builder = cls()
+        builder.nodes = list(model.graph.node)
+        builder._initializers = {tensor.name: tensor for tensor in model.graph.initializer}
+        for initializer in model.graph.initializer:
+            dtype = np.dtype(helper.tensor_dtype_to_np_dtype(initializer.data_type))
+            value = numpy_helper.to_array(initializer) if initializer.data_type != TensorProto.UNDEFINED else None
+            builder._add(Tensor(initializer.name, tuple(initializer.dims), dtype, value))
+        for info in infer_types(model):
+            if info.name not in builder.tensors:
+                builder._add(_tensor_of_type(info.name, info.type))
+        builder.inputs = [
+            builder.tensors[info.name] for info in model.graph.input if info.name not in builder._initializers
+        ]
+        return builder
+
+    def input(self, name: str, shape: Shape, dtype: Any = np.float32) -> Tensor:
+        """Declare a graph input."""
+        tensor = self._add(Tensor(name, shape, np.dtype(dtype)))
+        self.inputs.append(tensor)
+        return tensor
+
+    def initializer(self, name: str, value: np.ndarray[Any, Any]) -> Tensor:
+        """A named constant, such as a parameter of the model."""
+        tensor = self._add(Tensor(name, value.shape, value.dtype, value))
+        self._initializers[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
+        return tensor
+
+    def constant(self, value: Any, dtype: Any = None) -> Tensor:
+        """An unnamed constant; small equal ones are shared."""
+        array = np.asarray(value, dtype)
+        key = (array.dtype.str, array.shape, array.tobytes() if array.size <= 64 else str(id(array)).encode())
+        if array.size > 64 or key not in self._small_constants:
+            self._small_constants[key] = self.initializer(self.unique("constant"), array)
+        return self._small_constants[key]
+
+    def __getattr__(self, op_type: str) -> Callable[..., Tensor]:
+        """``op.Relu(x)``: append one ONNX node with one output."""
+        if not op_type[:1].isupper():
+            raise AttributeError(op_type)
+
+        def call(*operands: Operand, **attributes: Any) -> Tensor:
+            return self.node(op_type, operands, 1, **attributes)[0]
+
+        return call
+
+    def node(self, op_type: str, operands: Sequence[Operand], outputs: int, **attributes: Any) -> tuple[Tensor, ...]:
+        """Append one ONNX node with any number of outputs.
+
+        Raises:
+            WhylightError: the operator cannot take inputs of these shapes.
+        """
+        dtype = next((operand.dtype for operand in operands if isinstance(operand, Tensor)), np.dtype(np.float32))
+        inputs = [self._tensor(operand, dtype) for operand in operands]
+        names = [self.unique(op_type) for _ in range(outputs)]
+        attributes = {name: value for name, value in attributes.items() if value is not None}
+        node = helper.make_node(op_type, [x.name if x else "" for x in inputs], names, name=names[0], **attributes)
+        types = _infer_node(node, [x for x in inputs if x])
+        results = tuple(self._add(_tensor_of_type(name, types[name])) for name in names)
+        self.nodes.append(node)
+        return results
+
+    def rename(self, tensor: Tensor, name: str) -> Tensor:
+        """Rename an output of one of the newest nodes, there and where other nodes read it."""
+        for node in reversed(self.nodes):
+            for names in (node.input, node.output):
+                for index, existing in enumerate(names):
+                    if existing == tensor.name:
+                        names[index] = name
+            if name in node.output:
+                break
+        del self.tensors[tensor.name]
+        return self._add(Tensor(name, tensor.shape, tensor.dtype))
+
+    def with_shape(self, tensor: Tensor, shape: Shape) -> Tensor:
+        """``tensor`` with ``shape`` in place of what inference found (it loses the batch symbol in Reshape)."""
+        self.tensors[tensor.name] = Tensor(tensor.name, shape, tensor.dtype, tensor.value)
+        return self.tensors[tensor.name]
+
+    def extent(self, tensor: Tensor, axis: int) -> Tensor:
+        """The size of one axis as int64 of shape (1,): a constant where it is static, else taken when the graph runs."""
+        extent = tensor.shape[axis]
+        if isinstance(extent, int):
+            return self.constant([extent], np.int64)
+        axis %= tensor.rank
+        return self.Shape(tensor, start=axis, end=axis + 1)
+
+    @contextmanager
+    def scope(self, name: str) -> Iterator[None]:
+        """Within it, the names of new nodes and constants begin with ``name``."""
+        outer, self._scope = self._scope, name
+        try:
+            yield
+        finally:
+            self._scope = outer
+
+    def unique(self, stem: str) -> str:
+        """A name that nothing in the graph has."""
+        stem = f"{self._scope}/{stem}" if self._scope else stem
+        while True:
+            count = self._counters[stem] = self._counters.get(stem, -1) + 1
+            name = f"{stem}_{count}" if count else stem
+            if name not in self.tensors:
+                return name
+
+    def model(self, outputs: Iterable[Tensor], name: str, metadata: Mapping[str, str] | None = None) -> onnx.ModelProto:
+        """The finished model: nodes that no output needs are left out, as are unused constants.
+
+        Raises:
+            WhylightError: the model is not valid ONNX.
+        """
+        outputs = list(outputs)
+        nodes = needed_nodes(self.nodes, [tensor.name for tensor in outputs])
+        read = {name for node in nodes for name in node.input} | {tensor.name for tensor in outputs}
+        graph = helper.make_graph(
+            nodes,
+            name,
+            [_value_info(tensor) for tensor in self.inputs],
+            [_value_info(tensor) for tensor in outputs],
+            [tensor for name, tensor in self._initializers.items() if name in read],
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="whylight")
+        model.ir_version = IR_VERSION
+        helper.set_model_props(model, dict(metadata or {}))
+        return model
+
+    def _add(self, tensor: Tensor) -> Tensor:
+        if tensor.name in self.tensors:
+            raise WhylightError(f"the graph has two tensors named '{tensor.name}'")
+        self.tensors[tensor.name] = tensor
+        return tensor
+
+    def _tensor(self, operand: Operand, dtype: np.dtype[Any]) -> Tensor | None:
+        if operand is None or isinstance(operand, Tensor):
+            return operand
+        if isinstance(operand, np.ndarray):
+            return self.constant(operand)
+        if isinstance(operand, Sequence):
+            return self.constant(operand, np.int64)
+        return self.constant(operand, dtype)
+
+
+def needed_nodes(nodes: Sequence[onnx.NodeProto], outputs: Iterable[str]) -> list[onnx.NodeProto]:
+    """Those of ``nodes`` (in topological order) that one of ``outputs`` depends on, in their order."""
+    wanted = set(outputs)
+    kept: list[onnx.NodeProto] = []
+    for node in reversed(nodes):
+        if wanted.intersection(node.output):
+            kept.append(node)
+            wanted.update(name for name in node.input if name)
+            wanted.update(name for graph in _subgraphs(node) for inner in graph.node for name in inner.input)
+    return kept[::-1]
+
+
+def dependent_nodes(nodes: Sequence[onnx.NodeProto], source: str) -> list[onnx.NodeProto]:
+    """Those of ``nodes`` (in topological order) that depend on the tensor ``source``, in their order."""
+    reached = {source}
+    kept: list[onnx.NodeProto] = []
+    for node in nodes:
+        if reached.intersection(node.input):
+            kept.append(node)
+            reached.update(node.output)
+    return kept
+
+
+def infer_types(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
+    """Name and type of every tensor of the model; its weights are not copied to find them.
+
+    Raises:
+        WhylightError: shapes in the model contradict each other.
+    """
+    light = onnx.ModelProto()
+    light.ir_version = model.ir_version
+    light.opset_import.extend(model.opset_import)
+    light.graph.node.extend(model.graph.node)
+    light.graph.input.extend(model.graph.input)
+    light.graph.output.extend(model.graph.output)
+    declared = {info.name for info in model.graph.input}
+    for initializer in model.graph.initializer:
+        if int(np.prod(initializer.dims)) <= 64:
+            light.graph.initializer.append(initializer)
+        elif initializer.name not in declared:
+            light.graph.input.append(
+                helper.make_tensor_value_info(initializer.name, initializer.data_type, initializer.dims)
+            )
+    try:
+        graph = infer_shapes(light, check_type=True, strict_mode=True, data_prop=True).graph
+    except InferenceError as error:
+        raise WhylightError(f"the graph's shapes contradict each other: {str(error).splitlines()[-1]}") from error
+    return [*graph.input, *graph.value_info, *graph.output]
+
+
+def _subgraphs(node: onnx.NodeProto) -> list[onnx.GraphProto]:
+    return [attribute.g for attribute in node.attribute if attribute.type == onnx.AttributeProto.GRAPH]
+
+
+def _infer_node(node: onnx.NodeProto, inputs: Sequence[Tensor]) -> dict[str, TypeProto]:
+    try:
+        schema = get_schema(node.op_type, OPSET, "")
+        return infer_node_outputs(
+            schema,
+            node,
+            {x.name: _type_of_tensor(x) for x in inputs},
+            {
+                x.name: numpy_helper.from_array(x.value, x.name)
+                for x in inputs
+                if x.value is not None and x.value.size <= 64
+            },
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            ir_version=IR_VERSION,
+        )
+    except (InferenceError, SchemaError) as error:
+        shapes = ", ".join(str(x.shape) for x in inputs)
+        reason = str(error).strip().splitlines()[-1]
+        raise WhylightError(f"'{node.name}': {node.op_type} cannot take inputs of shape {shapes}: {reason}") from error
+
+
+def _type_of_tensor(tensor: Tensor) -> TypeProto:
+    return helper.make_tensor_type_proto(helper.np_dtype_to_tensor_dtype(tensor.dtype), tensor.shape)
+
+
+def _tensor_of_type(name: str, proto: TypeProto) -> Tensor:
+    kind = proto.tensor_type
+    if not proto.HasField("tensor_type") or not kind.HasField("shape"):
+        raise WhylightError(f"'{name}': the number of its axes is not known before the model runs")
+    dtype = np.dtype(helper.tensor_dtype_to_np_dtype(kind.elem_type))
+    return Tensor(name, tuple(_extent(dimension) for dimension in kind.shape.dim), dtype)
+
+
+def _extent(dimension: onnx.TensorShapeProto.Dimension) -> Extent:
+    if dimension.HasField("dim_value"):
+        return dimension.dim_value
+    return dimension.dim_param or None
+
+
+def _value_info(tensor: Tensor) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(tensor.name, helper.np_dtype_to_tensor_dtype(tensor.dtype), tensor.shape)

@@ -1,0 +1,1 @@
+"""nnabla's category "quantization"."""
