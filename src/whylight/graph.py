@@ -66,7 +66,7 @@ class Tensor:
         return extent
 
 
-Operand = Tensor | np.ndarray[Any, Any] | float | Sequence[int] | None
+Operand = Tensor | np.ndarray[Any, Any] | np.generic | float | Sequence[int] | None
 
 
 class GraphBuilder:
@@ -222,7 +222,7 @@ class GraphBuilder:
     def _tensor(self, operand: Operand, dtype: np.dtype[Any]) -> Tensor | None:
         if operand is None or isinstance(operand, Tensor):
             return operand
-        if isinstance(operand, np.ndarray):
+        if isinstance(operand, np.ndarray | np.generic):
             return self.constant(operand)
         if isinstance(operand, Sequence):
             return self.constant(operand, np.int64)
@@ -250,6 +250,23 @@ def dependent_nodes(nodes: Sequence[onnx.NodeProto], source: str) -> list[onnx.N
             kept.append(node)
             reached.update(node.output)
     return kept
+
+
+def renamed_tensors(model: onnx.ModelProto, names: Mapping[str, str]) -> onnx.ModelProto:
+    """``model`` with some of its tensors called otherwise; the model itself where it has none of them."""
+    graph = model.graph
+    present = {name for node in graph.node for name in (*node.input, *node.output)}
+    present.update(info.name for info in (*graph.input, *graph.output))
+    if not present.intersection(names):
+        return model
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    for node in copy.graph.node:
+        for listed in (node.input, node.output):
+            listed[:] = [names.get(name, name) for name in listed]
+    for named in (*copy.graph.input, *copy.graph.output, *copy.graph.value_info, *copy.graph.initializer):
+        named.name = names.get(named.name, named.name)
+    return copy
 
 
 def infer_types(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:

@@ -1,12 +1,35 @@
 """Reading models of Neural Network Console and nnabla, without either."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
 
-from whylight.nnp.archive import read
+from whylight.classifier import Classifier, Layer, describe
+from whylight.errors import WhylightError
+from whylight.nnp.archive import Contents, read
 from whylight.nnp.convert import convert
-from whylight.nnp.network import executor_network
+from whylight.nnp.network import Function, Network, executor_network
+
+INPUT_RANGES = ("auto", "1", "255")
+
+
+@dataclass(frozen=True)
+class NnpModel:
+    """A model file, read but not yet converted."""
+
+    contents: Contents
+    network: Network
+
+
+def read_model(path: str | Path, parameters: str | Path | None = None) -> NnpModel:
+    """Read a model file, and find what its executor runs.
+
+    Raises:
+        WhylightError: the file cannot be read, or has no executor.
+    """
+    contents = read(Path(path), Path(parameters) if parameters else None)
+    return NnpModel(contents, executor_network(contents.proto, contents.path))
 
 
 def to_onnx(path: str | Path, parameters: str | Path | None = None) -> onnx.ModelProto:
@@ -23,5 +46,74 @@ def to_onnx(path: str | Path, parameters: str | Path | None = None) -> onnx.Mode
     Raises:
         WhylightError: the file cannot be read, or the network cannot be converted; the message says why.
     """
-    contents = read(Path(path), Path(parameters) if parameters else None)
-    return convert(executor_network(contents.proto, contents.path), contents.parameters)
+    model = read_model(path, parameters)
+    return convert(model.network, model.contents.parameters)
+
+
+def to_classifier(model: NnpModel, input_range: str = "auto", output_variable: str | None = None) -> Classifier:
+    """Convert a model that was read, and describe it as a classifier.
+
+    Raises:
+        WhylightError: the network cannot be converted, or is not a classifier of one image.
+    """
+    network = model.network
+    if len(network.data) != 1:
+        raise WhylightError(
+            f"{network.path}: executor '{network.executor}' has {len(network.data)} data inputs "
+            f"({', '.join(network.data)}), expected one: the image"
+        )
+    graph = convert(network, model.contents.parameters)
+    return describe(
+        network.path,
+        graph,
+        _layers(network),
+        image=next(iter(network.data)),
+        maximum=maximum(network, input_range),
+        output=_output(network, output_variable) if output_variable else None,
+    )
+
+
+def maximum(network: Network, input_range: str = "auto") -> float:
+    """The input's value of white: 1 or 255.
+
+    ``auto``: 255 where the file says that images are not normalized, or where the network's first function divides
+    its input by 255 itself; otherwise 1.
+
+    Raises:
+        WhylightError: ``input_range`` is none of the known ones.
+    """
+    if input_range not in INPUT_RANGES:
+        raise WhylightError(f"no input range '{input_range}': expected one of {', '.join(INPUT_RANGES)}")
+    if input_range != "auto":
+        return float(input_range)
+    readers = [function for function in network.functions if network.data.keys() & set(function.inputs)]
+    scaled = [f for f in readers if f.type == "MulScalar" and abs(f.arguments["val"] * 255 - 1) < 1e-3]
+    return 255.0 if not network.image_normalization or (scaled and scaled == readers) else 1.0
+
+
+def _output(network: Network, name: str) -> str:
+    for variable, data_name in network.outputs.items():
+        if name in (variable, data_name):
+            return variable
+    raise WhylightError(f"{network.path}: no output variable '{name}'; it has {', '.join(network.outputs)}")
+
+
+def _layers(network: Network) -> list[Layer]:
+    """Every function's first output; whether channels come last is handed on from function to function."""
+    channels_last: dict[str, bool] = {}
+    layers: list[Layer] = []
+    for function in network.functions:
+        last = _channels_last(function, channels_last)
+        channels_last |= dict.fromkeys(function.outputs, last)
+        layers.append(Layer(function.name, function.type, function.outputs[0], last))
+    return layers
+
+
+def _channels_last(function: Function, known: dict[str, bool]) -> bool:
+    if "channel_last" in function.arguments:
+        return bool(function.arguments["channel_last"])
+    last = next((known[name] for name in function.inputs if name in known), False)
+    if function.type == "Transpose" and len(function.arguments["axes"]) == 4:
+        moved = function.arguments["axes"].index(3 if last else 1)
+        return bool(moved == 3)
+    return last

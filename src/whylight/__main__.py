@@ -1,0 +1,7 @@
+"""``python -m whylight``."""
+
+import sys
+
+from whylight.cli import main
+
+sys.exit(main())

@@ -1,0 +1,267 @@
+"""A trained image classifier: its ONNX graph and the facts that ONNX does not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import onnx
+from onnx import helper
+
+from whylight.errors import WhylightError, nearest
+from whylight.facts import Box, InputFacts
+from whylight.graph import GraphBuilder, Tensor, dependent_nodes, needed_nodes
+
+if TYPE_CHECKING:
+    from whylight.explainer import Explainer
+
+FINAL_ACTIVATIONS = ("Softmax", "LogSoftmax", "Sigmoid")
+"""Operators that turn scores (logits) into the model's output."""
+
+_SAME_VALUES = ("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Dropout")
+_BEFORE_FEATURES = (*_SAME_VALUES, "Add", "Sub", "Mul", "Div", "Cast", "BatchNormalization", "Transpose", "Slice")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A named step of the network whose output is a feature map.
+
+    Attributes:
+        name: the name that the model's author knows (for .nnp: the function's).
+        type: the function's type, such as ``Convolution``.
+        tensor: the name of its output in the graph.
+        channels_last: whether that output is (N, H, W, C) instead of (N, C, H, W).
+    """
+
+    name: str
+    type: str
+    tensor: str
+    channels_last: bool = False
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A classifier that can be explained.
+
+    Attributes:
+        path: the file it was read from.
+        model: the whole model in ONNX.
+        input: name, size, channels, layout and value range of the image input.
+        output: the graph output that holds the class scores or probabilities.
+        logits: the tensor of scores before the final activation; equal to ``output`` where there is none.
+        final_activation: the ONNX operator between the two, if any.
+        class_count: number of classes; 2 for a model with one Sigmoid output.
+        layers: the layers that can be explained, in the order in which they run.
+        tensors: shape and type of every tensor of the graph, by name.
+    """
+
+    path: Path
+    model: onnx.ModelProto
+    input: InputFacts
+    output: str
+    logits: str
+    final_activation: str | None
+    class_count: int
+    layers: tuple[Layer, ...]
+    tensors: dict[str, Tensor]
+
+    @property
+    def is_two_class(self) -> bool:
+        """Whether one Sigmoid output stands for two classes: class 1 for it, class 0 against it."""
+        return self.class_count == 2 and self.tensors[self.logits].shape[1:] in ((1,), (1, 1, 1))
+
+    @property
+    def default_layer(self) -> Layer:
+        """The last convolution on the way to the score.
+
+        Raises:
+            WhylightError: the network has no convolution there.
+        """
+        convolutions = [layer for layer in self.layers if "Conv" in layer.type and "Deconv" not in layer.type]
+        if not convolutions:
+            raise WhylightError(
+                f"{self.path}: the network has no convolution on the way to its class scores; "
+                f"name another layer to explain: {', '.join(layer.name for layer in self.layers) or 'it has none'}"
+            )
+        return convolutions[-1]
+
+    def layer(self, name: str | None = None) -> Layer:
+        """The layer of that name (the part after the network's own name is enough), or the default layer.
+
+        Raises:
+            WhylightError: there is no such layer; the message has the nearest names.
+        """
+        if name is None:
+            return self.default_layer
+        for candidates in (
+            [layer for layer in self.layers if layer.name == name],
+            [layer for layer in self.layers if layer.name.rpartition("/")[2] == name],
+        ):
+            if len(candidates) == 1:
+                return candidates[0]
+        near = nearest(name, [layer.name for layer in self.layers])
+        raise WhylightError(f"{self.path}: no layer '{name}' that can be explained; the nearest are {near}")
+
+    def explainer(
+        self, method: str = "gradcam", layer: str | None = None, score: str = "logit"
+    ) -> Explainer:
+        """Compile an explainer for this classifier.
+
+        Args:
+            method: the name of a method, such as ``"gradcam"`` or ``"gradcam-nnc"``.
+            layer: the name of the target layer; by default the last convolution on the way to the score.
+            score: what is differentiated: ``"logit"`` (before the final Softmax or Sigmoid) or ``"output"``.
+
+        Raises:
+            WhylightError: no such method, layer or score, or the layer cannot be differentiated through.
+        """
+        from whylight.compiler import compile_explainer
+        from whylight.explainer import Explainer
+
+        return Explainer(compile_explainer(self, method, layer, score).SerializeToString())
+
+    def crop(self, layer: Layer) -> Box:
+        """The part of the input image that the network looks at: what is left by crops before the first convolution."""
+        return _crop(self.model, self.tensors, self.input, layer)
+
+
+def describe(
+    path: Path,
+    model: onnx.ModelProto,
+    layers: Sequence[Layer],
+    image: str,
+    maximum: float,
+    output: str | None = None,
+) -> Classifier:
+    """Describe the classifier in ``model``: find its class scores, its classes and the layers to explain.
+
+    Args:
+        path: the file the model came from, for messages.
+        model: the whole graph.
+        layers: all named steps of the network.
+        image: the name of the image input.
+        maximum: the input's value for white, 1 or 255.
+        output: the graph output that holds the class scores; by default the first that can.
+
+    Raises:
+        WhylightError: the input is no image, or no output holds class scores.
+    """
+    tensors = GraphBuilder.extending(model).tensors
+    input_facts = _input_facts(path, tensors[image], maximum)
+    output = _class_output(path, [output] if output else [info.name for info in model.graph.output], tensors)
+    logits, activation = _before_final_activation(model, output)
+    outputs = tensors[logits].size(1)
+    reached = {name for node in dependent_nodes(model.graph.node, image) for name in node.output}
+    needed = {name for node in needed_nodes(model.graph.node, [logits]) for name in node.output}
+    return Classifier(
+        path=path,
+        model=model,
+        input=input_facts,
+        output=output,
+        logits=logits,
+        final_activation=activation,
+        class_count=2 if outputs == 1 and activation == "Sigmoid" else outputs,
+        layers=tuple(
+            layer
+            for layer in layers
+            if layer.tensor in reached & needed and _is_feature_map(tensors[layer.tensor], layer.channels_last)
+        ),
+        tensors=tensors,
+    )
+
+
+def _input_facts(path: Path, tensor: Tensor, maximum: float) -> InputFacts:
+    shape = tensor.shape[1:]
+    if len(shape) == 2 and all(isinstance(extent, int) for extent in shape):
+        return InputFacts(tensor.name, 1, tensor.size(1), tensor.size(2), "HW", maximum)
+    if len(shape) != 3 or not all(isinstance(extent, int) for extent in shape):
+        raise WhylightError(
+            f"{path}: input '{tensor.name}' has shape {_shape_text(tensor)}, expected an image (channels, height, width)"
+        )
+    channels_last = shape[0] not in (1, 3) and shape[2] in (1, 3)
+    height, width, channels = (1, 2, 3) if channels_last else (2, 3, 1)
+    return InputFacts(
+        tensor.name,
+        tensor.size(channels),
+        tensor.size(height),
+        tensor.size(width),
+        "HWC" if channels_last else "CHW",
+        maximum,
+    )
+
+
+def _class_output(path: Path, names: Sequence[str], tensors: dict[str, Tensor]) -> str:
+    for name in names:
+        shape = tensors[name].shape
+        if len(shape) >= 2 and isinstance(shape[1], int) and all(extent == 1 for extent in shape[2:]):
+            return name
+    found = ", ".join(f"'{name}' {_shape_text(tensors[name])}" for name in names)
+    raise WhylightError(f"{path}: no output holds one score a class, of shape (N, classes); found {found}")
+
+
+def _shape_text(tensor: Tensor) -> str:
+    return f"({', '.join(str(extent or '?') for extent in tensor.shape)})"
+
+
+def _before_final_activation(model: onnx.ModelProto, output: str) -> tuple[str, str | None]:
+    producers = {name: node for node in model.graph.node for name in node.output}
+    name = output
+    while name in producers:
+        node = producers[name]
+        if node.op_type in FINAL_ACTIVATIONS:
+            return node.input[0], node.op_type
+        if node.op_type not in _SAME_VALUES:
+            break
+        name = node.input[0]
+    return output, None
+
+
+def _is_feature_map(tensor: Tensor, channels_last: bool) -> bool:
+    spatial = tensor.shape[1:3] if channels_last else tensor.shape[2:]
+    return tensor.rank == 4 and spatial != (1, 1)
+
+
+def _crop(model: onnx.ModelProto, tensors: dict[str, Tensor], image: InputFacts, layer: Layer) -> Box:
+    """Follow the image to where features begin, and compose the crops on that way, in fractions of the image."""
+    nodes = dependent_nodes(needed_nodes(model.graph.node, [layer.tensor]), image.name)
+    axes = {"CHW": (2, 3), "HWC": (1, 2), "HW": (1, 2)}[image.layout]
+    box = (0.0, 0.0, 1.0, 1.0)
+    name = image.name
+    while True:
+        readers = [node for node in nodes if name in node.input]
+        if len(readers) != 1 or readers[0].op_type not in _BEFORE_FEATURES:
+            return box
+        node = readers[0]
+        attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+        if node.op_type == "Slice":
+            box = _sliced(box, node, tensors, axes)
+        elif node.op_type == "Transpose":
+            order = list(attributes["perm"])
+            axes = (order.index(axes[0]), order.index(axes[1]))
+        elif node.op_type in ("Reshape", "Flatten", "Squeeze", "Unsqueeze"):
+            rank = tensors[node.output[0]].rank - tensors[name].rank
+            axes = (axes[0] + rank, axes[1] + rank)
+        name = node.output[0]
+
+
+def _sliced(box: Box, node: onnx.NodeProto, tensors: dict[str, Tensor], axes: tuple[int, int]) -> Box:
+    operands: list[Any] = [tensors[name].value if name else None for name in node.input[1:]]
+    starts, ends = operands[0], operands[1]
+    if starts is None or ends is None:
+        return box
+    sliced_axes = operands[2] if len(operands) > 2 else range(len(starts))
+    before = tensors[node.input[0]]
+    top, left, bottom, right = box
+    for axis, start, end in zip(sliced_axes, starts, ends, strict=True):
+        axis = int(axis) % before.rank
+        if axis not in axes:
+            continue
+        size = before.size(axis)
+        first, last, _ = slice(int(start), int(end)).indices(size)
+        if axis == axes[0]:
+            top, bottom = top + (bottom - top) * first / size, top + (bottom - top) * last / size
+        else:
+            left, right = left + (right - left) * first / size, left + (right - left) * last / size
+    return (top, left, bottom, right)

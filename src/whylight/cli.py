@@ -1,0 +1,259 @@
+"""The command line: it reads arguments, calls the library and prints. Each command imports what it needs."""
+
+import argparse
+import json
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from whylight import __version__, load
+from whylight.errors import WhylightError
+
+if TYPE_CHECKING:
+    from whylight.explainer import ClassIndex, Explainer
+
+_BAD_INPUT = 2
+_ROWS_SKIPPED = 1
+_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. The exit code is 0, 1 (rows were skipped), 2 (bad input) or 130 (interrupted)."""
+    arguments = _parser().parse_args(_with_underscores(sys.argv[1:] if argv is None else argv))
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        warnings.showwarning = _show_warning
+        try:
+            return int(arguments.run(arguments))
+        except WhylightError as error:
+            if arguments.debug:
+                raise
+            print(f"whylight: {error}", file=sys.stderr)
+            return _BAD_INPUT
+        except KeyboardInterrupt:
+            print("whylight: interrupted", file=sys.stderr)
+            return _INTERRUPTED
+
+
+def _with_underscores(argv: Sequence[str]) -> list[str]:
+    """Long options with hyphens, spelled with the underscores that the Console's plugins use."""
+    spelled: list[str] = []
+    for argument in argv:
+        name, separator, value = argument.partition("=")
+        spelled.append(f"--{name[2:].replace('-', '_')}{separator}{value}" if name.startswith("--") else argument)
+    return spelled
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    print(f"whylight: warning: {message}", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="whylight",
+        description="See why an image classifier decided: where in an image the network looked for a class.",
+    )
+    parser.add_argument("--version", action="version", version=f"whylight {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, run, add_arguments, summary in (
+        ("gradcam", _gradcam, _add_gradcam, "explain one image"),
+        ("gradcam-batch", _gradcam_batch, _add_gradcam_batch, "explain every image of a dataset CSV"),
+        ("inspect", _inspect, _add_inspect, "say what a model file holds, and what in it can be explained"),
+        ("convert", _convert, _add_convert, "convert a .nnp model to ONNX"),
+        ("compile", _compile, _add_compile, "write the explainer as one ONNX file"),
+        ("demo", _demo, _add_demo, "explain bundled samples"),
+    ):
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=f"{summary[0].upper()}{summary[1:]}.",
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        )
+        add_arguments(command)
+        command.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        command.set_defaults(run=run)
+    return parser
+
+
+# ---- arguments that commands share
+
+
+def _add_model(command: argparse.ArgumentParser, option: bool) -> None:
+    text = "the model: a .nnp file, or a loose network (.nntxt, .prototxt, .protobuf)"
+    if option:
+        command.add_argument("-m", "--model", metavar="FILE", type=Path, default=Path("results.nnp"), help=text)
+    else:
+        command.add_argument("model", metavar="MODEL", type=Path, help=text)
+    command.add_argument("--parameters", metavar="FILE", type=Path, help="the parameter file of a loose network (.h5, .protobuf)")
+
+
+def _add_explanation(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--method", default="gradcam", metavar="NAME", help="gradcam, or gradcam-nnc (the older plugins' variant)")
+    command.add_argument("--layer", metavar="NAME", help="the layer to look at (default: the last convolution; see 'whylight inspect')")
+    command.add_argument(
+        "--score", default="logit", choices=("logit", "output"), help="what is explained: the score before or after the final Softmax or Sigmoid"
+    )
+    command.add_argument(
+        "--input_range", default="auto", choices=("1", "255", "auto"), help="the value of white at the model's input (auto: as the model says)"
+    )
+    command.add_argument("-ov", "--output_variable", metavar="NAME", help="the model's output that holds the classes (default: the first that can)")
+
+
+def _add_rendering(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--alpha", type=float, default=0.5, metavar="0..1", help="how strongly the colors cover the image")
+    command.add_argument("--colormap", default="jet", metavar="NAME", help="jet, viridis, inferno, turbo or gray")
+    command.add_argument("--size", default="original", choices=("original", "input"), help="the overlay's size: the image's own, or the model's input size")
+
+
+def _explainer(arguments: argparse.Namespace) -> "Explainer":
+    classifier = load(arguments.model, arguments.parameters, arguments.input_range, arguments.output_variable)
+    return classifier.explainer(arguments.method, arguments.layer, arguments.score)
+
+
+# ---- commands
+
+
+def _add_gradcam(command: argparse.ArgumentParser) -> None:
+    _add_model(command, option=True)
+    command.add_argument("-i", "--input", metavar="FILE", type=Path, help="the dataset CSV of the image; accepted for the Console, not read")
+    command.add_argument("-image", "--image", metavar="FILE", type=Path, required=True, help="the image to analyse")
+    command.add_argument("-c", "--class_index", default="0", metavar="INDEX", help="the class to explain, or 'predicted'")
+    command.add_argument("-o", "--output", metavar="FILE", type=Path, default=Path("grad_cam.png"), help="the overlay to write")
+    _add_explanation(command)
+    _add_rendering(command)
+    command.add_argument("--labels", metavar="FILE", type=Path, help="a text file with one class name a line")
+    command.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def _gradcam(arguments: argparse.Namespace) -> int:
+    from whylight.dataset import read_labels
+    from whylight.output import save_image
+
+    index = _class_index(arguments.class_index)
+    labels = read_labels(arguments.labels) if arguments.labels else None
+    explanation = _explainer(arguments)(arguments.image, index)
+    save_image(explanation.overlay(arguments.alpha, arguments.colormap, arguments.size), arguments.output)
+    name = labels[explanation.class_index] if labels and explanation.class_index < len(labels) else None
+    facts = {
+        "class_index": explanation.class_index,
+        "label": name,
+        "score": explanation.score,
+        "probability": explanation.probability,
+        "predicted": explanation.predicted,
+        "method": explanation.method,
+        "layer": explanation.layer,
+        "output": str(arguments.output),
+    }
+    if arguments.json:
+        print(json.dumps(facts, ensure_ascii=False))
+        return 0
+    print(f"class        {explanation.class_index}{f' ({name})' if name else ''}")
+    print(f"score        {explanation.score:.6g} ({arguments.score})")
+    print(f"probability  {explanation.probability:.6g}")
+    print(f"layer        {explanation.layer}")
+    print(f"overlay      {arguments.output}")
+    return 0
+
+
+def _class_index(text: str) -> "ClassIndex":
+    from whylight.explainer import PREDICTED
+
+    if text == PREDICTED:
+        return PREDICTED
+    try:
+        return int(text)
+    except ValueError:
+        raise WhylightError(f"class index '{text}': expected a whole number or 'predicted'") from None
+
+
+def _add_gradcam_batch(command: argparse.ArgumentParser) -> None:
+    command.add_argument("-i", "--input", metavar="FILE", type=Path, default=Path("output_result.csv"), help="the dataset CSV with the image files")
+    _add_model(command, option=True)
+    command.add_argument("-v1", "--input_variable", metavar="NAME", default="x", help="the variable of the CSV that holds the image")
+    command.add_argument("-v2", "--label_variable", metavar="NAME", default="y", help="the variable of the CSV that holds the class index")
+    command.add_argument("-o", "--output", metavar="FILE", type=Path, default=Path("gradcam.csv"), help="the dataset CSV to write; the overlays go into a folder of its name")
+    command.add_argument("--predicted", action="store_true", help="explain the predicted class of each image instead of its label")
+    command.add_argument("--batch_size", type=int, default=16, metavar="N", help="images a run of the network")
+    command.add_argument("--on_error", default="stop", choices=("stop", "skip"), help="at a bad row: stop, or leave its cell empty and go on")
+    _add_explanation(command)
+    _add_rendering(command)
+
+
+def _gradcam_batch(arguments: argparse.Namespace) -> int:
+    from whylight.batch import explain_dataset
+    from whylight.dataset import open_dataset
+
+    dataset = open_dataset(arguments.input)
+    dataset.columns_of(arguments.input_variable)
+    summary = explain_dataset(
+        _explainer(arguments),
+        dataset,
+        arguments.output,
+        input_variable=arguments.input_variable,
+        label_variable=None if arguments.predicted else arguments.label_variable,
+        batch_size=arguments.batch_size,
+        skip_errors=arguments.on_error == "skip",
+        render=lambda explanation: explanation.overlay(arguments.alpha, arguments.colormap, arguments.size),
+    )
+    print(f"{summary.explained} of {summary.rows} images explained: {arguments.output}")
+    if summary.skipped:
+        print(f"whylight: {summary.skipped} rows skipped; the column 'error' says why", file=sys.stderr)
+    return _ROWS_SKIPPED if summary.skipped else 0
+
+
+def _add_inspect(command: argparse.ArgumentParser) -> None:
+    _add_model(command, option=False)
+    command.add_argument("--json", action="store_true", help="print the facts as JSON")
+
+
+def _inspect(arguments: argparse.Namespace) -> int:
+    from whylight.inspection import inspect_model, to_text
+
+    facts = inspect_model(arguments.model, arguments.parameters)
+    print(json.dumps(facts, ensure_ascii=False, indent=2) if arguments.json else to_text(facts))
+    return 0
+
+
+def _add_convert(command: argparse.ArgumentParser) -> None:
+    _add_model(command, option=False)
+    command.add_argument("-o", "--output", metavar="FILE", type=Path, default=Path("model.onnx"), help="the ONNX file to write")
+
+
+def _convert(arguments: argparse.Namespace) -> int:
+    from whylight.nnp import to_onnx
+    from whylight.output import save_bytes
+
+    model = to_onnx(arguments.model, arguments.parameters)
+    save_bytes(model.SerializeToString(), arguments.output)
+    print(f"{arguments.output}: {len(model.graph.node)} operators, opset {model.opset_import[0].version}")
+    return 0
+
+
+def _add_compile(command: argparse.ArgumentParser) -> None:
+    _add_model(command, option=False)
+    command.add_argument("-o", "--output", metavar="FILE", type=Path, default=Path("explainer.onnx"), help="the ONNX file to write")
+    _add_explanation(command)
+
+
+def _compile(arguments: argparse.Namespace) -> int:
+    from whylight.compiler import compile_explainer
+    from whylight.output import save_bytes
+
+    classifier = load(arguments.model, arguments.parameters, arguments.input_range, arguments.output_variable)
+    graph = compile_explainer(classifier, arguments.method, arguments.layer, arguments.score)
+    save_bytes(graph.SerializeToString(), arguments.output)
+    print(f"{arguments.output}: {arguments.method} at layer {classifier.layer(arguments.layer).name}")
+    return 0
+
+
+def _add_demo(command: argparse.ArgumentParser) -> None:
+    command.add_argument("folder", metavar="FOLDER", nargs="?", type=Path, default=Path("whylight-demo"), help="where to write")
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from whylight.demo import run_demo
+
+    print(run_demo(arguments.folder))
+    return 0

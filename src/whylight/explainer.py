@@ -1,0 +1,272 @@
+"""Running an explainer graph: images and class indices in, explanations out.
+
+This module needs no model reader: it runs the file that ``whylight compile`` writes, with ONNX Runtime alone.
+"""
+
+import io
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, overload
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from PIL import Image
+
+from whylight import render
+from whylight.errors import WhylightError, WhylightWarning
+from whylight.facts import Box, ExplainerFacts
+from whylight.images import Picture, display, model_input, picture_of, read_picture
+
+ImageLike = str | Path | Image.Image | NDArray[Any]
+"""An image file, a Pillow image, or an array: (H, W), (H, W, C) or (C, H, W), uint8, uint16 or float in [0, 1]."""
+
+PREDICTED: Literal["predicted"] = "predicted"
+"""In place of a class index: the class that the model finds most probable."""
+ClassIndex = int | Literal["predicted"]
+
+SIZES = ("original", "input")
+
+FloatArray = NDArray[np.float32]
+
+_BATCH_SIZE = 16
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Where the network looked when it decided for a class.
+
+    Attributes:
+        cam: the saliency map (h, w), float32 in [0, 1], at the target layer's resolution; 1 is where the class
+            score owes most. All zero where nothing speaks for the class.
+        class_index: the explained class.
+        score: the explained class score: the logit, or the output (see `Classifier.explainer`).
+        probability: the class's probability as the model gives it; for a model without a final activation,
+            the softmax of its scores.
+        predicted: the class that the model finds most probable.
+        layer: the target layer's name.
+        method: the method's name.
+        picture: the decoded image.
+        input_size: height and width of the model's input.
+        maximum: the model's value of white.
+        crop: the part of the image that the map covers: top, left, bottom, right in fractions.
+    """
+
+    cam: FloatArray
+    class_index: int
+    score: float
+    probability: float
+    predicted: int
+    layer: str
+    method: str
+    picture: Picture
+    input_size: tuple[int, int]
+    maximum: float
+    crop: Box
+
+    def overlay(self, alpha: float = 0.5, colormap: str = "jet", size: str = "original") -> Image.Image:
+        """The map, in colors, blended over the image.
+
+        Args:
+            alpha: the weight of the colors, 0 to 1.
+            colormap: one of `whylight.render.COLORMAPS`.
+            size: ``"original"`` (the image's own size) or ``"input"`` (the model's input size).
+
+        Returns:
+            An RGB image.
+
+        Raises:
+            WhylightError: an argument is none of these.
+        """
+        if size not in SIZES:
+            raise WhylightError(f"no size '{size}': expected one of {', '.join(SIZES)}")
+        image = display(self.picture, self.maximum)
+        height, width = self.input_size
+        if size == "input" and image.size != (width, height):
+            image = image.resize((width, height), Image.Resampling.BILINEAR)
+        return render.overlay(image, self.cam, self.crop, alpha, colormap)
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.overlay().save(buffer, "PNG")
+        return buffer.getvalue()
+
+
+class Explainer:
+    """A compiled explainer, ready to run.
+
+    Attributes:
+        facts: what it explains, and how.
+    """
+
+    def __init__(self, graph: bytes | str | Path) -> None:
+        """Load an explainer graph, from memory or from a file.
+
+        Raises:
+            WhylightError: it is not an explainer graph.
+        """
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(graph) if isinstance(graph, Path) else graph, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # ONNX Runtime's errors share no base class of their own
+            source = "the explainer" if isinstance(graph, bytes) else graph
+            raise WhylightError(f"{source}: ONNX Runtime cannot load it: {_first_line(error)}") from error
+        self.facts = ExplainerFacts.from_metadata(self._session.get_modelmeta().custom_metadata_map)
+        self._fixed_batch = next(
+            info.shape[0] for info in self._session.get_inputs() if info.name == self.facts.input.name
+        )
+
+    @overload
+    def __call__(self, image: ImageLike, class_index: ClassIndex = PREDICTED) -> Explanation: ...
+    @overload
+    def __call__(
+        self, image: Sequence[ImageLike], class_index: ClassIndex | Sequence[ClassIndex] = PREDICTED
+    ) -> list[Explanation]: ...
+    def __call__(
+        self, image: ImageLike | Sequence[ImageLike], class_index: ClassIndex | Sequence[ClassIndex] = PREDICTED
+    ) -> Explanation | list[Explanation]:
+        """Explain one image, or a list of images in batches.
+
+        Args:
+            image: an image file, a Pillow image, or an array (H, W), (H, W, C) or (C, H, W) of uint8, uint16, or
+                float in [0, 1]; or a list of these.
+            class_index: the class to explain, or ``"predicted"``; for a list of images, one for all or one each.
+
+        Raises:
+            WhylightError: an image cannot be read, or a class index is out of range.
+        """
+        if isinstance(image, str | Path | Image.Image | np.ndarray):
+            if isinstance(class_index, Sequence) and not isinstance(class_index, str):
+                raise WhylightError(f"one image takes one class index, {len(class_index)} were given")
+            return self.explain([self.picture(image)], [class_index])[0]
+        single = isinstance(class_index, str) or not isinstance(class_index, Sequence)
+        indices: Sequence[ClassIndex] = [class_index] * len(image) if single else class_index  # type: ignore[list-item, assignment]
+        if len(indices) != len(image):
+            raise WhylightError(f"{len(image)} images and {len(indices)} class indices: expected as many of both")
+        explanations: list[Explanation] = []
+        for start in range(0, len(image), _BATCH_SIZE):
+            pictures = [self.picture(one) for one in image[start : start + _BATCH_SIZE]]
+            explanations += self.explain(pictures, indices[start : start + _BATCH_SIZE])
+        return explanations
+
+    def picture(self, image: ImageLike) -> Picture:
+        """Decode an image to the model's channels.
+
+        Raises:
+            WhylightError: it cannot be read or has the wrong channel count.
+        """
+        if isinstance(image, str | Path):
+            return read_picture(Path(image), self.facts.input.channels)
+        return picture_of(image, self.facts.input.channels)
+
+    def explain(self, pictures: Sequence[Picture], class_indices: Sequence[ClassIndex]) -> list[Explanation]:
+        """Explain decoded images in one batch.
+
+        Raises:
+            WhylightError: a class index is out of range.
+        """
+        facts = self.facts
+        size = (facts.input.height, facts.input.width)
+        wanted = np.array([self.checked_index(index) for index in class_indices], np.int64)
+        images = np.stack([model_input(picture, size, facts.input.maximum) for picture in pictures])
+        output, scores, cams = self.run(images, wanted)
+        probabilities = self._probabilities(output)
+        predicted = probabilities.argmax(1)
+        explained = np.where(wanted < 0, predicted, wanted)
+        if not np.isfinite(cams).all():
+            warnings.warn(f"layer '{facts.layer}': the map holds NaN or infinite values", WhylightWarning, stacklevel=2)
+        return [
+            Explanation(
+                cam=cam,
+                class_index=int(explained[i]),
+                score=float(scores[i]),
+                probability=float(probabilities[i, explained[i]]),
+                predicted=int(predicted[i]),
+                layer=facts.layer,
+                method=facts.method,
+                picture=pictures[i],
+                input_size=size,
+                maximum=facts.input.maximum,
+                crop=facts.crop,
+            )
+            for i, cam in enumerate(normalized(cams))
+        ]
+
+    def checked_index(self, index: ClassIndex) -> int:
+        """The class index as the graph takes it: -1 for the predicted class.
+
+        Raises:
+            WhylightError: it is out of range.
+        """
+        if index == PREDICTED:
+            return -1
+        if isinstance(index, str) or not 0 <= index < self.facts.class_count:
+            raise WhylightError(f"class index {index} is out of range: the model has classes 0 to {self.facts.class_count - 1}")
+        return int(index)
+
+    def run(self, images: FloatArray, class_indices: NDArray[np.int64]) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Run the graph.
+
+        Args:
+            images: (N, C, H, W) float32 in the model's range.
+            class_indices: (N,), -1 for the predicted class.
+
+        Returns:
+            The model's class output (N, K), the scores (N,) and the maps (N, h, w), not normalized.
+        """
+        facts = self.facts.input
+        if facts.layout == "HWC":
+            images = np.ascontiguousarray(images.transpose(0, 2, 3, 1))
+        elif facts.layout == "HW":
+            images = images[:, 0]
+        if isinstance(self._fixed_batch, int):
+            return self._run_in_fixed_batches(images, class_indices, self._fixed_batch)
+        return self._run_batch(images, class_indices)
+
+    def _run_in_fixed_batches(
+        self, images: FloatArray, class_indices: NDArray[np.int64], size: int
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """For a model whose batch size cannot change: whole batches, the last one filled up."""
+        parts = []
+        for start in range(0, len(images), size):
+            chosen = np.arange(start, start + size).clip(max=len(images) - 1)
+            parts.append(self._run_batch(images[chosen], class_indices[chosen]))
+        output, scores, cams = (np.concatenate(part)[: len(images)] for part in zip(*parts, strict=True))
+        return output, scores, cams
+
+    def _run_batch(
+        self, images: FloatArray, class_indices: NDArray[np.int64]
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        feeds = {self.facts.input.name: images, "class_index": class_indices}
+        output, scores, cams = self._session.run([self.facts.output, "score", "cam"], feeds)
+        return output.reshape(len(images), -1), scores, cams
+
+    def _probabilities(self, output: FloatArray) -> FloatArray:
+        """(N, classes) from the model's output."""
+        match self.facts.final_activation:
+            case "LogSoftmax":
+                return np.exp(output)
+            case "Sigmoid" if self.facts.is_two_class:
+                return np.concatenate([1 - output, output], 1)
+            case None if self.facts.class_count > 1:
+                exponentials = np.exp(output - output.max(1, keepdims=True))
+                return exponentials / exponentials.sum(1, keepdims=True)
+            case _:
+                return output
+
+
+def normalized(cams: FloatArray) -> FloatArray:
+    """Each map (N, h, w) stretched to [0, 1]; one that is the same everywhere keeps its value, cut to [0, 1]."""
+    cams = np.nan_to_num(cams)
+    low, high = cams.min((1, 2), keepdims=True), cams.max((1, 2), keepdims=True)
+    flat = low == high
+    return np.where(flat, cams.clip(0, 1), (cams - low) / np.where(flat, 1, high - low)).astype(np.float32)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,77 @@
+"""What an explainer graph knows about itself, kept in the ONNX file's metadata."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from whylight.errors import WhylightError
+
+METADATA_KEY = "whylight"
+
+Box = tuple[float, float, float, float]
+"""Top, left, bottom, right, as fractions of the image's height and width."""
+
+
+@dataclass(frozen=True)
+class InputFacts:
+    """The image input of a model.
+
+    Attributes:
+        name: its name in the graph.
+        channels: 1 (gray), 3 (RGB), or another number for arrays.
+        height: in pixels.
+        width: in pixels.
+        layout: the axes after the batch axis: ``CHW``, ``HWC`` or ``HW``.
+        maximum: the value of white: 1 (pixels / 255) or 255.
+    """
+
+    name: str
+    channels: int
+    height: int
+    width: int
+    layout: str
+    maximum: float
+
+
+@dataclass(frozen=True)
+class ExplainerFacts:
+    """All that is needed to run an explainer graph and to read its results.
+
+    Attributes:
+        method: the method's name.
+        layer: the target layer's name.
+        score: ``logit`` or ``output``: what was differentiated.
+        input: the image input.
+        output: the graph output with the class scores or probabilities.
+        final_activation: the ONNX operator that made ``output`` of the scores, if any.
+        class_count: the number of classes.
+        is_two_class: one output stands for two classes.
+        crop: the part of the image that the map covers.
+    """
+
+    method: str
+    layer: str
+    score: str
+    input: InputFacts
+    output: str
+    final_activation: str | None
+    class_count: int
+    is_two_class: bool
+    crop: Box
+
+    def to_metadata(self) -> dict[str, str]:
+        """As entries of an ONNX model's metadata."""
+        return {METADATA_KEY: json.dumps(asdict(self))}
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str]) -> "ExplainerFacts":
+        """Read back what `to_metadata` wrote.
+
+        Raises:
+            WhylightError: the metadata is not that of an explainer graph.
+        """
+        try:
+            facts = json.loads(metadata[METADATA_KEY])
+            return cls(**{**facts, "input": InputFacts(**facts["input"]), "crop": tuple(facts["crop"])})
+        except (KeyError, TypeError, ValueError) as error:
+            raise WhylightError("not an explainer graph made by this version of 'whylight compile'") from error

@@ -1,0 +1,110 @@
+"""What a model file holds, in plain data: for people and for ``--json``."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from whylight.classifier import Classifier
+from whylight.errors import WhylightError
+from whylight.nnp import maximum, read_model, to_classifier
+from whylight.nnp.convert import unsupported_functions
+from whylight.nnp.network import BATCH_AXIS, Network
+
+
+def inspect_model(path: Path, parameters: Path | None = None) -> dict[str, Any]:
+    """Describe a model file, also one that cannot be explained.
+
+    Returns:
+        JSON-ready facts: ``format``, ``networks``, ``executor``, ``network``, ``inputs``, ``outputs``, ``classes``,
+        ``final_activation``, ``batch``, ``default_layer``, ``layers``, ``functions`` (how often each is used),
+        ``unsupported``, and ``problem``: why it cannot be explained, or None.
+
+    Raises:
+        WhylightError: the file cannot be read.
+    """
+    model = read_model(path, parameters)
+    network = model.network
+    facts: dict[str, Any] = {
+        "path": str(path),
+        "format": model.contents.format,
+        "networks": list(network.names),
+        "executor": network.executor,
+        "network": network.name,
+        "inputs": [_input(network, name) for name in network.data],
+        "outputs": [_variable(network, name, data_name) for name, data_name in network.outputs.items()],
+        "classes": None,
+        "final_activation": None,
+        "batch": None,
+        "default_layer": None,
+        "layers": [],
+        "functions": dict(sorted(Counter(function.type for function in network.functions).items())),
+        "unsupported": unsupported_functions(network),
+        "problem": None,
+    }
+    try:
+        classifier = to_classifier(model)
+        facts |= _explainable(classifier)
+        facts["default_layer"] = classifier.default_layer.name
+    except WhylightError as error:
+        facts["problem"] = str(error)
+    return facts
+
+
+def to_text(facts: dict[str, Any]) -> str:
+    """The facts of `inspect_model` as a page of text."""
+    lines = [
+        ("model", facts["path"]),
+        ("format", facts["format"]),
+        ("networks", ", ".join(facts["networks"])),
+        ("executor", f"{facts['executor']} runs {facts['network']}"),
+        *(("input", f"{_named(x)}, range 0 to {x['range']:g}") for x in facts["inputs"]),
+        *(("output", _named(y)) for y in facts["outputs"]),
+        ("classes", facts["classes"]),
+        ("activation", facts["final_activation"]),
+        ("batch", facts["batch"]),
+        ("functions", ", ".join(f"{name} ({count})" for name, count in facts["functions"].items())),
+        ("unsupported", ", ".join(facts["unsupported"])),
+        ("problem", facts["problem"]),
+    ]
+    text = [f"{label:<12} {value}" for label, value in lines if value]
+    if facts["layers"]:
+        width = max(len(layer["name"]) for layer in facts["layers"])
+        kind = max(len(layer["type"]) for layer in facts["layers"])
+        text += ["", "layers that can be explained (* is the default):"]
+        text += [
+            f"{'*' if layer['name'] == facts['default_layer'] else ' '} {layer['name']:<{width}}  "
+            f"{layer['type']:<{kind}}  {_shape(layer['shape'])}"
+            for layer in facts["layers"]
+        ]
+    return "\n".join(text)
+
+
+def _explainable(classifier: Classifier) -> dict[str, Any]:
+    batch = classifier.tensors[classifier.input.name].shape[0]
+    return {
+        "classes": classifier.class_count,
+        "final_activation": classifier.final_activation,
+        "batch": f"fixed at {batch}" if isinstance(batch, int) else "any",
+        "layers": [
+            {"name": layer.name, "type": layer.type, "shape": list(classifier.tensors[layer.tensor].shape)}
+            for layer in classifier.layers
+        ],
+    }
+
+
+def _input(network: Network, name: str) -> dict[str, Any]:
+    return {**_variable(network, name, network.data[name]), "range": maximum(network)}
+
+
+def _variable(network: Network, name: str, data_name: str) -> dict[str, Any]:
+    shape = ["N" if extent == BATCH_AXIS else extent for extent in network.variables[name].shape]
+    return {"name": name, "data_name": data_name, "shape": shape}
+
+
+def _named(variable: dict[str, Any]) -> str:
+    dataset = "" if variable["data_name"] == variable["name"] else f" ({variable['data_name']} in datasets)"
+    return f"{variable['name']}{dataset} {_shape(variable['shape'])}"
+
+
+def _shape(shape: list[int | str]) -> str:
+    return " x ".join(str(extent) for extent in shape)

@@ -1,0 +1,66 @@
+"""Writing results: aside first, then renamed, so that nothing half-written is ever seen."""
+
+import io
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from PIL import Image
+
+from whylight.errors import WhylightError
+
+_UMASK = os.umask(0)
+os.umask(_UMASK)
+
+_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP"}
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes the place of ``path`` when the block ends well, and vanishes when it does not.
+
+    Raises:
+        WhylightError: the folder cannot be made or written to.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    except OSError as error:
+        raise WhylightError(f"{path}: cannot be written: {error.strerror}") from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield cast(BinaryIO, file)
+        Path(temporary).chmod(0o666 & ~_UMASK)
+        Path(temporary).replace(path)
+    except BaseException as error:
+        Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise WhylightError(f"{path}: cannot be written: {error.strerror}") from error
+        raise
+
+
+def save_bytes(data: bytes, path: Path) -> None:
+    """Write a whole file.
+
+    Raises:
+        WhylightError: it cannot be written.
+    """
+    with replacing(path) as file:
+        file.write(data)
+
+
+def save_image(image: Image.Image, path: Path) -> None:
+    """Write an image in the format that the file's ending names.
+
+    Raises:
+        WhylightError: the ending names no known format, or the file cannot be written.
+    """
+    form = _FORMATS.get(path.suffix.lower())
+    if form is None:
+        raise WhylightError(f"{path}: no image format for '{path.suffix}': expected one of {', '.join(_FORMATS)}")
+    buffer = io.BytesIO()
+    image.save(buffer, form)
+    save_bytes(buffer.getvalue(), path)
