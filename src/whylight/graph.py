@@ -141,6 +141,8 @@ class GraphBuilder:
         """
         dtype = next((operand.dtype for operand in operands if isinstance(operand, Tensor)), np.dtype(np.float32))
         inputs = [self._tensor(operand, dtype) for operand in operands]
+        while inputs and inputs[-1] is None:
+            inputs.pop()  # an absent input at the end is left out: runtimes fuse such nodes more readily
         names = [self.unique(op_type) for _ in range(outputs)]
         attributes = {name: value for name, value in attributes.items() if value is not None}
         node = helper.make_node(op_type, [x.name if x else "" for x in inputs], names, name=names[0], **attributes)

@@ -54,11 +54,13 @@ def convolution(
     Shapes: weight (outputs, channels / group, *kernel), or (outputs, *kernel, channels / group) with ``channel_last``;
     bias (outputs).
     """
-    kernel = _axis_moved(op, weight, -1, 1) if channel_last else weight
 
     def layer(images: Tensor) -> Tensor:
-        _expect("number of axes of the weight", kernel.rank, images.rank)
+        _expect("number of axes of the weight", weight.rank, images.rank)
+        kernel = _axis_moved(op, weight, -1, 1) if channel_last else weight
         _expect("number of channels", images.size(1), kernel.size(1) * group)
+        _expect_divisor("group", group, kernel.size(0))
+        _expect_bias(bias, kernel.size(0))
         pads, strides, dilations = _window_arguments(images.rank - 2, pad, stride, dilation)
         windows = [d * (size - 1) + 1 for d, size in zip(dilations, _spatial_sizes(kernel), strict=True)]
         return op.Conv(
@@ -126,13 +128,15 @@ def deconvolution(
     Shapes: weight (channels, outputs / group, *kernel), or (channels, *kernel, outputs / group) with ``channel_last``;
     bias (outputs).
     """
-    kernel = _axis_moved(op, weight, -1, 1) if channel_last else weight
 
     def layer(images: Tensor) -> Tensor:
-        _expect("number of axes of the weight", kernel.rank, images.rank)
+        _expect("number of axes of the weight", weight.rank, images.rank)
+        kernel = _axis_moved(op, weight, -1, 1) if channel_last else weight
         _expect("number of channels", images.size(1), kernel.size(0))
+        _expect_divisor("group", group, kernel.size(0))
+        _expect_bias(bias, kernel.size(1) * group)
         pads, strides, dilations = _window_arguments(images.rank - 2, pad, stride, dilation)
-        return op.ConvTranspose(
+        result = op.ConvTranspose(
             images,
             *filter(None, (kernel, bias)),
             pads=pads * 2,
@@ -141,6 +145,9 @@ def deconvolution(
             group=group,
             output_padding=_per_axis("output_padding", output_padding, [0] * len(pads), least=0),
         )
+        if min(_spatial_sizes(result)) < 1:
+            raise WhylightError(f"pad is {tuple(pads)}, which leaves nothing of the result")
+        return result
 
     return _over_images(op, x, base_axis, channel_last, layer)
 
@@ -163,8 +170,7 @@ def depthwise_deconvolution(
     Shapes: weight (channels, *kernel), bias (channels / divisor).
     """
     channels = x.size(_nonnegative_axis(base_axis, x))
-    if divisor < 1 or channels % divisor:
-        raise WhylightError(f"the number of channels is {channels}, expected a multiple of the divisor {divisor}")
+    _expect_divisor("divisor", divisor, channels)
     return deconvolution(
         op,
         x,
@@ -216,8 +222,7 @@ def average_pooling(
     def layer(maps: Tensor) -> Tensor:
         attributes = _pool_attributes(maps, kernel, stride, ignore_border, pad)
         means = op.AveragePool(maps, count_include_pad=int(including_pad), **attributes)
-        shares = _shares_within_padding(maps, means, attributes, pad)
-        return op.Div(means, shares) if including_pad and shares.min() < 1 else means
+        return _without_border(op, maps, means, attributes) if including_pad else means
 
     return _over_maps(op, x, len(kernel), channel_last, layer)
 
@@ -253,7 +258,7 @@ def global_average_pooling(op: GraphBuilder, x: Tensor) -> Tensor:
 @function("Unpooling")
 def unpooling(op: GraphBuilder, x: Tensor, *, kernel: Sequence[int], channel_last: bool) -> Tensor:
     """Every value repeated ``kernel`` times along the last axes (those before the channels with ``channel_last``)."""
-    repeats = [*kernel, 1] if channel_last else [*kernel]
+    repeats = _per_axis("kernel", kernel, kernel, least=1) + [1] * channel_last
     if len(repeats) > x.rank:
         raise WhylightError(f"the input has shape {x.shape}, expected at least {len(repeats)} axes")
     scales = [1] * (x.rank - len(repeats)) + repeats
@@ -317,20 +322,19 @@ def _pads(
         if room <= -stride:
             raise WhylightError(f"a window of {window} does not fit into {size} values padded by {pad}")
         last = int(room / stride) * stride
-        ends.append(max(pad if ignore_border else 0, last + window - size - pad))
+        ends.append(max(pad, last + window - size - pad))
     return [*pads, *ends]
 
 
-def _shares_within_padding(
-    maps: Tensor, pooled: Tensor, attributes: dict[str, Any], pad: Sequence[int]
-) -> np.ndarray[Any, Any]:
-    """For every window, which part of it lies within ``pad`` of the map. Shape: the spatial shape of ``pooled``."""
-    shares = []
-    for axis, (size, count) in enumerate(zip(_spatial_sizes(maps), _spatial_sizes(pooled), strict=True)):
-        window, begin = attributes["kernel_shape"][axis], attributes["pads"][axis]
+def _without_border(op: GraphBuilder, maps: Tensor, means: Tensor, attributes: dict[str, Any]) -> Tensor:
+    """``means`` of windows of which only the part within ``pad`` of the map counts."""
+    factors = []
+    for axis, (size, count) in enumerate(zip(_spatial_sizes(maps), _spatial_sizes(means), strict=True)):
+        window, pad = attributes["kernel_shape"][axis], attributes["pads"][axis]
         starts = np.arange(count) * attributes["strides"][axis]
-        shares.append(np.minimum(window, size + 2 * begin - starts) / window)
-    return reduce(np.multiply.outer, shares).astype(np.float32)
+        factors.append(window / np.minimum(window, size + 2 * pad - starts))
+    factor = np.asarray(reduce(np.multiply.outer, factors), np.float32)
+    return op.Mul(means, factor) if factor.max() > 1 else means
 
 
 def _window_arguments(
@@ -346,8 +350,9 @@ def _window_arguments(
 def _per_axis(name: str, values: Sequence[int], default: Sequence[int], least: int) -> list[int]:
     """One value for each spatial axis: the argument, or ``default`` where the file has none."""
     values = values or default
-    if len(values) != len(default) or min(values) < least:
-        raise WhylightError(f"{name} is {tuple(values)}, expected {len(default)} values of at least {least}")
+    if not values or len(values) != len(default) or any(value < least for value in values):
+        count = len(default) or "1 to 3"
+        raise WhylightError(f"{name} is {tuple(values)}, expected {count} values of at least {least}")
     return list(values)
 
 
@@ -390,3 +395,13 @@ def _axis_moved(op: GraphBuilder, x: Tensor, source: int, target: int) -> Tensor
 def _expect(what: str, found: object, expected: object) -> None:
     if found != expected:
         raise WhylightError(f"the {what} is {found}, expected {expected}")
+
+
+def _expect_divisor(name: str, divisor: int, count: int) -> None:
+    if divisor < 1 or count % divisor:
+        raise WhylightError(f"{name} is {divisor}, expected a divisor of the {count} channels")
+
+
+def _expect_bias(bias: Tensor | None, outputs: int) -> None:
+    if bias:
+        _expect("shape of the bias", bias.shape, (outputs,))

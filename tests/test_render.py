@@ -1,0 +1,75 @@
+"""Colors and overlays, against the Console plugins' stored pictures and their formula."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from samples import DATA
+
+from whylight.errors import WhylightError
+from whylight.render import COLORMAPS, colorize, overlay
+
+REFERENCES = sorted((DATA / "reference").glob("*.npz"))
+
+
+def jet(value: float) -> tuple[float, float, float]:
+    """The plugins' color of one value, branch by branch."""
+    if value < 1 / 8:
+        return 0, 0, 4 * (value + 1 / 8)
+    if value < 3 / 8:
+        return 0, 4 * (value - 1 / 8), 1
+    if value < 5 / 8:
+        return 4 * (value - 3 / 8), 1, 1 - 4 * (value - 3 / 8)
+    if value < 7 / 8:
+        return 1, 1 - 4 * (value - 5 / 8), 0
+    return 1 - 4 * (value - 7 / 8), 0, 0
+
+
+def test_jet_is_the_plugins_formula() -> None:
+    values = np.linspace(0, 1, 1001, dtype=np.float32)
+    np.testing.assert_allclose(colorize(values), 255 * np.array([jet(v) for v in values]), atol=1e-3)
+
+
+@pytest.mark.parametrize("colormap", COLORMAPS)
+def test_every_color_map_goes_from_its_first_color_to_its_last(colormap: str) -> None:
+    colors = colorize(np.linspace(0, 1, 256, dtype=np.float32), colormap)
+    assert colors.shape == (256, 3)
+    assert colors.min() >= 0
+    assert colors.max() <= 255
+    assert np.abs(np.diff(colors, axis=0)).max() < 8, "neighboring values have neighboring colors"
+
+
+def test_gray_is_the_value_itself() -> None:
+    np.testing.assert_allclose(colorize(np.array([0, 0.5, 1], np.float32), "gray"), [[0] * 3, [127.5] * 3, [255] * 3])
+
+
+@pytest.mark.parametrize("path", REFERENCES, ids=lambda path: path.stem)
+def test_overlays_equal_the_plugins_pictures(path: Path) -> None:
+    with np.load(path) as reference:
+        image = np.broadcast_to(np.round(reference["input"][0] * 255).astype(np.uint8), reference["overlay"].shape)
+        picture = overlay(Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0))), reference["cam_nnc"])
+    expected = np.asarray(Image.open(path.with_suffix(".png")).convert("RGB"), int)
+    assert np.abs(np.asarray(picture, int) - expected).max() <= 1
+
+
+def test_alpha_goes_from_image_to_colors() -> None:
+    image = Image.new("RGB", (4, 4), (10, 20, 30))
+    cam = np.full((2, 2), 0.5, np.float32)
+    assert np.asarray(overlay(image, cam, alpha=0)).reshape(-1, 3).tolist() == [[10, 20, 30]] * 16
+    np.testing.assert_allclose(np.asarray(overlay(image, cam, alpha=1)).reshape(-1, 3), [[127, 255, 127]] * 16, atol=1)
+
+
+def test_the_map_lies_where_the_crop_was() -> None:
+    image = Image.new("RGB", (8, 8), (100, 100, 100))
+    picture = np.asarray(overlay(image, np.ones((2, 2), np.float32), crop=(0.25, 0.5, 0.75, 1.0)))
+    inside = np.zeros((8, 8), bool)
+    inside[2:6, 4:8] = True
+    assert (picture[inside] == [113, 50, 50]).all(), "half of jet's dark red, half of the image"
+    assert (picture[~inside] == 50).all(), "dimmed where the network did not look"
+
+
+@pytest.mark.parametrize(("alpha", "colormap"), [(1.5, "jet"), (-0.1, "jet"), (float("nan"), "jet"), (0.5, "rainbow")])
+def test_what_is_wrong_is_said(alpha: float, colormap: str) -> None:
+    with pytest.raises(WhylightError, match="expected"):
+        overlay(Image.new("RGB", (2, 2)), np.zeros((2, 2), np.float32), alpha=alpha, colormap=colormap)
