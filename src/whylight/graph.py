@@ -112,7 +112,7 @@ class GraphBuilder:
     def initializer(self, name: str, value: np.ndarray[Any, Any]) -> Tensor:
         """A named constant, such as a parameter of the model."""
         tensor = self._add(Tensor(name, value.shape, value.dtype, value))
-        self._initializers[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
+        self._initializers[name] = numpy_helper.from_array(np.asarray(value, order="C"), name)
         return tensor
 
     def constant(self, value: Any, dtype: Any = None) -> Tensor:

@@ -42,6 +42,23 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
+def check_writable(path: Path) -> None:
+    """Find out before the work begins whether ``path`` can be written.
+
+    Raises:
+        WhylightError: it cannot.
+    """
+    created = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+        for folder in created:
+            folder.rmdir()
+    except OSError as error:
+        raise WhylightError(f"{path}: cannot be written: {error.strerror}") from error
+
+
 def save_bytes(data: bytes, path: Path) -> None:
     """Write a whole file.
 

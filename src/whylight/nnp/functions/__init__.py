@@ -8,7 +8,7 @@ One module a category of nnabla's function list; one definition a function::
 
 A conversion takes the graph builder, the function's inputs in nnabla's order (optional ones default to None), and
 those of its arguments, by nnabla's names as keywords, that matter at inference. It returns the output, or a tuple
-of the outputs. ``docs/functions.md`` describes how to add one.
+of the outputs. CONTRIBUTING.md describes how to add one.
 """
 
 from collections.abc import Callable

@@ -18,7 +18,7 @@ def swish(op: GraphBuilder, x: Tensor) -> Tensor:
 
 @function("Tanh")
 def tanh(op: GraphBuilder, x: Tensor) -> Tensor:
-    """tanh(x)."""
+    """The hyperbolic tangent."""
     return op.Tanh(x)
 
 
@@ -134,5 +134,5 @@ def tanh_shrink(op: GraphBuilder, x: Tensor) -> Tensor:
 @function("Sinc")
 def sinc(op: GraphBuilder, x: Tensor) -> Tensor:
     """sin(x) / x, 1 at zero; zero is never the divisor, so that the derivative there is a number too."""
-    at_zero = op.Equal(x, 0.0)
-    return op.Where(at_zero, 1.0, op.Div(op.Sin(x), op.Where(at_zero, 1.0, x)))
+    at_zero, one = op.Equal(x, 0.0), op.constant(1.0, x.dtype)
+    return op.Where(at_zero, one, op.Div(op.Sin(x), op.Where(at_zero, one, x)))

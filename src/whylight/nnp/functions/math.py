@@ -1,10 +1,9 @@
 """nnabla's category *Math*."""
 
 from collections.abc import Sequence
-from math import pi
 
 import numpy as np
-from onnx import helper, TensorProto
+from onnx import TensorProto, helper
 
 from whylight.errors import WhylightError
 from whylight.graph import GraphBuilder, Tensor
@@ -157,11 +156,12 @@ def arc_tangent2(op: GraphBuilder, y: Tensor, x: Tensor) -> Tensor:
 
     The smaller coordinate is divided by the larger: no point but the origin divides by zero.
     """
+    zero, one, pi = (op.constant(value, x.dtype) for value in (0.0, 1.0, np.pi))
     steep = op.Greater(op.Abs(y), op.Abs(x))
-    divisor = op.Where(steep, y, op.Where(op.Equal(x, 0.0), 1.0, x))
+    divisor = op.Where(steep, y, op.Where(op.Equal(x, zero), one, x))
     angle = op.Atan(op.Div(op.Where(steep, x, y), divisor))
-    half_turn = op.Where(op.Less(x, 0.0), op.Where(op.Less(y, 0.0), -pi, pi), 0.0)
-    return op.Where(steep, op.Sub(op.Mul(op.Sign(y), pi / 2), angle), op.Add(angle, half_turn))
+    half_turn = op.Where(op.Less(x, zero), op.Where(op.Less(y, zero), op.Neg(pi), pi), zero)
+    return op.Where(steep, op.Sub(op.Mul(op.Sign(y), np.pi / 2), angle), op.Add(angle, half_turn))
 
 
 @function("ASinh")

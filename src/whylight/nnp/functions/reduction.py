@@ -20,8 +20,8 @@ def total(op: GraphBuilder, x: Tensor, *, axes: Sequence[int], keep_dims: bool) 
 
 @function("CumSum")
 def cumulative_sum(op: GraphBuilder, x: Tensor, *, axis: int, exclusive: bool, reverse: bool) -> Tensor:
-    """The sum of all values up to each one of ``axis``; without itself if ``exclusive``, from the end if ``reverse``."""
-    return op.CumSum(x, np.array(axis), exclusive=int(exclusive), reverse=int(reverse))
+    """The sum of all values up to each one of ``axis``: without it if ``exclusive``, from the end if ``reverse``."""
+    return op.CumSum(x, np.array(axis, np.int64), exclusive=int(exclusive), reverse=int(reverse))
 
 
 @function("Mean")
@@ -35,8 +35,7 @@ def maximum(
     op: GraphBuilder, x: Tensor, *, axes: Sequence[int], keep_dims: bool, with_index: bool, only_index: bool
 ) -> Tensor | tuple[Tensor, ...]:
     """The maximum over ``axes``, its index, or both."""
-    y = _reduced(op, "ReduceMax", x, axes, keep_dims)
-    return _with_index(op, y, "ArgMax", x, axes, keep_dims, with_index, only_index)
+    return _extreme(op, "Max", x, axes, keep_dims, with_index, only_index)
 
 
 @function("Min")
@@ -44,8 +43,7 @@ def minimum(
     op: GraphBuilder, x: Tensor, *, axes: Sequence[int], keep_dims: bool, with_index: bool, only_index: bool
 ) -> Tensor | tuple[Tensor, ...]:
     """The minimum over ``axes``, its index, or both."""
-    y = _reduced(op, "ReduceMin", x, axes, keep_dims)
-    return _with_index(op, y, "ArgMin", x, axes, keep_dims, with_index, only_index)
+    return _extreme(op, "Min", x, axes, keep_dims, with_index, only_index)
 
 
 @function("Norm")
@@ -94,23 +92,26 @@ def _reduced(op: GraphBuilder, operator: str, x: Tensor, axes: Sequence[int], ke
     return op.node(operator, [x, axes], 1, keepdims=int(keep_dims))[0] if axes else x
 
 
-def _with_index(
+def _extreme(
     op: GraphBuilder,
-    y: Tensor,
-    operator: str,
+    kind: str,
     x: Tensor,
     axes: Sequence[int],
     keep_dims: bool,
     with_index: bool,
     only_index: bool,
 ) -> Tensor | tuple[Tensor, ...]:
-    """``y``, then its place among the values of ``axes`` counted as one axis; like every value of nnabla, a float."""
+    """The Max or Min over ``axes``, its index among their values counted as one axis, or both.
+
+    The index is a float, as is every value of nnabla.
+    """
+    y = _reduced(op, f"Reduce{kind}", x, axes, keep_dims)
     if not (with_index or only_index):
         return y
     reduced = sorted(axis % x.rank for axis in axes)
     kept = [axis for axis in range(x.rank) if axis not in reduced]
     flat = op.Reshape(op.Transpose(x, perm=kept + reduced), [0] * len(kept) + [-1])
-    index = op.Cast(op.node(operator, [flat], 1, axis=-1, keepdims=0)[0], to=TensorProto.FLOAT)
+    index = op.Cast(op.node(f"Arg{kind}", [flat], 1, axis=-1, keepdims=0)[0], to=TensorProto.FLOAT)
     if keep_dims and axes:
         index = op.Unsqueeze(index, reduced)
     return index if only_index else (y, index)

@@ -1,0 +1,121 @@
+"""The table of derivative rules, and what a rule sees of the node that it differentiates."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper
+from onnx.defs import OpSchema, get_schema
+
+from whylight.errors import WhylightError
+from whylight.graph import OPSET, GraphBuilder, Tensor
+
+Gradient = Tensor | Callable[[], Tensor] | None
+"""The derivative with respect to one input; a function where its computation is put off until it is wanted."""
+Rule = Callable[..., Gradient | tuple[Gradient, ...]]
+
+_MODULES = ("activation", "arithmetic", "indexing", "layout", "linear", "normalization", "pooling", "reduction", "resize")
+_RULES: dict[str, Rule] = {}
+
+
+@dataclass(frozen=True)
+class ForwardNode:
+    """A node of the forward graph.
+
+    ``inputs`` has an entry for each input of the operator, ``attributes`` one for each attribute that is given or
+    has a default; inputs and outputs that are absent are None.
+    """
+
+    name: str
+    operator: str
+    inputs: tuple[Any, ...]
+    outputs: tuple[Any, ...]
+    attributes: Mapping[str, Any]
+
+    @property
+    def input(self) -> Tensor:
+        """The first input."""
+        tensor: Tensor = self.inputs[0]
+        return tensor
+
+    @property
+    def output(self) -> Tensor:
+        """The first output."""
+        tensor: Tensor = self.outputs[0]
+        return tensor
+
+    def argument(self, name: str, position: int) -> np.ndarray[Any, Any] | None:
+        """The argument that is an attribute in some operator sets and an input in others; None where absent.
+
+        Raises:
+            WhylightError: it is computed while the model runs.
+        """
+        if name in self.attributes:
+            return np.asarray(self.attributes[name])
+        tensor: Tensor | None = self.inputs[position] if position < len(self.inputs) else None
+        if tensor is None:
+            return None
+        if tensor.value is None:
+            raise WhylightError(
+                f"'{self.name}': the input '{name}' of {self.operator} is computed by the model; "
+                "its derivative needs a constant"
+            )
+        return tensor.value
+
+
+def rule(*operators: str) -> Callable[[Rule], Rule]:
+    """Register the derivative of ONNX operators.
+
+    A rule takes the graph builder, the forward node, and the gradients of the node's outputs (only of the first,
+    where that is the only one in use). It returns the gradient of the first input, or a tuple with the gradients of
+    all inputs. A gradient may have the output's shape where the operator broadcasts: it is summed afterwards.
+    """
+
+    def register(function: Rule) -> Rule:
+        for operator in operators:
+            if operator in _RULES:
+                raise ValueError(f"the operator {operator} has two rules")
+            _RULES[operator] = function
+        return function
+
+    return register
+
+
+def rules() -> Mapping[str, Rule]:
+    """All rules by the name of their operator."""
+    for module in _MODULES:
+        import_module(f"{__package__}.{module}")
+    return _RULES
+
+
+def forward_node(op: GraphBuilder, node: onnx.NodeProto) -> ForwardNode:
+    """What a rule sees of ``node``."""
+    inputs = [op.tensors[name] if name else None for name in node.input]
+    inputs += [None] * (_input_count(node.op_type) - len(inputs))
+    outputs = [op.tensors[name] if name else None for name in node.output]
+    given = {attribute.name: _value(attribute) for attribute in node.attribute}
+    attributes = {**_default_attributes(node.op_type), **given}
+    return ForwardNode(node.name or node.output[0], node.op_type, tuple(inputs), tuple(outputs), attributes)
+
+
+@cache
+def _default_attributes(operator: str) -> Mapping[str, Any]:
+    attributes = get_schema(operator, OPSET, "").attributes
+    defaults = {name: attribute.default_value for name, attribute in attributes.items()}
+    return {name: _value(default) for name, default in defaults.items() if default.type}
+
+
+@cache
+def _input_count(operator: str) -> int:
+    schema = get_schema(operator, OPSET, "")
+    variadic = any(x.option == OpSchema.FormalParameterOption.Variadic for x in schema.inputs)
+    return 0 if variadic else schema.max_input
+
+
+def _value(attribute: onnx.AttributeProto) -> Any:
+    value = helper.get_attribute_value(attribute)
+    return value.decode() if isinstance(value, bytes) else value
