@@ -37,8 +37,8 @@ class NetworkWriter:
             "Convolution",
             [x, weight],
             (-1, channels, *size),
-            f"convolution_param {{ base_axis: 1 pad {{ dim: {pad} dim: {pad} }} stride {{ dim: {stride} dim: {stride} }} "
-            f"dilation {{ dim: 1 dim: 1 }} group: {group} }}",
+            f"convolution_param {{ base_axis: 1 pad {{ dim: {pad} dim: {pad} }} "
+            f"stride {{ dim: {stride} dim: {stride} }} dilation {{ dim: 1 dim: 1 }} group: {group} }}",
         )
         statistics = [self._parameter((1, channels, 1, 1), offset=value) for value in (0, 1, 0, 1)]
         return self._function(
@@ -61,8 +61,8 @@ class NetworkWriter:
             "MaxPooling",
             [x],
             (batch, channels, *size),
-            f"max_pooling_param {{ kernel {{ dim: {kernel} dim: {kernel} }} stride {{ dim: 2 dim: 2 }} ignore_border: true "
-            f"pad {{ dim: {pad} dim: {pad} }} }}",
+            f"max_pooling_param {{ kernel {{ dim: {kernel} dim: {kernel} }} stride {{ dim: 2 dim: 2 }} "
+            f"ignore_border: true pad {{ dim: {pad} dim: {pad} }} }}",
         )
 
     def global_average(self, x: str) -> str:

@@ -28,7 +28,7 @@ def evaluation(table: Path) -> tuple[list[Path], np.ndarray[Any, Any], np.ndarra
 
 def pixels(path: Path, size: tuple[int, int] | None = None) -> np.ndarray[Any, Any]:
     """An image as (C, H, W) float32 from 0 to 1, resized as the Console does."""
-    image = Image.open(path)
+    image: Image.Image = Image.open(path)
     if size and image.size != size:
         image = image.resize(size, Image.Resampling.BILINEAR)
     array = np.asarray(image, np.float32) / 255

@@ -1,19 +1,20 @@
 """Colors and overlays, against the Console plugins' stored pictures and their formula."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from samples import DATA
 
+from samples import DATA
 from whylight.errors import WhylightError
 from whylight.render import COLORMAPS, colorize, overlay
 
 REFERENCES = sorted((DATA / "reference").glob("*.npz"))
 
 
-def jet(value: float) -> tuple[float, float, float]:
+def jet(value: Any) -> Any:
     """The plugins' color of one value, branch by branch."""
     if value < 1 / 8:
         return 0, 0, 4 * (value + 1 / 8)
@@ -28,7 +29,8 @@ def jet(value: float) -> tuple[float, float, float]:
 
 def test_jet_is_the_plugins_formula() -> None:
     values = np.linspace(0, 1, 1001, dtype=np.float32)
-    np.testing.assert_allclose(colorize(values), 255 * np.array([jet(v) for v in values]), atol=1e-3)
+    expected: Any = 255 * np.array([jet(v) for v in values])
+    np.testing.assert_allclose(colorize(values), expected, atol=1e-3)
 
 
 @pytest.mark.parametrize("colormap", COLORMAPS)
@@ -41,7 +43,7 @@ def test_every_color_map_goes_from_its_first_color_to_its_last(colormap: str) ->
 
 
 def test_gray_is_the_value_itself() -> None:
-    np.testing.assert_allclose(colorize(np.array([0, 0.5, 1], np.float32), "gray"), [[0] * 3, [127.5] * 3, [255] * 3])
+    assert colorize(np.array([0, 0.5, 1], np.float32), "gray").tolist() == [[0] * 3, [127.5] * 3, [255] * 3]
 
 
 @pytest.mark.parametrize("path", REFERENCES, ids=lambda path: path.stem)
@@ -57,7 +59,8 @@ def test_alpha_goes_from_image_to_colors() -> None:
     image = Image.new("RGB", (4, 4), (10, 20, 30))
     cam = np.full((2, 2), 0.5, np.float32)
     assert np.asarray(overlay(image, cam, alpha=0)).reshape(-1, 3).tolist() == [[10, 20, 30]] * 16
-    np.testing.assert_allclose(np.asarray(overlay(image, cam, alpha=1)).reshape(-1, 3), [[127, 255, 127]] * 16, atol=1)
+    covered = np.asarray(overlay(image, cam, alpha=1), int)
+    assert np.abs(covered - np.array([127, 255, 127])).max() <= 1
 
 
 def test_the_map_lies_where_the_crop_was() -> None:

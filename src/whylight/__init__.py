@@ -1,11 +1,11 @@
 """See why an image classifier decided.
 
-    import whylight
+import whylight
 
-    classifier = whylight.load("results.nnp")
-    explainer = classifier.explainer(method="gradcam")
-    explanation = explainer("image.png", class_index=3)
-    explanation.overlay().save("grad_cam.png")
+classifier = whylight.load("results.nnp")
+explainer = classifier.explainer(method="gradcam")
+explanation = explainer("image.png", class_index=3)
+explanation.overlay().save("grad_cam.png")
 """
 
 from pathlib import Path

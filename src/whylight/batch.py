@@ -7,11 +7,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from PIL import Image
 
-from whylight.dataset import Dataset, Row, write_result
+from whylight.dataset import Dataset, Row, writing_result
 from whylight.errors import WhylightError
 from whylight.explainer import PREDICTED, ClassIndex, Explainer, Explanation
 from whylight.images import Picture
@@ -80,13 +80,20 @@ def explain_dataset(
     if not skip_errors:
         for _ in run.jobs():
             pass  # every row is looked at before hours of work begin
-    with ThreadPoolExecutor(_THREADS) as threads, run.cleaned_up(), _progress(run.count_rows()) as advance:
+    rows = explained = 0
+    with (
+        ThreadPoolExecutor(_THREADS) as threads,
+        run.removed_on_failure(),
+        writing_result(dataset, output, has_errors=skip_errors) as result,
+        _progress(dataset.count_rows()) as advance,
+    ):
         for batch in run.decoded(threads, batch_size):
-            for job, overlay in zip(batch, run.explained(threads, batch), strict=True):
-                run.note(job, overlay)
+            overlays = run.explained(threads, batch)
+            for job in batch:
+                result.write(job.row, overlays.get(job.index), job.error)
                 advance()
-        write_result(dataset, output, run.overlays, run.errors if skip_errors else None)
-    return Summary(len(run.overlays), sum(map(bool, run.overlays)), sum(map(bool, run.errors)))
+            rows, explained = rows + len(batch), explained + len(overlays)
+    return Summary(rows, explained, rows - explained)
 
 
 class _Run:
@@ -110,12 +117,6 @@ class _Run:
         self._skip_errors = skip_errors
         self._render = render
         self._written: list[Path] = []
-        self.overlays: list[str] = []
-        self.errors: list[str] = []
-
-    def count_rows(self) -> int:
-        """The number of rows."""
-        return sum(1 for _ in self._dataset.rows())
 
     def jobs(self) -> Iterator[_Job]:
         """The rows with their class index, checked."""
@@ -132,24 +133,21 @@ class _Run:
         for futures in waiting:
             yield [future.result() for future in futures]
 
-    def explained(self, threads: ThreadPoolExecutor, batch: list[_Job]) -> Iterator[str]:
-        """The path of each job's overlay, relative to the output; empty for a bad row."""
-        good = [job for job in batch if job.picture and not job.error]
-        explanations = self._explainer.explain(
-            [job.picture for job in good if job.picture], [job.class_index for job in good]
-        ) if good else []
-        paths = {job.index: self._overlay_path(job.index) for job in good}
-        list(threads.map(self._save, explanations, paths.values()))
-        return (paths[job.index].relative_to(self._output.parent).as_posix() if job.index in paths else "" for job in batch)
-
-    def note(self, job: _Job, overlay: str) -> None:
-        """Remember what has become of a row."""
-        self.overlays.append(overlay)
-        self.errors.append(job.error)
+    def explained(self, threads: ThreadPoolExecutor, batch: list[_Job]) -> dict[int, PurePath]:
+        """Write the overlays of a batch: their paths, relative to the output's folder, by the row's index."""
+        good = {job.index: (job.picture, job.class_index) for job in batch if job.picture and not job.error}
+        if not good:
+            return {}
+        pictures, class_indices = zip(*good.values(), strict=True)
+        explanations = self._explainer.explain(pictures, class_indices)
+        paths = [self._overlay_path(index) for index in good]
+        for _ in threads.map(self._save, explanations, paths):
+            pass
+        return {index: path.relative_to(self._output.parent) for index, path in zip(good, paths, strict=True)}
 
     @contextmanager
-    def cleaned_up(self) -> Iterator[None]:
-        """Remove the overlays of this run when it fails."""
+    def removed_on_failure(self) -> Iterator[None]:
+        """Remove the overlays that this run wrote when it fails."""
         try:
             yield
         except BaseException:
@@ -171,7 +169,7 @@ class _Run:
             return replace(job, error=str(error))
 
     def _labelled(self, job: _Job) -> _Job:
-        row = self._dataset.checked(job.row)
+        row = job.row
         self._dataset.image_path(row, self._images)
         if self._labels is None:
             return job

@@ -104,9 +104,7 @@ class Classifier:
         near = nearest(name, [layer.name for layer in self.layers])
         raise WhylightError(f"{self.path}: no layer '{name}' that can be explained; the nearest are {near}")
 
-    def explainer(
-        self, method: str = "gradcam", layer: str | None = None, score: str = "logit"
-    ) -> Explainer:
+    def explainer(self, method: str = "gradcam", layer: str | None = None, score: str = "logit") -> Explainer:
         """Compile an explainer for this classifier.
 
         Args:
@@ -178,7 +176,8 @@ def _input_facts(path: Path, tensor: Tensor, maximum: float) -> InputFacts:
         return InputFacts(tensor.name, 1, tensor.size(1), tensor.size(2), "HW", maximum)
     if len(shape) != 3 or not all(isinstance(extent, int) for extent in shape):
         raise WhylightError(
-            f"{path}: input '{tensor.name}' has shape {_shape_text(tensor)}, expected an image (channels, height, width)"
+            f"{path}: input '{tensor.name}' has shape {_shape_text(tensor)}, "
+            "expected an image (channels, height, width)"
         )
     channels_last = shape[0] not in (1, 3) and shape[2] in (1, 3)
     height, width, channels = (1, 2, 3) if channels_last else (2, 3, 1)

@@ -86,25 +86,49 @@ def _add_model(command: argparse.ArgumentParser, option: bool) -> None:
         command.add_argument("-m", "--model", metavar="FILE", type=Path, default=Path("results.nnp"), help=text)
     else:
         command.add_argument("model", metavar="MODEL", type=Path, help=text)
-    command.add_argument("--parameters", metavar="FILE", type=Path, help="the parameter file of a loose network (.h5, .protobuf)")
+    command.add_argument(
+        "--parameters", metavar="FILE", type=Path, help="the parameter file of a loose network (.h5, .protobuf)"
+    )
 
 
 def _add_explanation(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--method", default="gradcam", metavar="NAME", help="gradcam, or gradcam-nnc (the older plugins' variant)")
-    command.add_argument("--layer", metavar="NAME", help="the layer to look at (default: the last convolution; see 'whylight inspect')")
     command.add_argument(
-        "--score", default="logit", choices=("logit", "output"), help="what is explained: the score before or after the final Softmax or Sigmoid"
+        "--method", default="gradcam", metavar="NAME", help="gradcam, or gradcam-nnc (the older plugins' variant)"
     )
     command.add_argument(
-        "--input_range", default="auto", choices=("1", "255", "auto"), help="the value of white at the model's input (auto: as the model says)"
+        "--layer", metavar="NAME", help="the layer to look at (default: the last convolution; see 'whylight inspect')"
     )
-    command.add_argument("-ov", "--output_variable", metavar="NAME", help="the model's output that holds the classes (default: the first that can)")
+    command.add_argument(
+        "--score",
+        default="logit",
+        choices=("logit", "output"),
+        help="what is explained: the score before or after the final Softmax or Sigmoid",
+    )
+    command.add_argument(
+        "--input_range",
+        default="auto",
+        choices=("1", "255", "auto"),
+        help="the value of white at the model's input (auto: as the model says)",
+    )
+    command.add_argument(
+        "-ov",
+        "--output_variable",
+        metavar="NAME",
+        help="the model's output that holds the classes (default: the first that can)",
+    )
 
 
 def _add_rendering(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--alpha", type=float, default=0.5, metavar="0..1", help="how strongly the colors cover the image")
+    command.add_argument(
+        "--alpha", type=float, default=0.5, metavar="0..1", help="how strongly the colors cover the image"
+    )
     command.add_argument("--colormap", default="jet", metavar="NAME", help="jet, viridis, inferno, turbo or gray")
-    command.add_argument("--size", default="original", choices=("original", "input"), help="the overlay's size: the image's own, or the model's input size")
+    command.add_argument(
+        "--size",
+        default="original",
+        choices=("original", "input"),
+        help="the overlay's size: the image's own, or the model's input size",
+    )
 
 
 def _explainer(arguments: argparse.Namespace) -> "Explainer":
@@ -117,10 +141,20 @@ def _explainer(arguments: argparse.Namespace) -> "Explainer":
 
 def _add_gradcam(command: argparse.ArgumentParser) -> None:
     _add_model(command, option=True)
-    command.add_argument("-i", "--input", metavar="FILE", type=Path, help="the dataset CSV of the image; accepted for the Console, not read")
+    command.add_argument(
+        "-i",
+        "--input",
+        metavar="FILE",
+        type=Path,
+        help="the dataset CSV of the image; accepted for the Console, not read",
+    )
     command.add_argument("-image", "--image", metavar="FILE", type=Path, required=True, help="the image to analyse")
-    command.add_argument("-c", "--class_index", default="0", metavar="INDEX", help="the class to explain, or 'predicted'")
-    command.add_argument("-o", "--output", metavar="FILE", type=Path, default=Path("grad_cam.png"), help="the overlay to write")
+    command.add_argument(
+        "-c", "--class_index", default="0", metavar="INDEX", help="the class to explain, or 'predicted'"
+    )
+    command.add_argument(
+        "-o", "--output", metavar="FILE", type=Path, default=Path("grad_cam.png"), help="the overlay to write"
+    )
     _add_explanation(command)
     _add_rendering(command)
     command.add_argument("--labels", metavar="FILE", type=Path, help="a text file with one class name a line")
@@ -169,14 +203,43 @@ def _class_index(text: str) -> "ClassIndex":
 
 
 def _add_gradcam_batch(command: argparse.ArgumentParser) -> None:
-    command.add_argument("-i", "--input", metavar="FILE", type=Path, default=Path("output_result.csv"), help="the dataset CSV with the image files")
+    command.add_argument(
+        "-i",
+        "--input",
+        metavar="FILE",
+        type=Path,
+        default=Path("output_result.csv"),
+        help="the dataset CSV with the image files",
+    )
     _add_model(command, option=True)
-    command.add_argument("-v1", "--input_variable", metavar="NAME", default="x", help="the variable of the CSV that holds the image")
-    command.add_argument("-v2", "--label_variable", metavar="NAME", default="y", help="the variable of the CSV that holds the class index")
-    command.add_argument("-o", "--output", metavar="FILE", type=Path, default=Path("gradcam.csv"), help="the dataset CSV to write; the overlays go into a folder of its name")
-    command.add_argument("--predicted", action="store_true", help="explain the predicted class of each image instead of its label")
+    command.add_argument(
+        "-v1", "--input_variable", metavar="NAME", default="x", help="the variable of the CSV that holds the image"
+    )
+    command.add_argument(
+        "-v2",
+        "--label_variable",
+        metavar="NAME",
+        default="y",
+        help="the variable of the CSV that holds the class index",
+    )
+    command.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        type=Path,
+        default=Path("gradcam.csv"),
+        help="the dataset CSV to write; the overlays go into a folder of its name",
+    )
+    command.add_argument(
+        "--predicted", action="store_true", help="explain the predicted class of each image instead of its label"
+    )
     command.add_argument("--batch_size", type=int, default=16, metavar="N", help="images a run of the network")
-    command.add_argument("--on_error", default="stop", choices=("stop", "skip"), help="at a bad row: stop, or leave its cell empty and go on")
+    command.add_argument(
+        "--on_error",
+        default="stop",
+        choices=("stop", "skip"),
+        help="at a bad row: stop, or leave its cell empty and go on",
+    )
     _add_explanation(command)
     _add_rendering(command)
 
@@ -218,7 +281,9 @@ def _inspect(arguments: argparse.Namespace) -> int:
 
 def _add_convert(command: argparse.ArgumentParser) -> None:
     _add_model(command, option=False)
-    command.add_argument("-o", "--output", metavar="FILE", type=Path, default=Path("model.onnx"), help="the ONNX file to write")
+    command.add_argument(
+        "-o", "--output", metavar="FILE", type=Path, default=Path("model.onnx"), help="the ONNX file to write"
+    )
 
 
 def _convert(arguments: argparse.Namespace) -> int:
@@ -233,7 +298,9 @@ def _convert(arguments: argparse.Namespace) -> int:
 
 def _add_compile(command: argparse.ArgumentParser) -> None:
     _add_model(command, option=False)
-    command.add_argument("-o", "--output", metavar="FILE", type=Path, default=Path("explainer.onnx"), help="the ONNX file to write")
+    command.add_argument(
+        "-o", "--output", metavar="FILE", type=Path, default=Path("explainer.onnx"), help="the ONNX file to write"
+    )
     _add_explanation(command)
 
 
@@ -249,7 +316,9 @@ def _compile(arguments: argparse.Namespace) -> int:
 
 
 def _add_demo(command: argparse.ArgumentParser) -> None:
-    command.add_argument("folder", metavar="FOLDER", nargs="?", type=Path, default=Path("whylight-demo"), help="where to write")
+    command.add_argument(
+        "folder", metavar="FOLDER", nargs="?", type=Path, default=Path("whylight-demo"), help="where to write"
+    )
 
 
 def _demo(arguments: argparse.Namespace) -> int:

@@ -3,7 +3,7 @@
 import numpy as np
 import onnx
 
-from whylight.classifier import Classifier, Layer
+from whylight.classifier import Classifier
 from whylight.errors import WhylightError
 from whylight.facts import ExplainerFacts
 from whylight.gradient import gradient

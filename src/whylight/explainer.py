@@ -121,8 +121,8 @@ class Explainer:
             info.shape[0] for info in self._session.get_inputs() if info.name == self.facts.input.name
         )
 
-    @overload
-    def __call__(self, image: ImageLike, class_index: ClassIndex = PREDICTED) -> Explanation: ...
+    @overload  # a str is a file, not a sequence of images: the first form is meant
+    def __call__(self, image: ImageLike, class_index: ClassIndex = PREDICTED) -> Explanation: ...  # type: ignore[overload-overlap]
     @overload
     def __call__(
         self, image: Sequence[ImageLike], class_index: ClassIndex | Sequence[ClassIndex] = PREDICTED
@@ -206,7 +206,9 @@ class Explainer:
         if index == PREDICTED:
             return -1
         if isinstance(index, str) or not 0 <= index < self.facts.class_count:
-            raise WhylightError(f"class index {index} is out of range: the model has classes 0 to {self.facts.class_count - 1}")
+            raise WhylightError(
+                f"class index {index} is out of range: the model has classes 0 to {self.facts.class_count - 1}"
+            )
         return int(index)
 
     def run(self, images: FloatArray, class_indices: NDArray[np.int64]) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -250,12 +252,12 @@ class Explainer:
         """(N, classes) from the model's output."""
         match self.facts.final_activation:
             case "LogSoftmax":
-                return np.exp(output)
+                return np.asarray(np.exp(output), np.float32)
             case "Sigmoid" if self.facts.is_two_class:
                 return np.concatenate([1 - output, output], 1)
             case None if self.facts.class_count > 1:
                 exponentials = np.exp(output - output.max(1, keepdims=True))
-                return exponentials / exponentials.sum(1, keepdims=True)
+                return np.asarray(exponentials / exponentials.sum(1, keepdims=True), np.float32)
             case _:
                 return output
 

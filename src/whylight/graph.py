@@ -169,7 +169,7 @@ class GraphBuilder:
         return self.tensors[tensor.name]
 
     def extent(self, tensor: Tensor, axis: int) -> Tensor:
-        """The size of one axis as int64 of shape (1,): a constant where it is static, else taken when the graph runs."""
+        """The size of one axis as int64 of shape (1,): a constant where it is static, else found at run time."""
         extent = tensor.shape[axis]
         if isinstance(extent, int):
             return self.constant([extent], np.int64)
@@ -266,8 +266,9 @@ def renamed_tensors(model: onnx.ModelProto, names: Mapping[str, str]) -> onnx.Mo
     for node in copy.graph.node:
         for listed in (node.input, node.output):
             listed[:] = [names.get(name, name) for name in listed]
-    for named in (*copy.graph.input, *copy.graph.output, *copy.graph.value_info, *copy.graph.initializer):
-        named.name = names.get(named.name, named.name)
+    for named in (copy.graph.input, copy.graph.output, copy.graph.value_info, copy.graph.initializer):
+        for tensor in named:
+            tensor.name = names.get(tensor.name, tensor.name)
     return copy
 
 

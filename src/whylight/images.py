@@ -56,7 +56,7 @@ def read_picture(path: Path, channels: int) -> Picture:
     Raises:
         WhylightError: it is missing, not an image, corrupt, too large, empty, or has the wrong channels.
     """
-    source = " ".join(str(path).splitlines())
+    source = _one_line(path)
     suffix = path.suffix.lower()
     if suffix in (".npy", ".csv"):
         pixels = _channels_last(read_values(path), (channels,), source).astype(np.float32)
@@ -140,7 +140,7 @@ def read_values(path: Path) -> Array:
         WhylightError: the file is missing or corrupt, or holds something else.
     """
     check_file(path)
-    source = " ".join(str(path).splitlines())
+    source = _one_line(path)
     try:
         values = _read_matrix(path) if path.suffix.lower() == ".csv" else open_memmap(path, "r")
     except Exception as error:  # numpy's readers raise many kinds
@@ -156,7 +156,7 @@ def check_file(path: Path) -> None:
     Raises:
         WhylightError: there is none, or it is a folder or a device.
     """
-    source = " ".join(str(path).splitlines())
+    source = _one_line(path)
     try:
         if path.is_file():
             return
@@ -194,8 +194,8 @@ def _pillow_picture(image: Image.Image, channels: int, source: str) -> Picture:
         return _unit_picture(np.asarray(image)[..., np.newaxis], channels, source)
     if image.mode.startswith("I"):
         return Picture(_converted(_16_bits(image, source)[..., np.newaxis], channels), 65535, source)
-    if image.mode not in ("L", "RGB"):
-        image = image.convert("RGB" if channels == 3 or image.mode == "LAB" else "L")
+    if image.mode == "LAB":  # Pillow makes no gray of it
+        image = image.convert("RGB")
     pixels = np.asarray(image.convert("RGB" if channels == 3 else "L"))
     return Picture(pixels.reshape(image.height, image.width, channels), 255, source)
 
@@ -339,6 +339,10 @@ def _check_channels(found: int, channels: int, source: str) -> None:
 
 def _channels(count: int) -> str:
     return "1 channel" if count == 1 else f"{count} channels"
+
+
+def _one_line(path: Path) -> str:
+    return " ".join(str(path).splitlines())
 
 
 def _reason(error: BaseException) -> str:

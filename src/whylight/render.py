@@ -71,7 +71,9 @@ def _enlarged(colors: FloatArray, height: int, width: int) -> FloatArray:
     """Colors (h, w, 3) bilinearly resized, in full precision."""
     return np.stack(
         [
-            np.asarray(Image.fromarray(np.ascontiguousarray(channel)).resize((width, height), Image.Resampling.BILINEAR))
+            np.asarray(
+                Image.fromarray(np.ascontiguousarray(channel)).resize((width, height), Image.Resampling.BILINEAR)
+            )
             for channel in np.moveaxis(colors, -1, 0)
         ],
         -1,

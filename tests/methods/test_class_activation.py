@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from samples import BUNDLED, DATA, SHARED, pixels
 
 import whylight
+from samples import BUNDLED, DATA, SHARED, pixels
 
 Reference = dict[str, np.ndarray[Any, Any]]
 
@@ -33,7 +33,7 @@ def model_and_image(path: Path) -> tuple[Path, Path]:
 def paper(activation: np.ndarray[Any, Any], gradient: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Selvaraju et al. 2017, equations 1 and 2, for one image (C, h, w)."""
     weights = gradient.mean((1, 2))
-    return np.maximum(np.einsum("k,khw->hw", weights, activation), 0)
+    return np.asarray(np.maximum(np.einsum("k,khw->hw", weights, activation), 0))
 
 
 def raw_map(path: Path, reference: Reference, **options: str) -> np.ndarray[Any, Any]:
@@ -45,7 +45,7 @@ def raw_map(path: Path, reference: Reference, **options: str) -> np.ndarray[Any,
     _, scores, cams = explainer.run(pixels(image, size)[np.newaxis], np.array([index]))
     column = reference["score" if explainer.facts.score == "logit" else "output"][0, int(reference["class_index"])]
     np.testing.assert_allclose(scores[0], column, rtol=1e-3, atol=1e-4)
-    return cams[0]
+    return np.asarray(cams[0])
 
 
 @pytest.mark.parametrize("path", REFERENCES, ids=lambda path: path.stem)

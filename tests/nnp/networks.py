@@ -20,7 +20,12 @@ def variable(name: str, shape: Sequence[int], kind: str = "Buffer", loops: Seque
 
 
 def function(
-    kind: str, inputs: Sequence[str], outputs: Sequence[str], parameter: str = "", name: str = "", loops: Sequence[str] = ()
+    kind: str,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    parameter: str = "",
+    name: str = "",
+    loops: Sequence[str] = (),
 ) -> str:
     """The text of one function; ``parameter`` is its parameter message, such as ``elu_param { alpha: 1 }``."""
     repeats = "".join(f'repeat_id: "{loop}" ' for loop in loops)
@@ -34,7 +39,9 @@ def network(*parts: str, data: Sequence[str] = ("x",), outputs: Sequence[str] = 
     reads = " ".join(f'data_variable {{ variable_name: "{name}" data_name: "{name}" }}' for name in data)
     writes = " ".join(f'output_variable {{ variable_name: "{name}" data_name: "{name}" }}' for name in outputs)
     body = "\n".join(parts)
-    return f'network {{ name: "net" {body} }}\nexecutor {{ name: "run" network_name: "net" {reads} {writes} {extra} }}\n'
+    return (
+        f'network {{ name: "net" {body} }}\nexecutor {{ name: "run" network_name: "net" {reads} {writes} {extra} }}\n'
+    )
 
 
 def write_nnp(path: Path, text: str, parameters: Mapping[str, FloatArray] | None = None) -> Path:
@@ -53,9 +60,7 @@ def write_nnp(path: Path, text: str, parameters: Mapping[str, FloatArray] | None
 def small_classifier(path: Path, *, classes: int = 3, activation: str = "Softmax", channels: int = 1) -> Path:
     """Convolution, ReLU, global average, affine, and a final activation, on 8 x 8 images; random weights."""
     random = np.random.default_rng(0)
-    convolution = (
-        "convolution_param { base_axis: 1 pad { dim: 1 dim: 1 } stride { dim: 1 dim: 1 } dilation { dim: 1 dim: 1 } group: 1 }"
-    )
+    convolution = "convolution_param { base_axis: 1 pad { dim: 1 dim: 1 } group: 1 }"
     final = {
         "Softmax": function("Softmax", ["scores"], ["y"], "softmax_param { axis: 1 }"),
         "Sigmoid": function("Sigmoid", ["scores"], ["y"]),

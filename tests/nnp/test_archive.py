@@ -7,9 +7,9 @@ import h5py
 import numpy as np
 import onnxruntime
 import pytest
+
 from nnp.networks import function, network, small_classifier, variable, write_nnp
 from samples import BUNDLED, DATA, evaluation, pixels
-
 from whylight.errors import WhylightError
 from whylight.nnp import to_onnx
 from whylight.nnp.archive import read
@@ -116,7 +116,9 @@ def test_a_loose_file_that_is_no_network(tmp_path: Path, name: str, data: bytes,
         read(tmp_path / name)
 
 
-@pytest.mark.parametrize(("name", "message"), [("p.h5", "not a parameter file in HDF5"), ("p.txt", "expected a parameter file")])
+@pytest.mark.parametrize(
+    ("name", "message"), [("p.h5", "not a parameter file in HDF5"), ("p.txt", "expected a parameter file")]
+)
 def test_a_parameter_file_that_is_none(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / name).write_bytes(b"junk")
     with pytest.raises(WhylightError, match=message):

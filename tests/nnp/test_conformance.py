@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
+
 from nnp.conformance import Case, assert_case_holds, cases
 from samples import DATA
-
 from whylight.nnp.functions import supported_functions
 
 CASES = [case for archive in sorted((DATA / "cases").glob("*.zip")) for case in cases(archive)]

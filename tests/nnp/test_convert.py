@@ -6,9 +6,9 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+
 from nnp.networks import function, network, small_classifier, variable, write_nnp
 from samples import DATA
-
 from whylight.errors import WhylightError, WhylightWarning
 from whylight.graph import OPSET
 from whylight.nnp import to_onnx
@@ -49,7 +49,9 @@ def test_a_batch_size_baked_into_the_file_becomes_free(tmp_path: Path, saved: in
         variable("weights", (saved, 3, 1, 1)),
         variable("y", (saved, 3, 4, 4)),
         function("Mean", ["x"], ["mean"], "mean_param { axes: 2 axes: 3 }"),
-        function("Reshape", ["mean"], ["weights"], f"reshape_param {{ shape {{ dim: {saved} dim: 3 dim: 1 dim: 1 }} }}"),
+        function(
+            "Reshape", ["mean"], ["weights"], f"reshape_param {{ shape {{ dim: {saved} dim: 3 dim: 1 dim: 1 }} }}"
+        ),
         function("Mul2", ["x", "weights"], ["y"]),
     )
     model = to_onnx(write_nnp(tmp_path / "m.nnp", text))
@@ -84,7 +86,7 @@ def test_all_unsupported_functions_are_named_in_one_line(tmp_path: Path) -> None
         function("ReLU", ["a"], ["b"]),
         function("Aardvark", ["b"], ["y"]),
     )
-    with pytest.raises(WhylightError, match="not supported: Aardvark, Zebra$"):
+    with pytest.raises(WhylightError, match=r"not supported: Aardvark, Zebra$"):
         to_onnx(write_nnp(tmp_path / "m.nnp", text))
 
 
@@ -104,12 +106,14 @@ def test_a_missing_parameter_is_named(tmp_path: Path) -> None:
 
 
 def test_a_loose_network_without_parameters_says_how_to_give_them() -> None:
-    with pytest.raises(WhylightError, match="parameter 'Convolution/conv/W' is missing.*--parameters FILE"):
+    with pytest.raises(WhylightError, match=r"parameter 'Convolution/conv/W' is missing.*--parameters FILE"):
         to_onnx(DATA / "variants" / "net.nntxt")
 
 
 def test_a_parameter_of_the_wrong_size_is_named_with_both_shapes(tmp_path: Path) -> None:
-    with pytest.raises(WhylightError, match=r"parameter 'w' has 3 values of shape \(3,\), the network expects shape \(1, 2\)"):
+    with pytest.raises(
+        WhylightError, match=r"parameter 'w' has 3 values of shape \(3,\), the network expects shape \(1, 2\)"
+    ):
         to_onnx(rewritten(tmp_path / "m.nnp", {"w": np.zeros(3)}))
 
 

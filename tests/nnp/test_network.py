@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from nnp.networks import function, network, variable, write_nnp
 
+from nnp.networks import function, network, variable, write_nnp
 from whylight.errors import WhylightError
 from whylight.nnp import read_model, to_onnx
 
@@ -45,7 +45,9 @@ def test_recurrent_loop_is_a_running_sum_over_its_axis(tmp_path: Path) -> None:
         variable("sum", (-1, 2), loops=["T"]),
         variable("initial", (1, 2), "Parameter"),
         variable("y", (-1, 4, 2)),
-        function("RecurrentInput", ["x"], ["step"], 'recurrent_param { repeat_id: "T" axis: 1 length: 4 }', loops=["T"]),
+        function(
+            "RecurrentInput", ["x"], ["step"], 'recurrent_param { repeat_id: "T" axis: 1 length: 4 }', loops=["T"]
+        ),
         function("Delay", ["sum", "initial"], ["before"], 'recurrent_param { repeat_id: "T" }', loops=["T"]),
         function("Add2", ["before", "step"], ["sum"], loops=["T"]),
         function("RecurrentOutput", ["sum"], ["y"], 'recurrent_param { repeat_id: "T" axis: 1 length: 4 }'),
@@ -66,7 +68,9 @@ def test_nested_repeats_multiply(tmp_path: Path) -> None:
         variable("after", (-1, 2), loops=["A"]),
         variable("y", (-1, 2)),
         function("RepeatStart", ["x", "after"], ["outer"], 'repeat_param { repeat_id: "A" }', "sa", loops=["A"]),
-        function("RepeatStart", ["outer", "plus"], ["inner"], 'repeat_param { repeat_id: "B" }', "sb", loops=["A", "B"]),
+        function(
+            "RepeatStart", ["outer", "plus"], ["inner"], 'repeat_param { repeat_id: "B" }', "sb", loops=["A", "B"]
+        ),
         function("AddScalar", ["inner"], ["plus"], "add_scalar_param { val: 1 }", loops=["A", "B"]),
         function("RepeatEnd", ["plus"], ["after"], 'repeat_param { repeat_id: "B" times: 3 }', "eb", loops=["A"]),
         function("RepeatEnd", ["after"], ["y"], 'repeat_param { repeat_id: "A" times: 2 }', "ea"),
@@ -105,7 +109,10 @@ def test_functions_run_after_what_they_read(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ('network { name: "net" }', "has no executor"),
-        ('network { name: "net" } executor { name: "run" network_name: "other" }', "network 'other', which is not in the file"),
+        (
+            'network { name: "net" } executor { name: "run" network_name: "other" }',
+            "network 'other', which is not in the file",
+        ),
         (network(variable("x", (-1, 2)), outputs=()), "names no output variable"),
         (network(variable("x", (-1, 2))), "names variable 'y', which 'net' lacks"),
         (

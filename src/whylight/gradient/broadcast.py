@@ -1,17 +1,15 @@
-"""Fitting gradients to shapes: broadcasting, its reverse, and masks."""
-
-from math import prod
+"""Fitting gradients to shapes: broadcasting and its reverse, reshaping, masks."""
 
 import numpy as np
 
-from whylight.graph import GraphBuilder, Tensor
+from whylight.graph import GraphBuilder, Operand, Tensor
 
 
 def reduced_to(op: GraphBuilder, gradient: Tensor, tensor: Tensor) -> Tensor:
     """The sum of ``gradient`` over the axes along which ``tensor`` was broadcast."""
     added = gradient.rank - tensor.rank
     stretched = [
-        axis for axis in range(added, gradient.rank) if tensor.shape[axis - added] == 1 and gradient.shape[axis] != 1
+        axis for axis in range(added, gradient.rank) if tensor.shape[axis - added] == 1 != gradient.shape[axis]
     ]
     if stretched:
         gradient = op.ReduceSum(gradient, stretched, keepdims=1)
@@ -24,18 +22,19 @@ def expanded_to(op: GraphBuilder, gradient: Tensor, tensor: Tensor) -> Tensor:
     """``gradient``, of the rank of ``tensor``, repeated along the axes where its size is 1."""
     if gradient.shape == tensor.shape:
         return gradient
-    sizes = [
-        op.constant([1], np.int64) if size == gradient.shape[axis] else op.extent(tensor, axis)
-        for axis, size in enumerate(tensor.shape)
-    ]
-    return op.with_shape(op.Expand(gradient, op.Concat(*sizes, axis=0)), tensor.shape)
+    sizes = [1 if size == own else size for size, own in zip(tensor.shape, gradient.shape, strict=True)]
+    static = [size for size in sizes if isinstance(size, int)]
+    shape: Operand = static if len(static) == len(sizes) else op.Shape(tensor)
+    return op.with_shape(op.Expand(gradient, shape), tensor.shape)
 
 
 def reshaped_to(op: GraphBuilder, gradient: Tensor, tensor: Tensor) -> Tensor:
     """``gradient`` in the shape of ``tensor``."""
     if gradient.shape == tensor.shape:
         return gradient
-    return reshaped(op, gradient, tensor, list(range(tensor.rank)))
+    sizes = [size if isinstance(size, int) else -1 for size in tensor.shape]
+    shape: Operand = sizes if sizes.count(-1) <= 1 else op.Shape(tensor)
+    return op.with_shape(op.Reshape(gradient, shape), tensor.shape)
 
 
 def zeros_like(op: GraphBuilder, tensor: Tensor) -> Tensor:

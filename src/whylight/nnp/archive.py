@@ -134,7 +134,8 @@ def _message_arrays(messages: Any, path: Path) -> Parameters:
         shape = tuple(message.shape.dim)
         if array.size != _count(shape):
             raise WhylightError(
-                f"{path}: parameter '{message.variable_name}' has {array.size} values, its shape {shape} needs {_count(shape)}"
+                f"{path}: parameter '{message.variable_name}' has {array.size} values, "
+                f"its shape {shape} needs {_count(shape)}"
             )
         arrays[message.variable_name] = array.reshape(shape)
     return arrays

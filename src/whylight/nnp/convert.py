@@ -1,7 +1,8 @@
 """A network of nnabla functions written as an ONNX graph."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from math import prod
 from typing import Any
 
@@ -103,7 +104,7 @@ def _write_function(op: GraphBuilder, network: Network, function: Function, tens
             f"{network.path}: variable '{unknown[0]}', read by function '{function.name}', is neither data nor computed"
         )
     try:
-        with op.scope(function.name):
+        with op.scope(function.name), _warnings_about(network, function):
             outputs = convert_function(
                 op, function.type, [tensors[name] for name in function.inputs], function.arguments
             )
@@ -118,6 +119,16 @@ def _write_function(op: GraphBuilder, network: Network, function: Function, tens
         existing = tensor.name in tensors or tensor.value is not None
         with op.scope(function.name):
             tensors[name] = op.rename(op.Identity(tensor) if existing else tensor, name)
+
+
+@contextmanager
+def _warnings_about(network: Network, function: Function) -> Iterator[None]:
+    """Have the warnings of a conversion say which function of which file they are about."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for warning in caught:
+        warnings.warn(f"{network.path}: function '{function.name}': {warning.message}", warning.category, stacklevel=2)
 
 
 def _input_shape(network: Network, variable: Variable, dynamic: bool) -> Shape:
@@ -141,7 +152,7 @@ def _generated(op: GraphBuilder, variable: Variable, generator: Generator) -> Te
     random = np.random.default_rng(0)
     match generator.type:
         case "Normal":
-            values = random.standard_normal(drawn) * generator.multiplier
+            values: np.ndarray[Any, Any] = random.standard_normal(drawn) * generator.multiplier
         case "Uniform":
             values = random.uniform(-generator.multiplier, generator.multiplier, drawn)
         case "Range":

@@ -131,7 +131,7 @@ def executor_network(proto: Any, path: Path) -> Network:
 
 
 def _data_name(variable: Any) -> str:
-    return variable.data_name or variable.variable_name
+    return str(variable.data_name or variable.variable_name)
 
 
 class _Expansion:

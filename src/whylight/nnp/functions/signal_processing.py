@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from whylight.errors import WhylightError
-from whylight.graph import GraphBuilder, Tensor
+from whylight.graph import GraphBuilder, Shape, Tensor
 from whylight.nnp.functions import function
 from whylight.nnp.functions.array_manipulation import reshaped
 
@@ -32,7 +32,9 @@ def interpolate(
     of the input are moved to its edge.
     """
     if not 1 <= len(output_size) <= min(x.rank - channel_last, 3) or min(output_size) < 1:
-        raise WhylightError(f"cannot resize its input of shape {x.shape} to {tuple(output_size)}, expected 1 to 3 sizes")
+        raise WhylightError(
+            f"cannot resize its input of shape {x.shape} to {tuple(output_size)}, expected 1 to 3 sizes"
+        )
     order = list(range(x.rank))
     if channel_last:
         order.insert(x.rank - 1 - len(output_size), order.pop())
@@ -55,16 +57,23 @@ def _linear(op: GraphBuilder, x: Tensor, output_size: Sequence[int], align_corne
         return reshaped(op, _linear(op, images, output_size, align_corners, half_pixel), shape)
     # the one of ONNX's half-pixel modes that reads index 0, as nnabla does, where the output has one element
     positions = "pytorch_half_pixel" if half_pixel else "align_corners" if align_corners else "asymmetric"
-    resized = op.Resize(
-        x,
-        None,
-        None,
-        list(output_size),
-        axes=list(range(2, x.rank)),
-        mode="linear",
-        coordinate_transformation_mode=positions,
-    )
-    return op.with_shape(resized, shape)
+    factors = [_factor(x.size(axis), output) for axis, output in enumerate(output_size, 2)]
+    return _resized(op, x, factors, shape, mode="linear", coordinate_transformation_mode=positions)
+
+
+def _factor(size: int, output: int) -> np.float32:
+    """The least output / size in single precision that gives ``output`` when the product is rounded down."""
+    factor = np.float32(output / size)
+    return factor if float(factor) * size >= output else np.nextafter(factor, np.float32(np.inf))
+
+
+def _resized(op: GraphBuilder, x: Tensor, factors: Sequence[float], shape: Shape, **attributes: Any) -> Tensor:
+    """The last axes multiplied by ``factors``.
+
+    Resize could have sizes for some axes instead, but ONNX Runtime loses them when it moves a Transpose past the node.
+    """
+    scales = np.array([1] * (x.rank - len(factors)) + list(factors), np.float32)
+    return op.with_shape(op.Resize(x, None, scales, **attributes), shape)
 
 
 def _nearest(
@@ -84,16 +93,9 @@ def _nearest(
     factors = [output // size for size, output in zip(sizes, output_size, strict=True)]
     repeated = [np.arange(size).repeat(factor) for size, factor in zip(sizes, factors, strict=True)]
     if all(map(np.array_equal, sources, repeated)):
-        resized = op.Resize(
-            x,
-            None,
-            np.array(factors, np.float32),
-            axes=list(axes),
-            mode="nearest",
-            coordinate_transformation_mode="asymmetric",
-            nearest_mode="floor",
-        )
-        return op.with_shape(resized, (*x.shape[: axes.start], *output_size))
+        shape = (*x.shape[: axes.start], *output_size)
+        positions = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        return _resized(op, x, factors, shape, mode="nearest", **positions)
     for axis, source in zip(axes, sources, strict=True):
         x = op.Gather(x, source, axis=axis)
     return x

@@ -1,0 +1,371 @@
+"""Dataset CSVs of Neural Network Console: header grammar, rows, labels, and writing results.
+
+The header's cells are ``NAME[__INDEX][:LABEL]``; ``NAME__0`` to ``NAME__n`` are one vector, and a header that starts
+with ``#`` is a comment. A cell is a number, or a path relative to the CSV's own folder.
+"""
+
+import codecs
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whylight.errors import WhylightError
+from whylight.images import check_file, read_values
+from whylight.output import replacing
+
+_INDEXED = re.compile(r"(.+)__([0-9]{1,9})")
+_NEEDS_QUOTES = re.compile(r'[,"\r\n]|^\s|\s$')
+_LABEL_FILES = (".csv", ".npy")
+_SHOWN = 80
+"""Characters of a cell, and names of variables, that a message quotes at most."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a dataset CSV.
+
+    Attributes:
+        header: the header's cell.
+        variable: the variable that it belongs to.
+        index: its place in the variable's vector; None where the variable is this one column.
+        label: what stands after the colon.
+        is_comment: the header starts with ``#``: the column belongs to no variable.
+    """
+
+    header: str
+    variable: str
+    index: int | None
+    label: str | None
+    is_comment: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a dataset CSV, as many cells as it has.
+
+    Attributes:
+        number: its number among the rows below the header, from 1.
+        line: the line of the file on which it starts, from 1.
+        cells: its cells.
+        text: the record as it stands in the file, without the line end.
+    """
+
+    number: int
+    line: int
+    cells: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset CSV, opened: its header is read, its rows are read when they are asked for.
+
+    Attributes:
+        path: the file.
+        columns: from left to right.
+        header_text: the header as it stands in the file, without the line end.
+        has_byte_order_mark: the file starts with one.
+        line_end: that of the header.
+    """
+
+    path: Path
+    columns: tuple[Column, ...]
+    header_text: str
+    has_byte_order_mark: bool
+    line_end: str
+
+    @property
+    def variables(self) -> list[str]:
+        """The names of the variables."""
+        named = (column.variable for column in self.columns if column.variable and not column.is_comment)
+        return list(dict.fromkeys(named))
+
+    def columns_of(self, variable: str) -> tuple[int, ...]:
+        """Where a variable stands: the positions of its columns, in the order of its vector.
+
+        Raises:
+            WhylightError: there is no such variable, or its columns are no vector.
+        """
+        found = [
+            (column.index, position)
+            for position, column in enumerate(self.columns)
+            if column.variable == variable and not column.is_comment
+        ]
+        if not found:
+            more = ", ..." if len(self.variables) > _SHOWN else ""
+            known = ", ".join(self.variables[:_SHOWN])
+            raise WhylightError(f"{self.path}: no variable '{variable}'; it has: {known}{more}")
+        times = Counter(index for index, _ in found)
+        wanted: list[int | None] = [None] if None in times else [*range(len(found))]
+        for index in wanted:
+            if times[index] != 1 or len(found) != len(wanted):
+                name = variable if index is None else f"{variable}__{index}"
+                raise WhylightError(
+                    f"{self.path}: variable '{variable}' has {len(found)} columns, {times[index]} named '{name}': "
+                    f"expected one column, or '{variable}__0', '{variable}__1', ... once each"
+                )
+        positions = dict(found)
+        return tuple(positions[index] for index in wanted)
+
+    def rows(self) -> Iterator[Row]:
+        """Read the rows one by one. A row with too few or too many cells is an error when its cells are asked for.
+
+        Raises:
+            WhylightError: the file cannot be read, or is no CSV from here on.
+        """
+        records = _records(self.path)
+        next(records, None)
+        for number, (line, cells, text) in enumerate(records, 1):
+            yield Row(number, line, cells, text.rstrip("\r\n"))
+
+    def count_rows(self) -> int:
+        """Read the file once and count.
+
+        Raises:
+            WhylightError: the file cannot be read, or is no CSV.
+        """
+        return sum(1 for _ in self.rows())
+
+    def image_path(self, row: Row, positions: Sequence[int]) -> Path:
+        """The file that a row names.
+
+        Args:
+            row: one of this file's.
+            positions: what `columns_of` says.
+
+        Raises:
+            WhylightError: the row has not the header's number of cells, or the cell is empty.
+        """
+        cells = self._cells(row, positions)
+        if len(cells) > 1:
+            columns = f"'{self.columns[positions[0]].header}' to '{self.columns[positions[-1]].header}'"
+            raise WhylightError(
+                f"{self.path}: columns {columns} are a vector of {len(cells)}: expected one image column"
+            )
+        if not cells[0]:
+            raise WhylightError(f"{self._place(row, positions[0])}: the cell is empty: expected an image file")
+        return self._file(cells[0])
+
+    def label(self, row: Row, positions: Sequence[int]) -> int:
+        """The class index that a row names: a whole number, the place of the largest of a vector, or a file with one.
+
+        Args:
+            row: one of this file's.
+            positions: what `columns_of` says.
+
+        Raises:
+            WhylightError: the row has not the header's number of cells, or names no class.
+        """
+        cells = self._cells(row, positions)
+        if len(cells) > 1:
+            return self._vector_label(row, cells, positions)
+        place = self._place(row, positions[0])
+        if PurePath(cells[0]).suffix.lower() in _LABEL_FILES:
+            return self._file_label(place, cells[0])
+        value = _number(cells[0])
+        if value is None or not _is_index(value):
+            expected = "a whole number, a one-hot vector, or a file with one"
+            raise WhylightError(f"{place}: {_quoted(cells[0])} is not a class index ({expected})")
+        return int(value)
+
+    def _vector_label(self, row: Row, cells: Sequence[str], positions: Sequence[int]) -> int:
+        values = [_number(cell) for cell in cells]
+        for cell, value, position in zip(cells, values, positions, strict=True):
+            if value is None or not np.isfinite(value):
+                raise WhylightError(f"{self._place(row, position)}: {_quoted(cell)} is not a number")
+        index = _largest(np.array(values, np.float64))
+        if index is None:
+            last = self.columns[positions[-1]].header
+            raise WhylightError(
+                f"{self._place(row, positions[0])} to {_quoted(last)}: all values are {cells[0]}: "
+                "expected a one-hot vector or probabilities"
+            )
+        return index
+
+    def _file_label(self, place: str, cell: str) -> int:
+        try:
+            values = read_values(self._file(cell))
+        except WhylightError as error:
+            raise WhylightError(f"{place}: {error}") from error
+        if max(values.shape, default=1) == values.size:
+            if values.size == 1 and _is_index(values.item()):
+                return int(values.item())
+            index = _largest(values.reshape(-1)) if values.size > 1 and np.isfinite(values).all() else None
+            if index is not None:
+                return index
+        expected = "one index (a whole number), or one vector (one-hot or probabilities)"
+        raise WhylightError(f"{place}: {_quoted(cell)}, of shape {values.shape}, names no class: expected {expected}")
+
+    def _cells(self, row: Row, positions: Sequence[int]) -> list[str]:
+        if len(row.cells) != len(self.columns):
+            found, expected = len(row.cells), len(self.columns)
+            cells = "1 cell" if found == 1 else f"{found} cells"
+            raise WhylightError(
+                f"{self.path}: row {row.number} (line {row.line}) has {cells}, the header has {expected}"
+            )
+        return [row.cells[position].strip() for position in positions]
+
+    def _file(self, cell: str) -> Path:
+        return self.path.parent / cell.replace("\\", "/")
+
+    def _place(self, row: Row, position: int) -> str:
+        return f"{self.path}: row {row.number} (line {row.line}), column {_quoted(self.columns[position].header)}"
+
+
+def open_dataset(path: Path) -> Dataset:
+    """Open a dataset CSV.
+
+    Raises:
+        WhylightError: it is missing, empty, not UTF-8 text or no CSV.
+    """
+    check_file(path)
+    for _, cells, text in _records(path):
+        header = text.rstrip("\r\n")
+        columns = tuple(_column(cell) for cell in cells)
+        return Dataset(path, columns, header, _has_byte_order_mark(path), text[len(header) :] or "\n")
+    raise WhylightError(f"{path} is empty: expected a dataset CSV with a header")
+
+
+class ResultWriter:
+    """Writes a dataset CSV again, with the overlays' paths as first column ``gradcam``.
+
+    What the dataset holds is kept to the letter: quotes, line ends, byte order mark.
+    """
+
+    def __init__(self, file: BinaryIO, dataset: Dataset, has_errors: bool) -> None:
+        self._file = file
+        self._dataset = dataset
+        self._has_errors = has_errors
+        if dataset.has_byte_order_mark:
+            file.write(codecs.BOM_UTF8)
+        self._write("gradcam", dataset.header_text, "error")
+
+    def write(self, row: Row, overlay: PurePath | None, error: str = "") -> None:
+        """Write a row.
+
+        Args:
+            row: one of the dataset's.
+            overlay: the overlay's path, relative to the folder of the result; None where there is none.
+            error: why there is none.
+        """
+        missing = "," * (len(self._dataset.columns) - len(row.cells)) if self._has_errors else ""
+        self._write(overlay.as_posix() if overlay else "", row.text + missing, error)
+
+    def _write(self, first: str, text: str, last: str) -> None:
+        cells = [_cell(first), text, _cell(last)] if self._has_errors else [_cell(first), text]
+        self._file.write((",".join(cells) + self._dataset.line_end).encode())
+
+
+@contextmanager
+def writing_result(dataset: Dataset, path: Path, has_errors: bool = False) -> Iterator[ResultWriter]:
+    """A result CSV that is there, whole, when the block ends well, and not at all when it does not.
+
+    Args:
+        dataset: what the rows come from.
+        path: the file to write.
+        has_errors: a last column ``error`` says why a row has no overlay.
+
+    Raises:
+        WhylightError: the file cannot be written.
+    """
+    with replacing(path) as file:
+        yield ResultWriter(file, dataset, has_errors)
+
+
+def read_labels(path: Path) -> list[str]:
+    """The class names of a text file: one a line, the first is class 0.
+
+    Raises:
+        WhylightError: the file is missing, or is not UTF-8 text.
+    """
+    check_file(path)
+    return [line.strip() for line in _lines(path)]
+
+
+# ---- reading text
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """The lines of a UTF-8 text, each with its line end, without the byte order mark."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            yield from file
+    except UnicodeDecodeError as error:
+        raise WhylightError(f"{path}: not UTF-8 text: save it as UTF-8") from error
+    except OSError as error:
+        raise WhylightError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _records(path: Path) -> Iterator[tuple[int, tuple[str, ...], str]]:
+    """The records of a CSV that are not blank: the line each starts on, its cells, and its text with the line end."""
+    lines: list[str] = []
+
+    def consumed() -> Iterator[str]:
+        for line in _lines(path):
+            if "\0" in line:
+                raise WhylightError(f"{path}: line {start + len(lines)}: a NUL character: expected UTF-8 text")
+            lines.append(line)
+            yield line
+        if lines:  # the reader asks for more although the file ends
+            raise WhylightError(f"{path}: line {start}: a quoted cell begins in this row and never ends")
+
+    start = 1
+    reader = csv.reader(consumed())
+    try:
+        for cells in reader:
+            if cells:
+                yield start, tuple(cells), "".join(lines)
+            lines.clear()
+            start = reader.line_num + 1
+    except csv.Error as error:
+        raise WhylightError(f"{path}: line {start}: not a CSV row: {error}") from error
+
+
+def _has_byte_order_mark(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8
+
+
+def _column(header: str) -> Column:
+    """Split a header's cell, ``NAME[__INDEX][:LABEL]``."""
+    name, colon, label = header.partition(":")
+    indexed = _INDEXED.fullmatch(name.strip())
+    variable, index = (indexed[1], int(indexed[2])) if indexed else (name.strip(), None)
+    return Column(header, variable, index, label if colon else None, header.startswith("#"))
+
+
+# ---- cells
+
+
+def _number(cell: str) -> float | None:
+    try:
+        return float(cell)
+    except ValueError:
+        return None
+
+
+def _is_index(value: float) -> bool:
+    return value >= 0 and value % 1 == 0
+
+
+def _largest(values: NDArray[np.float64]) -> int | None:
+    """The place of the largest value; None where all are equal."""
+    return None if (values == values[0]).all() else int(values.argmax())
+
+
+def _quoted(cell: str) -> str:
+    """A cell in one line, for messages."""
+    return repr(cell if len(cell) <= _SHOWN else f"{cell[:_SHOWN]}...")
+
+
+def _cell(text: str) -> str:
+    """A cell's text as a CSV needs it."""
+    return '"' + text.replace('"', '""') + '"' if _NEEDS_QUOTES.search(text) else text

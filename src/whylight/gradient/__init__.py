@@ -1,0 +1,138 @@
+"""The derivative of an ONNX graph, appended to the graph itself as plain ONNX.
+
+Reverse mode by source transformation: one walk backwards over the nodes between the tensors to differentiate by and
+the result, one rule an operator. A rule reads like the formula::
+
+    @rule("Tanh")
+    def tanh(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+        return op.Mul(grad, op.Sub(1.0, op.Mul(node.output, node.output)))
+
+The rules are in one module a kind of operator; ``rule.py`` says what a rule takes and returns.
+"""
+
+from collections.abc import Iterable, Sequence, Set
+from functools import reduce
+from inspect import Parameter, signature
+
+import numpy as np
+import onnx
+
+from whylight.errors import WhylightError
+from whylight.gradient.broadcast import reduced_to, zeros_like
+from whylight.gradient.rule import ForwardNode, Gradient, Rule, forward_node, rules
+from whylight.graph import GraphBuilder, Tensor, dependent_nodes
+
+_DEFAULT_DOMAINS = ("", "ai.onnx")
+
+
+def gradient(op: GraphBuilder, of: Tensor, seed: Tensor, wrt: Sequence[Tensor]) -> list[Tensor]:
+    """Append to the graph the derivative of sum(of * seed) with respect to each tensor of ``wrt``.
+
+    Each is a total derivative, with that tensor taken as a free input. The nodes between the tensors and ``of`` are
+    read, not changed.
+
+    Args:
+        op: the graph.
+        of: the tensor to differentiate.
+        seed: the weight of each of its elements, in its shape: one-hot (N, K) for a class score in (N, K).
+        wrt: the tensors to differentiate by.
+
+    Returns:
+        One gradient for each tensor of ``wrt``, in its shape; zero where only steps (rounding, comparisons,
+        integers) lead from it to ``of``.
+
+    Raises:
+        WhylightError: ``of`` does not depend on one of the tensors, or operators between them have no rule.
+    """
+    _refuse_independent(op, of, wrt)
+    differentiable = _differentiable(op, wrt)
+    path = _path(op, of, differentiable)
+    _refuse_without_rule(path)
+    collected: dict[str, list[Tensor]] = {of.name: [seed]}
+
+    def total(name: str) -> Tensor | None:
+        """The gradient of one tensor, once all nodes that read it have been visited."""
+        if len(collected.get(name, ())) > 1:
+            collected[name] = [reduce(op.Add, collected[name])]
+        return collected[name][0] if name in collected else None
+
+    for proto in path:
+        with op.scope(f"gradient/{proto.name or proto.output[0]}"):
+            grads = [total(name) for name in proto.output]
+            if not any(grads):
+                continue
+            node = forward_node(op, proto)
+            for tensor, result in zip(node.inputs, _rule_results(op, node, grads), strict=False):
+                if tensor and tensor.name in differentiable and result:
+                    grad = result() if callable(result) else result
+                    collected.setdefault(tensor.name, []).append(_fitted(op, grad, tensor, node))
+    with op.scope("gradient"):
+        return [total(tensor.name) or zeros_like(op, tensor) for tensor in wrt]
+
+
+def _refuse_independent(op: GraphBuilder, of: Tensor, wrt: Iterable[Tensor]) -> None:
+    for tensor in wrt:
+        dependent = dependent_nodes(op.nodes, tensor.name)
+        if tensor.name != of.name and not any(of.name in node.output for node in dependent):
+            raise WhylightError(f"'{of.name}' does not depend on '{tensor.name}'")
+
+
+def _differentiable(op: GraphBuilder, wrt: Iterable[Tensor]) -> set[str]:
+    """The names of ``wrt`` and of all tensors that depend on it through floating-point tensors."""
+    names = {tensor.name for tensor in wrt}
+    for node in op.nodes:
+        if names.intersection(node.input):
+            names.update(name for name in node.output if name and _is_floating(op.tensors[name]))
+    return names
+
+
+def _path(op: GraphBuilder, of: Tensor, differentiable: Set[str]) -> list[onnx.NodeProto]:
+    """The nodes that lead through differentiable tensors to ``of``, the last one first."""
+    leading = {of.name}
+    path = []
+    for node in reversed(op.nodes):
+        read = differentiable & set(node.input)
+        if read and leading.intersection(node.output):
+            path.append(node)
+            leading.update(read)
+    return path
+
+
+def _refuse_without_rule(path: Iterable[onnx.NodeProto]) -> None:
+    missing: dict[str, list[str]] = {}
+    for node in reversed(list(path)):
+        if node.domain not in _DEFAULT_DOMAINS or node.op_type not in rules():
+            missing.setdefault(node.op_type, []).append(f"'{node.name or node.output[0]}'")
+    if missing:
+        listed = "; ".join(f"{operator} ({', '.join(names)})" for operator, names in sorted(missing.items()))
+        raise WhylightError(f"the model cannot be differentiated, these operators have no derivative rule: {listed}")
+
+
+def _rule_results(op: GraphBuilder, node: ForwardNode, grads: list[Tensor | None]) -> tuple[Gradient, ...]:
+    """What the node's rule returns, with one entry for each input."""
+    while grads[-1] is None:
+        grads.pop()
+    function = rules()[node.operator]
+    if len(grads) > 1 and not _takes_all_outputs(function):
+        raise WhylightError(f"'{node.name}': only the first output of {node.operator} has a derivative rule")
+    results = function(op, node, *grads)
+    return results if isinstance(results, tuple) else (results,)
+
+
+def _takes_all_outputs(function: Rule) -> bool:
+    return any(p.kind is Parameter.VAR_POSITIONAL for p in signature(function).parameters.values())
+
+
+def _fitted(op: GraphBuilder, grad: Tensor, tensor: Tensor, node: ForwardNode) -> Tensor:
+    """``grad`` summed to the shape of ``tensor``, with the sizes known that shape inference lost."""
+    grad = reduced_to(op, grad, tensor)
+    for own, expected in zip(grad.shape, tensor.shape, strict=True):
+        if isinstance(own, int) and isinstance(expected, int) and own != expected:
+            raise WhylightError(
+                f"'{node.name}': the derivative of {node.operator} has shape {grad.shape}, expected {tensor.shape}"
+            )
+    return grad if grad.shape == tensor.shape else op.with_shape(grad, tensor.shape)
+
+
+def _is_floating(tensor: Tensor) -> bool:
+    return np.issubdtype(tensor.dtype, np.floating)

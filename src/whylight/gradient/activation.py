@@ -1,0 +1,138 @@
+"""Derivatives of activation functions."""
+
+from math import pi, sqrt
+
+from whylight.gradient.broadcast import masked
+from whylight.gradient.rule import ForwardNode, Gradient, rule
+from whylight.graph import GraphBuilder, Tensor
+
+
+@rule("Relu")
+def relu(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    return masked(op, op.Greater(node.output, 0.0), grad)
+
+
+@rule("LeakyRelu")
+def leaky_relu(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    return op.Where(op.Greater(node.input, 0.0), grad, op.Mul(grad, node.attributes["alpha"]))
+
+
+@rule("PRelu")
+def prelu(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tuple[Gradient, ...]:
+    x, slope = node.inputs
+    return (
+        lambda: op.Where(op.Greater(x, 0.0), grad, op.Mul(grad, slope)),
+        lambda: masked(op, op.Less(x, 0.0), op.Mul(grad, x)),
+    )
+
+
+@rule("ThresholdedRelu")
+def thresholded_relu(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    return masked(op, op.Greater(node.input, node.attributes["alpha"]), grad)
+
+
+@rule("Elu")
+def elu(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """alpha exp(x), which is y + alpha, for x <= 0."""
+    return op.Where(op.Greater(node.input, 0.0), grad, op.Mul(grad, op.Add(node.output, node.attributes["alpha"])))
+
+
+@rule("Selu")
+def selu(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """Gamma for x > 0; gamma alpha exp(x), which is y + gamma alpha, for x <= 0."""
+    alpha, gamma = node.attributes["alpha"], node.attributes["gamma"]
+    slope = op.Where(op.Greater(node.input, 0.0), op.constant(gamma, grad.dtype), op.Add(node.output, gamma * alpha))
+    return op.Mul(grad, slope)
+
+
+@rule("Celu")
+def celu(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """exp(x / alpha), which is y / alpha + 1, for x <= 0."""
+    slope = op.Add(op.Div(node.output, node.attributes["alpha"]), 1.0)
+    return op.Where(op.Greater(node.input, 0.0), grad, op.Mul(grad, slope))
+
+
+@rule("Sigmoid")
+def sigmoid(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    return op.Mul(grad, op.Mul(node.output, op.Sub(1.0, node.output)))
+
+
+@rule("HardSigmoid")
+def hard_sigmoid(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    sloped = op.And(op.Greater(node.output, 0.0), op.Less(node.output, 1.0))
+    return masked(op, sloped, op.Mul(grad, node.attributes["alpha"]))
+
+
+@rule("HardSwish")
+def hard_swish(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """x / 3 + 1 / 2 for -3 < x < 3, else the step from 0 to 1."""
+    x = node.input
+    slope = op.Add(op.Div(x, 3.0), 0.5)
+    curved = op.Less(op.Abs(x), 3.0)
+    return op.Where(curved, op.Mul(grad, slope), masked(op, op.Greater(x, 0.0), grad))
+
+
+@rule("Tanh")
+def tanh(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    return op.Mul(grad, op.Sub(1.0, op.Mul(node.output, node.output)))
+
+
+@rule("Softplus")
+def softplus(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    return op.Mul(grad, op.Sigmoid(node.input))
+
+
+@rule("Softsign")
+def softsign(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """1 / (1 + |x|)^2."""
+    scale = op.Add(op.Abs(node.input), 1.0)
+    return op.Div(grad, op.Mul(scale, scale))
+
+
+@rule("Mish")
+def mish(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """Of x t with t = tanh(softplus(x)): t + x (1 - t^2) sigmoid(x)."""
+    x = node.input
+    t = op.Tanh(op.Softplus(x))
+    slope = op.Add(t, op.Mul(op.Mul(x, op.Sub(1.0, op.Mul(t, t))), op.Sigmoid(x)))
+    return op.Mul(grad, slope)
+
+
+@rule("Gelu")
+def gelu(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    return op.Mul(grad, (_gelu_tanh if node.attributes["approximate"] == "tanh" else _gelu_erf)(op, node.input))
+
+
+def _gelu_erf(op: GraphBuilder, x: Tensor) -> Tensor:
+    """Of x P(x), P the normal distribution's integral and p its density: P(x) + x p(x)."""
+    integral = op.Mul(op.Add(op.Erf(op.Mul(x, sqrt(0.5))), 1.0), 0.5)
+    density = op.Mul(op.Exp(op.Mul(op.Mul(x, x), -0.5)), 1 / sqrt(2 * pi))
+    return op.Add(integral, op.Mul(x, density))
+
+
+def _gelu_tanh(op: GraphBuilder, x: Tensor) -> Tensor:
+    """Of x (1 + t) / 2 with t = tanh(a (x + b x^3)): (1 + t + x (1 - t^2) a (1 + 3 b x^2)) / 2."""
+    a, b = sqrt(2 / pi), 0.044715
+    square = op.Mul(x, x)
+    t = op.Tanh(op.Mul(x, op.Add(op.Mul(square, a * b), a)))
+    inner = op.Mul(op.Sub(1.0, op.Mul(t, t)), op.Add(op.Mul(square, 3 * a * b), a))
+    return op.Mul(op.Add(op.Add(t, 1.0), op.Mul(x, inner)), 0.5)
+
+
+@rule("Shrink")
+def shrink(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    return masked(op, op.Greater(op.Abs(node.input), node.attributes["lambd"]), grad)
+
+
+@rule("Softmax")
+def softmax(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """Y (g - sum(g y))."""
+    weighted = op.ReduceSum(op.Mul(grad, node.output), [node.attributes["axis"]], keepdims=1)
+    return op.Mul(node.output, op.Sub(grad, weighted))
+
+
+@rule("LogSoftmax")
+def log_softmax(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """G - exp(y) sum(g)."""
+    total = op.ReduceSum(grad, [node.attributes["axis"]], keepdims=1)
+    return op.Sub(grad, op.Mul(op.Exp(node.output), total))

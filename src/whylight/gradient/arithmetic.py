@@ -1,0 +1,208 @@
+"""Derivatives of arithmetic, of elementary functions, and of choices between operands."""
+
+from math import log, pi, sqrt
+
+import numpy as np
+from onnx import helper
+
+from whylight.gradient.broadcast import masked
+from whylight.gradient.rule import ForwardNode, Gradient, rule
+from whylight.graph import GraphBuilder, Tensor
+
+
+@rule("Identity", "Dropout", "Expand")
+def identity(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    return grad
+
+
+@rule("Floor", "Ceil", "Round", "Sign", "EyeLike", "RandomNormalLike", "RandomUniformLike", "Bernoulli")
+def constant(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> None:
+    """Zero: the output does not change with small changes of the input."""
+
+
+@rule("Cast", "CastLike")
+def cast(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    return op.Cast(grad, to=helper.np_dtype_to_tensor_dtype(node.input.dtype))
+
+
+@rule("Neg")
+def neg(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    return op.Neg(grad)
+
+
+@rule("Abs")
+def absolute(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    return op.Mul(grad, op.Sign(node.input))
+
+
+@rule("Exp")
+def exp(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    return op.Mul(grad, node.output)
+
+
+@rule("Log")
+def logarithm(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    return op.Div(grad, node.input)
+
+
+@rule("Sqrt")
+def square_root(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    return op.Div(grad, op.Mul(node.output, 2.0))
+
+
+@rule("Reciprocal")
+def reciprocal(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    return op.Neg(op.Mul(grad, _square(op, node.output)))
+
+
+@rule("Add")
+def add(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tuple[Gradient, ...]:
+    return grad, grad
+
+
+@rule("Sub")
+def sub(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tuple[Gradient, ...]:
+    return grad, lambda: op.Neg(grad)
+
+
+@rule("Mul")
+def mul(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tuple[Gradient, ...]:
+    a, b = node.inputs
+    return lambda: op.Mul(grad, b), lambda: op.Mul(grad, a)
+
+
+@rule("Div")
+def div(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tuple[Gradient, ...]:
+    _, b = node.inputs
+    return lambda: op.Div(grad, b), lambda: op.Neg(op.Mul(op.Div(grad, b), node.output))
+
+
+@rule("Mod")
+def mod(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tuple[Gradient, ...]:
+    """Of a - b trunc(a / b): the quotient does not change with small changes."""
+    a, b = node.inputs
+    return grad, lambda: op.Mul(grad, op.Div(op.Sub(node.output, a), b))
+
+
+@rule("Pow")
+def power(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tuple[Gradient, ...]:
+    """Of a^b: b a^(b - 1) and a^b log(a); zero instead where b = 0, and where a <= 0 for the exponent."""
+    a, b = node.inputs
+    exponent = b if b.dtype == a.dtype else op.Cast(b, to=helper.np_dtype_to_tensor_dtype(a.dtype))
+
+    def of_base() -> Tensor:
+        if b.value is not None and b.value.size == 1 and b.value.item() == 2:
+            return op.Mul(grad, op.Mul(a, 2.0))
+        zero = op.constant(0, a.dtype)
+        lowered = op.Where(op.Equal(exponent, zero), zero, op.Sub(exponent, 1.0))
+        return op.Mul(grad, op.Mul(exponent, op.Pow(a, lowered)))
+
+    def of_exponent() -> Tensor:
+        return op.Mul(grad, masked(op, op.Greater(a, 0.0), op.Mul(node.output, op.Log(a))))
+
+    return of_base, of_exponent
+
+
+@rule("Sum")
+def sum_of_operands(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tuple[Gradient, ...]:
+    return (grad,) * len(node.inputs)
+
+
+@rule("Mean")
+def mean_of_operands(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tuple[Gradient, ...]:
+    return (lambda: op.Div(grad, float(len(node.inputs))),) * len(node.inputs)
+
+
+@rule("Min", "Max")
+def extreme_operand(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tuple[Gradient, ...]:
+    """The gradient goes to the first operand that is the extreme one."""
+    gradients: list[Gradient] = []
+    earlier: Tensor | None = None
+    for operand in node.inputs:
+        chosen = op.Equal(operand, node.output)
+        first = op.And(chosen, op.Not(earlier)) if earlier else chosen
+        earlier = op.Or(chosen, earlier) if earlier else chosen
+        gradients.append(masked(op, first, grad))
+    return tuple(gradients)
+
+
+@rule("Clip")
+def clip(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """The gradient passes between the bounds, not on them."""
+    low, high = node.bound("min", 1), node.bound("max", 2)
+    if low is not None:
+        grad = masked(op, op.Greater(node.output, low), grad)
+    if high is not None:
+        grad = masked(op, op.Less(node.output, high), grad)
+    return grad
+
+
+@rule("Where")
+def where(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tuple[Gradient, ...]:
+    condition, _, _ = node.inputs
+    return None, lambda: masked(op, condition, grad), lambda: masked(op, op.Not(condition), grad)
+
+
+@rule("Sin")
+def sin(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    return op.Mul(grad, op.Cos(node.input))
+
+
+@rule("Cos")
+def cos(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    return op.Neg(op.Mul(grad, op.Sin(node.input)))
+
+
+@rule("Tan")
+def tan(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    return op.Mul(grad, op.Add(_square(op, node.output), 1.0))
+
+
+@rule("Asin")
+def asin(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    return op.Div(grad, op.Sqrt(op.Sub(1.0, _square(op, node.input))))
+
+
+@rule("Acos")
+def acos(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    return op.Neg(op.Div(grad, op.Sqrt(op.Sub(1.0, _square(op, node.input)))))
+
+
+@rule("Atan")
+def atan(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    return op.Div(grad, op.Add(_square(op, node.input), 1.0))
+
+
+@rule("Sinh")
+def sinh(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    return op.Mul(grad, op.Cosh(node.input))
+
+
+@rule("Cosh")
+def cosh(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    return op.Mul(grad, op.Sinh(node.input))
+
+
+@rule("Asinh")
+def asinh(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    return op.Div(grad, op.Sqrt(op.Add(_square(op, node.input), 1.0)))
+
+
+@rule("Acosh")
+def acosh(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    return op.Div(grad, op.Sqrt(op.Sub(_square(op, node.input), 1.0)))
+
+
+@rule("Atanh")
+def atanh(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    return op.Div(grad, op.Sub(1.0, _square(op, node.input)))
+
+
+@rule("Erf")
+def erf(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """2 / sqrt(pi) exp(-x^2)."""
+    return op.Mul(grad, op.Mul(op.Exp(op.Neg(_square(op, node.input))), 2 / sqrt(pi)))
+
+
+def _square(op: GraphBuilder, x: Tensor) -> Tensor:
+    return op.Mul(x, x)
