@@ -61,6 +61,19 @@ def test_a_batch_size_baked_into_the_file_becomes_free(tmp_path: Path, saved: in
         np.testing.assert_allclose(session.run(None, {"x": x})[0], x * x.mean((2, 3), keepdims=True), rtol=1e-5)
 
 
+def test_a_reshape_may_leave_the_batch_axis_out(tmp_path: Path) -> None:
+    # as the Console saves it: the output variable has the batch axis, the shape argument has not
+    text = network(
+        variable("x", (-1, 12)),
+        variable("y", (-1, 1, 3, 4)),
+        function("Reshape", ["x"], ["y"], "reshape_param { shape { dim: 1 dim: 3 dim: 4 } }"),
+    )
+    model = to_onnx(write_nnp(tmp_path / "m.nnp", text))
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    x = np.random.default_rng(0).random((5, 12), np.float32)
+    np.testing.assert_array_equal(session.run(None, {"x": x})[0], x.reshape(5, 1, 3, 4))
+
+
 def test_a_batch_size_that_the_network_needs_stays(tmp_path: Path) -> None:
     # each image of the batch has a weight of its own: no other batch size makes sense
     text = network(

@@ -1,8 +1,7 @@
 """Derivatives of arithmetic, of elementary functions, and of choices between operands."""
 
-from math import log, pi, sqrt
+from math import pi, sqrt
 
-import numpy as np
 from onnx import helper
 
 from whylight.gradient.broadcast import masked

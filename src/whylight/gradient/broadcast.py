@@ -42,6 +42,11 @@ def zeros_like(op: GraphBuilder, tensor: Tensor) -> Tensor:
     return expanded_to(op, op.constant(np.zeros([1] * tensor.rank), tensor.dtype), tensor)
 
 
+def channel_sums(op: GraphBuilder, gradient: Tensor) -> Tensor:
+    """The sums over all axes but axis 1."""
+    return op.ReduceSum(gradient, [0, *range(2, gradient.rank)], keepdims=0)
+
+
 def masked(op: GraphBuilder, condition: Tensor, gradient: Tensor) -> Tensor:
     """``gradient`` where the condition holds, zero elsewhere."""
     return op.Where(condition, gradient, op.constant(0, gradient.dtype))

@@ -172,17 +172,16 @@ def _generated(op: GraphBuilder, variable: Variable, generator: Generator) -> Te
 def _runs_at_any_batch(model: onnx.ModelProto, network: Network) -> bool:
     """Whether the shapes agree at the network's own batch size, and at another one too."""
     saved = _batch_size(network)
-    expected = {name: _with_batch(network.variables[name].shape, saved) for name in network.outputs}
-    if _output_shapes(model, saved) != expected:
-        return False
-    try:
-        return _output_shapes(model, saved + 1).keys() == expected.keys()
-    except WhylightError:
-        return False
+    for size in (saved, saved + 1):
+        expected = {name: _at_batch(network.variables[name].shape, saved, size) for name in network.outputs}
+        if _output_shapes(model, size) != expected:
+            return False
+    return True
 
 
-def _with_batch(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
-    return tuple(size if extent == BATCH_AXIS else extent for extent in shape)
+def _at_batch(shape: tuple[int, ...], saved: int, size: int) -> tuple[int, ...]:
+    """A declared shape at another batch size than the saved one."""
+    return (size if shape[0] in (saved, BATCH_AXIS) else shape[0], *shape[1:]) if shape else shape
 
 
 def _output_shapes(model: onnx.ModelProto, batch_size: int) -> Mapping[str, Any]:

@@ -18,6 +18,10 @@ BATCH_AXIS = -1
 
 _LARGEST_EXPANSION = 100_000
 
+_SHAPED_AS_THEIR_OUTPUT = ("Reshape", "Broadcast")
+"""Functions whose ``shape`` argument is not to be trusted: the Console leaves the batch axis out of it, and others
+bake the batch size in. The shape of the output variable has the batch axis marked."""
+
 
 @dataclass(frozen=True)
 class Variable:
@@ -215,6 +219,8 @@ class _Expansion:
                     copy = replace(copy, type=kind, arguments=_arguments(message))
             if kind != "RecurrentInput":
                 outputs = [self._known(name + suffix, name) for name in outputs]
+            if kind in _SHAPED_AS_THEIR_OUTPUT and outputs and outputs[0] in self._variables:
+                copy.arguments["shape"] = self._variables[outputs[0]].shape or copy.arguments["shape"]
             for name in (*sources, *outputs):
                 if name not in self._variables:
                     raise WhylightError(

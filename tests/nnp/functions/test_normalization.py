@@ -163,7 +163,7 @@ def test_norm_normalization(p: float) -> None:
 @pytest.mark.parametrize("dim", [0, 1, 2])
 def test_many_steps_of_spectral_norm_find_the_largest_singular_value(dim: int) -> None:
     w = RANDOM.standard_normal((3, 4, 5))
-    u = RANDOM.standard_normal(w.shape[dim])
+    u = RANDOM.standard_normal((w.shape[dim],))
     run = converted("SpectralNorm", [w.shape, u.shape], dim=dim, itr=60, eps=1e-12)
     matrix = np.moveaxis(w, dim, 0).reshape(w.shape[dim], -1)
     np.testing.assert_allclose(run(w, u)[0], w / np.linalg.norm(matrix, 2), 1e-3, 1e-4)

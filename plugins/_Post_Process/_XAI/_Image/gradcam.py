@@ -55,7 +55,7 @@ def parser():
         "-c", "--class_index", type=int, default=0, help="index of the class to visualize (int) default=0"
     )
     options.add_argument(
-        "-o", "--output", default="grad_cam.png", help="image file for the result (file) default=grad_cam.png"
+        "-o", "--output", default="grad_cam.png", help="image file for the result (image) default=grad_cam.png"
     )
     return options
 
@@ -71,7 +71,7 @@ def image_file(image, table):
 
 def whylight():
     """The command that runs whylight: the variable WHYLIGHT, else the one on PATH, else this Python's own."""
-    named = os.environ.get("WHYLIGHT")
+    named = os.environ.get("WHYLIGHT", "").strip('"')
     if named:
         found = shutil.which(named)
         if not found:

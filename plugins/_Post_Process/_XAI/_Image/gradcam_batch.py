@@ -72,7 +72,7 @@ def parser():
 
 def whylight():
     """The command that runs whylight: the variable WHYLIGHT, else the one on PATH, else this Python's own."""
-    named = os.environ.get("WHYLIGHT")
+    named = os.environ.get("WHYLIGHT", "").strip('"')
     if named:
         found = shutil.which(named)
         if not found:

@@ -61,10 +61,10 @@ def _linear(op: GraphBuilder, x: Tensor, output_size: Sequence[int], align_corne
     return _resized(op, x, factors, shape, mode="linear", coordinate_transformation_mode=positions)
 
 
-def _factor(size: int, output: int) -> np.float32:
+def _factor(size: int, output: int) -> float:
     """The least output / size in single precision that gives ``output`` when the product is rounded down."""
     factor = np.float32(output / size)
-    return factor if float(factor) * size >= output else np.nextafter(factor, np.float32(np.inf))
+    return float(factor if float(factor) * size >= output else np.nextafter(factor, np.float32(np.inf)))
 
 
 def _resized(op: GraphBuilder, x: Tensor, factors: Sequence[float], shape: Shape, **attributes: Any) -> Tensor:
