@@ -40,12 +40,18 @@ def compile_explainer(
     reserved = {name: f"model/{name}" for name in (CLASS_INDEX, SCORE, MAP)}
     op = GraphBuilder.extending(renamed_tensors(classifier.model, reserved))
     outputs = [op.tensors[reserved.get(info.name, info.name)] for info in classifier.model.graph.output]
-    explained = op.tensors[_renamed(classifier.logits if score == "logit" else classifier.output, reserved)]
+    logits = op.tensors[_renamed(classifier.logits, reserved)]
+    output = op.tensors[_renamed(classifier.output, reserved)]
     activation = op.tensors[_renamed(target.tensor, reserved)]
     batch = op.tensors[_renamed(classifier.input.name, reserved)].shape[0]
     class_index = op.input(CLASS_INDEX, (batch,), np.int64)
     with op.scope("whylight"):
-        seed, score_tensor = _seed_and_score(op, classifier, chosen_method, explained, class_index)
+        explained = output if score == "output" else logits
+        seed, score_tensor = _seed_and_score(
+            op, classifier, chosen_method, explained, class_index, boundary=0.5 if score == "output" else 0.0
+        )
+        if score == "output" and classifier.final_activation == "Softmax":
+            explained, seed = logits, _through_softmax(op, logits, seed)
         (slope,) = gradient(op, explained, seed, [activation])
         if target.channels_last:
             activation, slope = (op.Transpose(tensor, perm=[0, 3, 1, 2]) for tensor in (activation, slope))
@@ -70,12 +76,14 @@ def _renamed(name: str, reserved: dict[str, str]) -> str:
 
 
 def _seed_and_score(
-    op: GraphBuilder, classifier: Classifier, method: Method, explained: Tensor, class_index: Tensor
+    op: GraphBuilder, classifier: Classifier, method: Method, explained: Tensor, class_index: Tensor, boundary: float
 ) -> tuple[Tensor, Tensor]:
-    """The class score (N,), and its derivative with respect to ``explained``: one-hot, or a sign for two classes."""
+    """The derivative of the class score with respect to ``explained`` (one-hot, or a sign), and the score (N,).
+
+    A single output beyond ``boundary`` is class 1.
+    """
     scores = op.Flatten(explained) if explained.rank > 2 else explained
     if classifier.is_two_class:
-        boundary = 0.0 if explained.name == classifier.logits else 0.5
         predicted = op.Cast(op.Greater(op.Squeeze(scores, [1]), boundary), to=onnx.TensorProto.INT64)
         chosen = op.Where(op.Less(class_index, np.int64(0)), predicted, class_index)
         against = np.float32(-1 if method.negates_class_zero else 1)
@@ -87,3 +95,19 @@ def _seed_and_score(
         seed = op.OneHot(chosen, np.array([scores.size(1)]), np.array([0, 1], np.float32))
         score = op.Squeeze(op.GatherElements(scores, op.Unsqueeze(chosen, [1]), axis=1), [1])
     return (op.Unsqueeze(seed, list(range(2, explained.rank))) if explained.rank > 2 else seed), score
+
+
+def _through_softmax(op: GraphBuilder, logits: Tensor, seed: Tensor) -> Tensor:
+    """The seed of the scores (N, K) before a Softmax, from that of its output: y (g - sum(g y)).
+
+    Where the network is certain, 1 - y is a few units of float32 rounding. nnabla adds up the exponentials one after
+    the other; so does CumSum, and the Console plugins' maps are met there too.
+    """
+    ones = [1] * (logits.rank - 2)
+    scores, weights = (op.Flatten(tensor) if ones else tensor for tensor in (logits, seed))
+    powers = op.Exp(op.Sub(scores, op.ReduceMax(scores, [1], keepdims=1)))
+    total = op.Slice(op.CumSum(powers, np.int64(1)), [-1], [2**31 - 1], [1])
+    probabilities = op.Div(powers, total)
+    expected = op.ReduceSum(op.Mul(probabilities, weights), [1], keepdims=1)
+    through = op.Mul(probabilities, op.Sub(weights, expected))
+    return op.Unsqueeze(through, list(range(2, logits.rank))) if ones else through

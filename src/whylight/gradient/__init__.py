@@ -110,11 +110,11 @@ def _refuse_without_rule(path: Iterable[onnx.NodeProto]) -> None:
 
 def _rule_results(op: GraphBuilder, node: ForwardNode, grads: list[Tensor | None]) -> tuple[Gradient, ...]:
     """What the node's rule returns, with one entry for each input."""
-    while grads[-1] is None:
-        grads.pop()
     function = rules()[node.operator]
-    if len(grads) > 1 and not _takes_all_outputs(function):
-        raise WhylightError(f"'{node.name}': only the first output of {node.operator} has a derivative rule")
+    if not _takes_all_outputs(function):
+        if any(grads[1:]):
+            raise WhylightError(f"'{node.name}': only the first output of {node.operator} has a derivative rule")
+        grads = grads[:1]
     results = function(op, node, *grads)
     return results if isinstance(results, tuple) else (results,)
 

@@ -9,16 +9,19 @@ from whylight.graph import GraphBuilder, Tensor
 
 @rule("Relu")
 def relu(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """g for y > 0."""
     return masked(op, op.Greater(node.output, 0.0), grad)
 
 
 @rule("LeakyRelu")
 def leaky_relu(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """g for x > 0, else alpha g."""
     return op.Where(op.Greater(node.input, 0.0), grad, op.Mul(grad, node.attributes["alpha"]))
 
 
 @rule("PRelu")
 def prelu(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tuple[Gradient, ...]:
+    """g for x > 0, else slope g; for the slope, g x for x < 0."""
     x, slope = node.inputs
     return (
         lambda: op.Where(op.Greater(x, 0.0), grad, op.Mul(grad, slope)),
@@ -28,18 +31,19 @@ def prelu(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tuple[Gradient, 
 
 @rule("ThresholdedRelu")
 def thresholded_relu(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """g for x > alpha."""
     return masked(op, op.Greater(node.input, node.attributes["alpha"]), grad)
 
 
 @rule("Elu")
 def elu(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
-    """alpha exp(x), which is y + alpha, for x <= 0."""
+    """g for x > 0, else g alpha exp(x), which is g (y + alpha)."""
     return op.Where(op.Greater(node.input, 0.0), grad, op.Mul(grad, op.Add(node.output, node.attributes["alpha"])))
 
 
 @rule("Selu")
 def selu(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
-    """Gamma for x > 0; gamma alpha exp(x), which is y + gamma alpha, for x <= 0."""
+    """g gamma for x > 0, else g gamma alpha exp(x), which is g (y + gamma alpha)."""
     alpha, gamma = node.attributes["alpha"], node.attributes["gamma"]
     slope = op.Where(op.Greater(node.input, 0.0), op.constant(gamma, grad.dtype), op.Add(node.output, gamma * alpha))
     return op.Mul(grad, slope)
@@ -47,25 +51,27 @@ def selu(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
 
 @rule("Celu")
 def celu(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
-    """exp(x / alpha), which is y / alpha + 1, for x <= 0."""
+    """g for x > 0, else g exp(x / alpha), which is g (y / alpha + 1)."""
     slope = op.Add(op.Div(node.output, node.attributes["alpha"]), 1.0)
     return op.Where(op.Greater(node.input, 0.0), grad, op.Mul(grad, slope))
 
 
 @rule("Sigmoid")
 def sigmoid(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """g y (1 - y)."""
     return op.Mul(grad, op.Mul(node.output, op.Sub(1.0, node.output)))
 
 
 @rule("HardSigmoid")
 def hard_sigmoid(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """alpha g for 0 < y < 1."""
     sloped = op.And(op.Greater(node.output, 0.0), op.Less(node.output, 1.0))
     return masked(op, sloped, op.Mul(grad, node.attributes["alpha"]))
 
 
 @rule("HardSwish")
 def hard_swish(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
-    """x / 3 + 1 / 2 for -3 < x < 3, else the step from 0 to 1."""
+    """g (x / 3 + 1 / 2) for -3 < x < 3, g above."""
     x = node.input
     slope = op.Add(op.Div(x, 3.0), 0.5)
     curved = op.Less(op.Abs(x), 3.0)
@@ -74,24 +80,26 @@ def hard_swish(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
 
 @rule("Tanh")
 def tanh(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """g (1 - y^2)."""
     return op.Mul(grad, op.Sub(1.0, op.Mul(node.output, node.output)))
 
 
 @rule("Softplus")
 def softplus(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """g sigmoid(x)."""
     return op.Mul(grad, op.Sigmoid(node.input))
 
 
 @rule("Softsign")
 def softsign(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
-    """1 / (1 + |x|)^2."""
+    """g / (1 + |x|)^2."""
     scale = op.Add(op.Abs(node.input), 1.0)
     return op.Div(grad, op.Mul(scale, scale))
 
 
 @rule("Mish")
 def mish(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
-    """Of x t with t = tanh(softplus(x)): t + x (1 - t^2) sigmoid(x)."""
+    """g (t + x (1 - t^2) sigmoid(x)) with t = tanh(softplus(x))."""
     x = node.input
     t = op.Tanh(op.Softplus(x))
     slope = op.Add(t, op.Mul(op.Mul(x, op.Sub(1.0, op.Mul(t, t))), op.Sigmoid(x)))
@@ -100,6 +108,7 @@ def mish(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
 
 @rule("Gelu")
 def gelu(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """g times the slope of the exact or the approximate form."""
     return op.Mul(grad, (_gelu_tanh if node.attributes["approximate"] == "tanh" else _gelu_erf)(op, node.input))
 
 
@@ -121,18 +130,19 @@ def _gelu_tanh(op: GraphBuilder, x: Tensor) -> Tensor:
 
 @rule("Shrink")
 def shrink(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """g for |x| > lambd."""
     return masked(op, op.Greater(op.Abs(node.input), node.attributes["lambd"]), grad)
 
 
 @rule("Softmax")
 def softmax(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
-    """Y (g - sum(g y))."""
+    """y (g - sum(g y))."""
     weighted = op.ReduceSum(op.Mul(grad, node.output), [node.attributes["axis"]], keepdims=1)
     return op.Mul(node.output, op.Sub(grad, weighted))
 
 
 @rule("LogSoftmax")
 def log_softmax(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
-    """G - exp(y) sum(g)."""
+    """g - exp(y) sum(g)."""
     total = op.ReduceSum(grad, [node.attributes["axis"]], keepdims=1)
     return op.Sub(grad, op.Mul(op.Exp(node.output), total))

@@ -9,83 +9,95 @@ from whylight.gradient.rule import ForwardNode, Gradient, rule
 from whylight.graph import GraphBuilder, Tensor
 
 
-@rule("Identity", "Dropout", "Expand")
+@rule("Identity", "Dropout")
 def identity(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """g."""
     return grad
 
 
-@rule("Floor", "Ceil", "Round", "Sign", "EyeLike", "RandomNormalLike", "RandomUniformLike", "Bernoulli")
+@rule("Floor", "Ceil", "Round", "Sign", "EyeLike", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Hardmax")
 def constant(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> None:
-    """Zero: the output does not change with small changes of the input."""
+    """Zero: small changes of x do not change y."""
 
 
 @rule("Cast", "CastLike")
 def cast(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """g in the type of x."""
     return op.Cast(grad, to=helper.np_dtype_to_tensor_dtype(node.input.dtype))
 
 
 @rule("Neg")
 def neg(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """-g."""
     return op.Neg(grad)
 
 
 @rule("Abs")
 def absolute(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """g sign(x)."""
     return op.Mul(grad, op.Sign(node.input))
 
 
 @rule("Exp")
 def exp(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """g y."""
     return op.Mul(grad, node.output)
 
 
 @rule("Log")
 def logarithm(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """g / x."""
     return op.Div(grad, node.input)
 
 
 @rule("Sqrt")
 def square_root(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """g / (2 y)."""
     return op.Div(grad, op.Mul(node.output, 2.0))
 
 
 @rule("Reciprocal")
 def reciprocal(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """-g y^2."""
     return op.Neg(op.Mul(grad, _square(op, node.output)))
 
 
 @rule("Add")
 def add(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tuple[Gradient, ...]:
+    """g and g."""
     return grad, grad
 
 
 @rule("Sub")
 def sub(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tuple[Gradient, ...]:
+    """g and -g."""
     return grad, lambda: op.Neg(grad)
 
 
 @rule("Mul")
 def mul(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tuple[Gradient, ...]:
+    """g b and g a."""
     a, b = node.inputs
     return lambda: op.Mul(grad, b), lambda: op.Mul(grad, a)
 
 
 @rule("Div")
 def div(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tuple[Gradient, ...]:
+    """g / b and -g y / b."""
     _, b = node.inputs
     return lambda: op.Div(grad, b), lambda: op.Neg(op.Mul(op.Div(grad, b), node.output))
 
 
 @rule("Mod")
 def mod(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tuple[Gradient, ...]:
-    """Of a - b trunc(a / b): the quotient does not change with small changes."""
+    """g and -g trunc(a / b)."""
     a, b = node.inputs
     return grad, lambda: op.Mul(grad, op.Div(op.Sub(node.output, a), b))
 
 
 @rule("Pow")
 def power(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tuple[Gradient, ...]:
-    """Of a^b: b a^(b - 1) and a^b log(a); zero instead where b = 0, and where a <= 0 for the exponent."""
+    """g b a^(b - 1), zero where b = 0; g y log(a), zero where a <= 0."""
     a, b = node.inputs
     exponent = b if b.dtype == a.dtype else op.Cast(b, to=helper.np_dtype_to_tensor_dtype(a.dtype))
 
@@ -104,17 +116,19 @@ def power(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tuple[Gradient, 
 
 @rule("Sum")
 def sum_of_operands(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tuple[Gradient, ...]:
+    """g for each."""
     return (grad,) * len(node.inputs)
 
 
 @rule("Mean")
 def mean_of_operands(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tuple[Gradient, ...]:
+    """g / count for each."""
     return (lambda: op.Div(grad, float(len(node.inputs))),) * len(node.inputs)
 
 
 @rule("Min", "Max")
 def extreme_operand(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tuple[Gradient, ...]:
-    """The gradient goes to the first operand that is the extreme one."""
+    """g for the first operand that is the extreme one."""
     gradients: list[Gradient] = []
     earlier: Tensor | None = None
     for operand in node.inputs:
@@ -126,80 +140,93 @@ def extreme_operand(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tuple[
 
 
 @rule("Clip")
-def clip(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
-    """The gradient passes between the bounds, not on them."""
-    low, high = node.bound("min", 1), node.bound("max", 2)
-    if low is not None:
-        grad = masked(op, op.Greater(node.output, low), grad)
-    if high is not None:
-        grad = masked(op, op.Less(node.output, high), grad)
-    return grad
+def clip(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tuple[Gradient, ...]:
+    """g strictly between the bounds; for a bound, g where x is beyond it."""
+    x, low, high = node.input, node.operand("min", 1), node.operand("max", 2)
+
+    def of_x() -> Tensor:
+        inside = grad if low is None else masked(op, op.Greater(node.output, low), grad)
+        return inside if high is None else masked(op, op.Less(node.output, high), inside)
+
+    return of_x, lambda: masked(op, op.Less(x, low), grad), lambda: masked(op, op.Greater(x, high), grad)
 
 
 @rule("Where")
 def where(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tuple[Gradient, ...]:
+    """None for the condition; g where each operand was chosen."""
     condition, _, _ = node.inputs
     return None, lambda: masked(op, condition, grad), lambda: masked(op, op.Not(condition), grad)
 
 
 @rule("Sin")
 def sin(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """g cos(x)."""
     return op.Mul(grad, op.Cos(node.input))
 
 
 @rule("Cos")
 def cos(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """-g sin(x)."""
     return op.Neg(op.Mul(grad, op.Sin(node.input)))
 
 
 @rule("Tan")
 def tan(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """g (y^2 + 1)."""
     return op.Mul(grad, op.Add(_square(op, node.output), 1.0))
 
 
 @rule("Asin")
 def asin(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """g / sqrt(1 - x^2)."""
     return op.Div(grad, op.Sqrt(op.Sub(1.0, _square(op, node.input))))
 
 
 @rule("Acos")
 def acos(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """-g / sqrt(1 - x^2)."""
     return op.Neg(op.Div(grad, op.Sqrt(op.Sub(1.0, _square(op, node.input)))))
 
 
 @rule("Atan")
 def atan(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """g / (x^2 + 1)."""
     return op.Div(grad, op.Add(_square(op, node.input), 1.0))
 
 
 @rule("Sinh")
 def sinh(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """g cosh(x)."""
     return op.Mul(grad, op.Cosh(node.input))
 
 
 @rule("Cosh")
 def cosh(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """g sinh(x)."""
     return op.Mul(grad, op.Sinh(node.input))
 
 
 @rule("Asinh")
 def asinh(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """g / sqrt(x^2 + 1)."""
     return op.Div(grad, op.Sqrt(op.Add(_square(op, node.input), 1.0)))
 
 
 @rule("Acosh")
 def acosh(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """g / sqrt(x^2 - 1)."""
     return op.Div(grad, op.Sqrt(op.Sub(_square(op, node.input), 1.0)))
 
 
 @rule("Atanh")
 def atanh(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """g / (1 - x^2)."""
     return op.Div(grad, op.Sub(1.0, _square(op, node.input)))
 
 
 @rule("Erf")
 def erf(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
-    """2 / sqrt(pi) exp(-x^2)."""
+    """g 2 / sqrt(pi) exp(-x^2)."""
     return op.Mul(grad, op.Mul(op.Exp(op.Neg(_square(op, node.input))), 2 / sqrt(pi)))
 
 

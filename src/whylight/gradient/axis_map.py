@@ -26,4 +26,4 @@ def mapped(op: GraphBuilder, tensor: Tensor, axis: int, matrix: Matrix) -> Tenso
 
 def selection(indices: Matrix, size: int) -> Matrix:
     """The matrix (len(indices), size) whose row i holds a one in column indices[i]."""
-    return (indices[:, None] == np.arange(size)).astype(np.float32)
+    return np.equal(indices[:, None], np.arange(size)).astype(np.float32)

@@ -20,7 +20,27 @@ def reshape(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
 def transpose(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
     """g with the axes put back."""
     order = node.attributes.get("perm", range(grad.rank)[::-1])
-    return op.Transpose(grad, perm=[int(place) for place in np.argsort(order)])
+    return op.Transpose(grad, perm=np.argsort(order))
+
+
+@rule("Expand")
+def expand(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """The sum of g over the repetitions."""
+    return grad
+
+
+@rule("Tile")
+def tile(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """The sum of g over the repetitions."""
+    sizes: list[int] = []
+    repetitions: list[int] = []
+    for axis, count in enumerate(node.constant("repeats", 1)):
+        if count != 1:
+            repetitions.append(len(sizes))
+            sizes.append(int(count))
+        extent = node.input.shape[axis]
+        sizes.append(extent if isinstance(extent, int) else -1)
+    return op.ReduceSum(op.Reshape(grad, sizes), repetitions, keepdims=0) if repetitions else grad
 
 
 @rule("Concat")
@@ -28,27 +48,91 @@ def concat(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tuple[Gradient,
     """Each operand's part of g."""
     axis = node.attributes["axis"]
     ends = list(accumulate(operand.size(axis) for operand in node.inputs))
-    starts = [0, *ends[:-1]]
-
-    def part(index: int) -> Tensor:
-        return op.Slice(grad, [starts[index]], [ends[index]], [axis])
-
-    return tuple(lambda index=index: part(index) for index in range(len(ends)))
+    parts = zip([0, *ends], ends, strict=False)
+    return tuple(lambda part=part: op.Slice(grad, [part[0]], [part[1]], [axis]) for part in parts)
 
 
 @rule("Split")
 def split(op: GraphBuilder, node: ForwardNode, *grads: Tensor | None) -> Tensor:
-    """The parts of g joined."""
-    rest = [None] * (len(node.outputs) - len(grads))
-    parts = [grad or zeros_like(op, y) for grad, y in zip([*grads, *rest], node.outputs, strict=True)]
+    """The gradients of the parts, joined."""
+    parts = [grad or zeros_like(op, y) for grad, y in zip(grads, node.outputs, strict=True)]
     return op.Concat(*parts, axis=node.attributes["axis"])
 
 
 @rule("Slice")
 def cut(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
-    """g put back in its place, zeros around it."""
-    starts, ends = node.argument("starts", 1), node.argument("ends", 2)
-    axes, steps = node.argument("axes", 3), node.argument("steps", 4)
-    assert starts is not None
-    assert ends is not None
-    ...
+    """g in its place, zeros around it."""
+    starts, ends, axes, steps = (
+        node.constant(name, position) for position, name in enumerate(("starts", "ends", "axes", "steps"), start=1)
+    )
+    for index, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        axis = int(axes[index]) % grad.rank if axes.size else index
+        step = int(steps[index]) if steps.size else 1
+        if grad.shape[axis] != node.input.shape[axis] or step != 1:
+            grad = _put_back(
+                op, grad, axis, range(node.input.size(axis))[int(start) : int(end) : step], node.input.size(axis)
+            )
+    return grad
+
+
+def _put_back(op: GraphBuilder, grad: Tensor, axis: int, places: range, size: int) -> Tensor:
+    """A tensor of ``size`` along ``axis`` that has the elements of ``grad`` at ``places``, and zeros elsewhere.
+
+    With steps, each of its places takes an element of ``grad``, or the zero that is put after them.
+    """
+    pads = np.zeros((2, grad.rank), np.int64)
+    if places.step == 1:
+        pads[:, axis] = places.start, size - places.stop
+        return op.Pad(grad, pads.ravel())
+    sources = np.full(size, len(places))
+    sources[list(places)] = np.arange(len(places))
+    pads[1, axis] = 1
+    return op.Gather(op.Pad(grad, pads.ravel()), sources, axis=axis)
+
+
+@rule("Pad")
+def pad(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """g without the padding; what was padded with copies of elements is added to them."""
+    x, pads, axes = node.input, node.constant("pads", 1).reshape(2, -1), node.constant("axes", 3)
+    chosen = [int(axis) % x.rank for axis in axes] if axes.size else list(range(x.rank))
+    mode = node.attributes["mode"]
+    if mode == "constant":
+        cuts = np.zeros((2, x.rank), np.int64)
+        cuts[:, chosen] = -pads
+        return op.Pad(grad, cuts.ravel())
+    for axis, (begin, end) in zip(chosen, pads.T, strict=True):
+        if begin or end:
+            size = x.size(axis)
+            sources = np.pad(np.arange(size), (max(begin, 0), max(end, 0)), mode)
+            sources = sources[max(-begin, 0) : len(sources) - max(-end, 0)]
+            grad = mapped(op, grad, axis, selection(sources, size))
+    return grad
+
+
+@rule("DepthToSpace")
+def depth_to_space(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """Each block of g back in the channels, in their order."""
+    block = node.attributes["blocksize"]
+    if node.attributes["mode"] == "DCR":
+        return op.SpaceToDepth(grad, blocksize=block)
+    _, _, height, width = node.input.shape
+    blocks = op.Reshape(grad, [0, grad.size(1), height, block, width, block])
+    return reshaped_to(op, op.Transpose(blocks, perm=[0, 1, 3, 5, 2, 4]), node.input)
+
+
+@rule("SpaceToDepth")
+def space_to_depth(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """The channels of g back in their blocks."""
+    return op.DepthToSpace(grad, blocksize=node.attributes["blocksize"], mode="DCR")
+
+
+@rule("Trilu")
+def triangle(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """The same triangle of g."""
+    return op.Trilu(grad, node.inputs[1], upper=node.attributes["upper"])
+
+
+@rule("ReverseSequence")
+def reverse_sequence(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """g, reversed once more."""
+    return op.ReverseSequence(grad, node.inputs[1], **node.attributes)

@@ -1,5 +1,7 @@
 """Derivatives of matrix products and convolutions."""
 
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 

@@ -102,10 +102,10 @@ def element_count(op: GraphBuilder, x: Tensor, axes: list[int]) -> Tensor:
 
 
 def _axes(node: ForwardNode) -> list[int]:
-    axes = node.argument("axes", 1)
-    if axes is not None and axes.size:
+    axes = node.constant("axes", 1)
+    if axes.size:
         return sorted(int(axis) % node.input.rank for axis in axes)
-    return [] if node.attributes["noop_with_empty_axes"] else list(range(node.input.rank))
+    return [] if node.attributes.get("noop_with_empty_axes") else list(range(node.input.rank))
 
 
 def _kept(op: GraphBuilder, node: ForwardNode, reduced: Tensor) -> Tensor:

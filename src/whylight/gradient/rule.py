@@ -18,7 +18,17 @@ Gradient = Tensor | Callable[[], Tensor] | None
 """The derivative with respect to one input; a function where its computation is put off until it is wanted."""
 Rule = Callable[..., Gradient | tuple[Gradient, ...]]
 
-_MODULES = ("activation", "arithmetic", "indexing", "layout", "linear", "normalization", "pooling", "reduction", "resize")
+_MODULES = (
+    "activation",
+    "arithmetic",
+    "indexing",
+    "layout",
+    "linear",
+    "normalization",
+    "pooling",
+    "reduction",
+    "resize",
+)
 _RULES: dict[str, Rule] = {}
 
 
@@ -48,31 +58,40 @@ class ForwardNode:
         tensor: Tensor = self.outputs[0]
         return tensor
 
-    def argument(self, name: str, position: int) -> np.ndarray[Any, Any] | None:
-        """The argument that is an attribute in some operator sets and an input in others; None where absent.
+    def operand(self, name: str, position: int) -> Any:
+        """What is an attribute in some operator sets and an input in others: its value or tensor, None if absent."""
+        if name in self.attributes:
+            return self.attributes[name]
+        return self.inputs[position] if position < len(self.inputs) else None
+
+    def constant(self, name: str, position: int) -> np.ndarray[Any, Any]:
+        """The value of an `operand` that has to be constant, as a vector; empty if absent.
 
         Raises:
             WhylightError: it is computed while the model runs.
         """
-        if name in self.attributes:
-            return np.asarray(self.attributes[name])
-        tensor: Tensor | None = self.inputs[position] if position < len(self.inputs) else None
-        if tensor is None:
-            return None
-        if tensor.value is None:
+        operand = self.operand(name, position)
+        if operand is None:
+            return np.array([], np.int64)
+        value = operand.value if isinstance(operand, Tensor) else operand
+        if value is None:
             raise WhylightError(
-                f"'{self.name}': the input '{name}' of {self.operator} is computed by the model; "
-                "its derivative needs a constant"
+                f"'{self.name}': input '{name}' of {self.operator} is computed by the model; "
+                "the derivative needs a constant"
             )
-        return tensor.value
+        return np.atleast_1d(value)
 
 
 def rule(*operators: str) -> Callable[[Rule], Rule]:
     """Register the derivative of ONNX operators.
 
-    A rule takes the graph builder, the forward node, and the gradients of the node's outputs (only of the first,
-    where that is the only one in use). It returns the gradient of the first input, or a tuple with the gradients of
-    all inputs. A gradient may have the output's shape where the operator broadcasts: it is summed afterwards.
+    A rule takes the graph builder, the forward node, and the gradient of the node's output. It returns the gradient
+    of the first input, or a tuple with those of all inputs. They may have the output's shape where the operator
+    broadcasts: they are summed afterwards. The rule of an operator with several outputs that matter takes the
+    gradients of all of them (``*grads``), None for those that are not in use.
+
+    The docstrings of the rules say the gradient as a formula in g, the gradient of the output, x or a and b, the
+    inputs, and y, the output.
     """
 
     def register(function: Rule) -> Rule:

@@ -80,6 +80,7 @@ def image_augmentation(
     """
     extents = _last_extents(x, shape)
     height, width = x.rank - 2, x.rank - 1
+    pad = pad or (0, 0)
     if len(shape) < 2 or len(pad) != 2 or any(extents[axis] != x.size(axis) for axis in extents if axis < height):
         raise WhylightError(
             f"has output shape {tuple(shape)} and pad {tuple(pad)}, expected a shape that differs from that of the "

@@ -1,0 +1,57 @@
+"""Derivatives of arithmetic, elementary functions and choices."""
+
+import numpy as np
+import pytest
+from gradient.differences import Case, assert_derivative, batch, case, fixed, free
+
+CASES = [
+    case("Identity", batch(3)),
+    case("Dropout", batch(3)),
+    case("Neg", batch(3)),
+    case("Abs", batch(3)),
+    case("Exp", batch(3)),
+    case("Log", batch(3, low=0.2)),
+    case("Sqrt", batch(3, low=0.2)),
+    case("Reciprocal", batch(3, low=0.2)),
+    case("Add", batch(3, 4), batch(3, 4)),
+    case("Add", batch(3, 4), free(4)),
+    case("Sub", batch(3, 4), free(3, 1)),
+    case("Sub", free(), batch(3)),
+    case("Mul", batch(3, 4), batch(1, 4)),
+    case("Mul", free(1, 3, 1), batch(3, 4)),
+    case("Div", batch(3, 4), free(3, 1, low=0.5)),
+    case("Div", free(1), batch(3, low=0.5)),
+    case("Mod", batch(3, 4, low=3, high=9), free(4, low=1.1, high=1.9), fmod=1),
+    case("Pow", batch(3, low=0.2), free(3)),
+    case("Pow", batch(3), fixed(low=2, high=2)),
+    case("Pow", batch(3), fixed(low=3, high=3)),
+    case("Pow", batch(3), np.array([0, 1, 2])),
+    case("Sum", batch(3), free(3), free(1)),
+    case("Mean", batch(3), free(3), free(1)),
+    case("Min", batch(5), free(5), free(1, low=0, high=1)),
+    case("Max", batch(5), free(5), free(1, low=0, high=1)),
+    case("Clip", batch(5), fixed(low=-1, high=-1), fixed(low=0.5, high=0.5)),
+    case("Clip", batch(5), None, fixed(low=0.5, high=0.5)),
+    case("Clip", batch(5), free(low=-1, high=-1), free(low=0.5, high=0.5)),
+    case("Where", np.array([[True], [False], [True]]), batch(3, 4), free(4)),
+    case("Sin", batch(3)),
+    case("Cos", batch(3)),
+    case("Tan", batch(3, low=-1, high=1)),
+    case("Asin", batch(3, low=-0.8, high=0.8)),
+    case("Acos", batch(3, low=-0.8, high=0.8)),
+    case("Atan", batch(3)),
+    case("Sinh", batch(3)),
+    case("Cosh", batch(3)),
+    case("Asinh", batch(3)),
+    case("Acosh", batch(3, low=1.5, high=3)),
+    case("Atanh", batch(3, low=-0.8, high=0.8)),
+    case("Erf", batch(3)),
+    case("Floor", batch(3)),
+    case("Round", batch(3)),
+    case("Sign", batch(3)),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_derivative(case: Case) -> None:
+    assert_derivative(case)
