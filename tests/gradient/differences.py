@@ -2,17 +2,21 @@
 
 The differences are those of the forward graph as the onnx package's own NumPy implementation evaluates it; the
 gradient graph is run by ONNX Runtime. A gradient is compared through its products with random directions.
+
+Some of those implementations are wrong or compute in single precision. There the forward graph is written in other
+operators, or, of a linear operator, evaluated by ONNX Runtime: its differences are exact at any step.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
+from math import erf, prod
 from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
 from onnx.reference import ReferenceEvaluator
+from onnx.reference.op_run import OpRun
 
 from whylight.gradient import gradient
 from whylight.graph import BATCH, GraphBuilder, Tensor
@@ -21,6 +25,9 @@ Array = np.ndarray[Any, Any]
 Build = Callable[..., Tensor]
 """Writes a graph: the builder and one tensor for each operand in, the tensor to differentiate out."""
 
+Function = Callable[[Mapping[str, Array]], Array]
+"""From the values of the operands to the result."""
+
 STEP = 1e-5
 DIRECTIONS = 3
 TOLERANCE = 2e-5
@@ -28,34 +35,36 @@ BATCH_SIZES = (2, 3)
 
 
 @dataclass(frozen=True)
-class Free:
-    """An operand to differentiate by, filled with distinct numbers in random order, none of them 0."""
+class Numbers:
+    """An operand of distinct numbers in random order, none of them 0; one to differentiate by where ``free``."""
 
     shape: tuple[int | str, ...]
     low: float
     high: float
+    free: bool
 
     def value(self, batch_size: int) -> Array:
-        """Its numbers; the dynamic axis has size ``batch_size``."""
+        """The numbers; the dynamic axis has size ``batch_size``."""
         return distinct([batch_size if size == BATCH else int(size) for size in self.shape], self.low, self.high)
 
 
-Operand = Free | Array | None
+Operand = Numbers | Array | None
+"""An operand: its numbers, an array that keeps its type (indices, sizes), or absent."""
 
 
-def batch(*shape: int, low: float = -2, high: float = 2) -> Free:
+def batch(*shape: int, low: float = -2, high: float = 2) -> Numbers:
     """An operand to differentiate by, with a dynamic axis before those of ``shape``."""
-    return Free((BATCH, *shape), low, high)
+    return Numbers((BATCH, *shape), low, high, free=True)
 
 
-def free(*shape: int, low: float = -2, high: float = 2) -> Free:
+def free(*shape: int, low: float = -2, high: float = 2) -> Numbers:
     """An operand to differentiate by, of fixed shape."""
-    return Free(shape, low, high)
+    return Numbers(shape, low, high, free=True)
 
 
-def fixed(*shape: int, low: float = -2, high: float = 2) -> Array:
+def fixed(*shape: int, low: float = -2, high: float = 2) -> Numbers:
     """A constant operand."""
-    return distinct(shape, low, high)
+    return Numbers(shape, low, high, free=False)
 
 
 def distinct(shape: Sequence[int], low: float, high: float) -> Array:
@@ -67,19 +76,33 @@ def distinct(shape: Sequence[int], low: float, high: float) -> Array:
 
 @dataclass(frozen=True)
 class Case:
-    """A graph and its operands; ``exact`` is the same function in operators that NumPy has in double precision."""
+    """A graph and its operands; ``exact`` is the same function in other operators."""
 
     name: str
     build: Build
     exact: Build
     operands: tuple[Operand, ...]
+    linear: bool = False
 
     def __str__(self) -> str:
         return self.name
 
 
+class Erf(OpRun):  # type: ignore[misc]
+    """The error function in double precision."""
+
+    def _run(self, x: Array) -> tuple[Array]:
+        return (np.vectorize(erf, otypes=[x.dtype])(x),)
+
+
 def case(
-    operator: str, *operands: Operand, outputs: int = 1, of: int = 0, exact: Build | None = None, **attributes: Any
+    operator: str,
+    *operands: Operand,
+    outputs: int = 1,
+    of: int = 0,
+    exact: Build | None = None,
+    linear: bool = False,
+    **attributes: Any,
 ) -> Case:
     """One operator; of its ``outputs``, the one with index ``of`` is differentiated."""
 
@@ -88,61 +111,85 @@ def case(
 
     shapes = "x".join(str(len(operand.shape)) if operand is not None else "-" for operand in operands)
     arguments = "".join(f" {name}={value}" for name, value in attributes.items())
-    return Case(f"{operator} {shapes}{arguments}".replace(", ", ","), build, exact or build, operands)
+    return Case(f"{operator} {shapes}{arguments}".replace(", ", ","), build, exact or build, operands, linear)
 
 
 def assert_derivative(case: Case) -> None:
     """The gradients for all free operands agree with central differences at each batch size."""
     op, inputs, y = _graph(case.build, case.operands, np.float32)
-    exact, _, exact_y = _graph(case.exact, case.operands, np.float64)
     seed = op.input("seed", y.shape)
     gradients = gradient(op, y, seed, inputs)
     assert [grad.shape for grad in gradients] == [x.shape for x in inputs]
-    model = op.model(gradients, "gradient")
-    onnx.checker.check_model(model, full_check=True)
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    evaluator = ReferenceEvaluator(exact.model([exact_y], "forward"))
-    for size in BATCH_SIZES if any(BATCH in x.shape for x in inputs) else BATCH_SIZES[:1]:
-        frees = [operand for operand in case.operands if isinstance(operand, Free)]
+    derivative = session(op.model(gradients, "gradient"))
+    forward, step = _forward(case)
+    frees = [operand for operand in case.operands if isinstance(operand, Numbers) and operand.free]
+    for size in BATCH_SIZES if any(BATCH in operand.shape for operand in frees) else BATCH_SIZES[:1]:
         values = {x.name: operand.value(size) for x, operand in zip(inputs, frees, strict=True)}
-        _assert_at(session, evaluator, values)
+        weights = np.random.default_rng(0).standard_normal(forward(values).shape)
+        actual = run(derivative, {**values, "seed": weights})
+        for name, grad in zip(values, actual, strict=True):
+            assert_slope(
+                lambda value, name=name: (forward({**values, name: value}) * weights).sum(), values[name], grad, step
+            )
 
 
-def _graph(
-    build: Build, operands: Sequence[Operand], dtype: Any
-) -> tuple[GraphBuilder, list[Tensor], Tensor]:
+def assert_slope(function: Callable[[Array], float], at: Array, grad: Array, step: float = STEP) -> None:
+    """``grad`` is the gradient of ``function`` at a point."""
+    assert grad.shape == at.shape
+    for direction in np.random.default_rng(1).standard_normal((DIRECTIONS, *at.shape)):
+        difference = (function(at + step * direction) - function(at - step * direction)) / (2 * step)
+        scale = np.linalg.norm(grad) * np.linalg.norm(direction) + 1
+        assert abs((grad * direction).sum() - difference) < TOLERANCE * scale
+
+
+def gradient_at(operator: str, x: Array, seed: Array, **attributes: Any) -> Array:
+    """The gradient of one operator with one operand."""
+    op = GraphBuilder()
+    operand = op.input("x", x.shape)
+    y = op.node(operator, [operand], 1, **attributes)[0]
+    grads = gradient(op, y, op.input("seed", y.shape), [operand])
+    return run(session(op.model(grads, "gradient")), {"x": x, "seed": seed})[0]
+
+
+def _forward(case: Case) -> tuple[Function, float]:
+    """The function of the case, and the step for its differences."""
+    op, _, y = _graph(case.exact, case.operands, np.float32 if case.linear else np.float64)
+    model = op.model([y], "forward")
+    if case.linear:
+        runtime = session(model)
+        return lambda values: run(runtime, values)[0].astype(np.float64), 1.0
+    return exact_function(model), STEP
+
+
+def exact_function(model: onnx.ModelProto) -> Function:
+    """A model of double precision as a function from its inputs to its first output."""
+    evaluator = ReferenceEvaluator(model, new_ops=[Erf])
+    return lambda values: evaluator.run(None, {name: value.astype(np.float64) for name, value in values.items()})[0]
+
+
+def session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
+    """The model in ONNX Runtime."""
+    return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+
+
+def run(runtime: onnxruntime.InferenceSession, values: Mapping[str, Array]) -> list[Array]:
+    """The model's outputs for those of ``values`` that it takes."""
+    names = [info.name for info in runtime.get_inputs()]
+    outputs: list[Array] = runtime.run(None, {name: values[name].astype(np.float32) for name in names})
+    return outputs
+
+
+def _graph(build: Build, operands: Sequence[Operand], dtype: Any) -> tuple[GraphBuilder, list[Tensor], Tensor]:
     """A case in one precision: the builder, the free operands and the result."""
     op = GraphBuilder()
     inputs: list[Tensor] = []
     tensors: list[Tensor | None] = []
     for operand in operands:
-        if isinstance(operand, Free):
+        if isinstance(operand, Numbers) and operand.free:
             inputs.append(op.input(f"x{len(inputs)}", operand.shape, dtype))
             tensors.append(inputs[-1])
-        elif operand is None:
-            tensors.append(None)
+        elif isinstance(operand, Numbers):
+            tensors.append(op.constant(operand.value(0), dtype))
         else:
-            tensors.append(op.constant(operand, dtype if operand.dtype == np.float32 else operand.dtype))
+            tensors.append(None if operand is None else op.constant(operand))
     return op, inputs, build(op, *tensors)
-
-
-def _assert_at(session: Any, evaluator: ReferenceEvaluator, values: dict[str, Array]) -> None:
-    random = np.random.default_rng(0)
-    exact = {name: value.astype(np.float64) for name, value in values.items()}
-    seed = random.standard_normal(evaluator.run(None, exact)[0].shape).astype(np.float32)
-    fed = {name: array for name, array in {**values, "seed": seed}.items() if name in _input_names(session)}
-    gradients: list[Array] = session.run(None, fed)
-    for (name, value), grad in zip(exact.items(), gradients, strict=True):
-        assert grad.shape == value.shape
-        for _ in range(DIRECTIONS):
-            direction = random.standard_normal(value.shape)
-            ahead, behind = (
-                np.asarray(evaluator.run(None, {**exact, name: value + sign * STEP * direction})[0]) for sign in (1, -1)
-            )
-            difference = ((ahead - behind) * seed).sum() / (2 * STEP)
-            scale = np.linalg.norm(grad) * np.linalg.norm(direction) + 1
-            assert abs((grad * direction).sum() - difference) < TOLERANCE * scale, f"the gradient for {name} is wrong"
-
-
-def _input_names(session: Any) -> list[str]:
-    return [info.name for info in session.get_inputs()]

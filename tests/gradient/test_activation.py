@@ -3,8 +3,8 @@
 from math import pi, sqrt
 
 import pytest
-from gradient.differences import Case, assert_derivative, batch, case, free
 
+from gradient.differences import Case, assert_derivative, batch, case, free
 from whylight.graph import GraphBuilder, Tensor
 
 

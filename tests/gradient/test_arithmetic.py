@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from gradient.differences import Case, assert_derivative, batch, case, fixed, free
 
 CASES = [

@@ -1,6 +1,7 @@
 """Derivatives of matrix products and convolutions."""
 
 import pytest
+
 from gradient.differences import Case, assert_derivative, batch, case, fixed, free
 
 CASES = [
@@ -38,11 +39,22 @@ CASES = [
     case("Conv", batch(2, 4, 4, 3), free(3, 2, 2, 3, 1), pads=[1, 0, 0, 0, 1, 0]),
     case("Conv", batch(2, 4, 4, 3), fixed(3, 2, 2, 3, 1), strides=[1, 2, 1]),
     case("ConvTranspose", batch(3, 4), free(3, 2, 3), free(2), strides=[2]),
-    case("ConvTranspose", batch(3, 4, 5), fixed(3, 2, 3, 3), pads=[1, 1, 1, 1]),
-    case("ConvTranspose", batch(4, 4, 3), free(4, 3, 3, 2), group=2, strides=[2, 3], output_padding=[1, 1]),
+    case("ConvTranspose", batch(3, 4, 5), fixed(3, 2, 3, 3), pads=[1, 1, 1, 1], linear=True),
+    case(
+        "ConvTranspose", batch(4, 4, 3), fixed(4, 3, 3, 2), group=2, strides=[2, 3], output_padding=[1, 1], linear=True
+    ),
+    case(
+        "ConvTranspose",
+        fixed(1, 4, 4, 3),
+        free(4, 3, 3, 2),
+        group=2,
+        strides=[2, 3],
+        output_padding=[1, 1],
+        linear=True,
+    ),
     case("ConvTranspose", batch(2, 4, 3), free(2, 3, 3, 2), dilations=[2, 1], pads=[0, 1, 2, 0]),
-    case("ConvTranspose", batch(2, 4, 3), fixed(2, 3, 3, 3), strides=[2, 2], auto_pad="SAME_UPPER"),
-    case("ConvTranspose", batch(2, 4, 3), fixed(2, 3, 3, 3), strides=[2, 2], output_shape=[8, 6]),
+    case("ConvTranspose", batch(2, 4, 3), fixed(2, 3, 3, 3), strides=[2, 2], auto_pad="SAME_UPPER", linear=True),
+    case("ConvTranspose", batch(2, 4, 3), fixed(2, 3, 3, 3), strides=[2, 2], output_shape=[8, 6], linear=True),
 ]
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from gradient.differences import Case, assert_derivative, batch, case
 
 COORDINATES = ["half_pixel", "pytorch_half_pixel", "half_pixel_symmetric", "align_corners", "asymmetric"]

@@ -11,7 +11,7 @@ Matrix = np.ndarray[Any, Any]
 
 def mapped(op: GraphBuilder, tensor: Tensor, axis: int, matrix: Matrix) -> Tensor:
     """The tensor with its ``axis`` multiplied by ``matrix`` (old size, new size)."""
-    if np.array_equal(matrix, np.eye(*matrix.shape)):
+    if np.array_equal(matrix, np.eye(len(matrix))):
         return tensor
     matrix = matrix.astype(tensor.dtype)
     last = tensor.rank - 1

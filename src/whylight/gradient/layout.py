@@ -68,10 +68,9 @@ def cut(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
     for index, (start, end) in enumerate(zip(starts, ends, strict=True)):
         axis = int(axes[index]) % grad.rank if axes.size else index
         step = int(steps[index]) if steps.size else 1
-        if grad.shape[axis] != node.input.shape[axis] or step != 1:
-            grad = _put_back(
-                op, grad, axis, range(node.input.size(axis))[int(start) : int(end) : step], node.input.size(axis)
-            )
+        if start != 0 or end < np.iinfo(np.int32).max or step != 1:
+            size = node.input.size(axis)
+            grad = _put_back(op, grad, axis, range(size)[int(start) : int(end) : step], size)
     return grad
 
 

@@ -16,13 +16,11 @@ def resize(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
     chosen = node.attributes.get("axes", range(x.rank))
     corners = node.constant("roi", 1) if crops else np.tile([[0.0], [1.0]], len(chosen))
     for index, (axis, (start, end)) in enumerate(zip(chosen, corners.reshape(2, -1).T, strict=True)):
-        if x.shape[axis] == y.shape[axis] and (start, end) == (0, 1):
-            continue
-        size, count = x.size(axis), y.size(axis)
-        scale = scales[index] if scales.size else count / size
-        grad = mapped(
-            op, grad, axis % x.rank, _interpolation(node, _positions(node, size, count, scale, start, end), size)
-        )
+        kept = scales[index] == 1 if scales.size else x.shape[axis] == y.shape[axis]
+        if not kept or (start, end) != (0, 1):
+            size, count = x.size(axis), y.size(axis)
+            positions = _positions(node, size, count, scales[index] if scales.size else count / size, start, end)
+            grad = mapped(op, grad, axis % x.rank, _interpolation(node, positions, size))
     return grad
 
 
