@@ -81,7 +81,7 @@ def test_the_map_lies_where_the_crop_was(tmp_path: Path, step: str, parameter: s
     image[top, left] = 255  # the brightest pixel is the first one the network sees
     explanation = classifier.explainer()(image, 0)
     assert explanation.cam.shape == (4, 4)
-    assert np.unravel_index(explanation.cam.argmax(), (4, 4)) == (0, 0)
+    assert explanation.cam.argmax() == 0
     np.testing.assert_allclose(np.array(explanation.crop) * 8, box)
     picture = np.asarray(explanation.overlay(alpha=1), int)
     assert picture[top, left, 0] > 100, "red where the map is highest"

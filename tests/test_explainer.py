@@ -10,7 +10,7 @@ import whylight
 from nnp.networks import small_classifier
 from samples import BUNDLED, evaluation
 from whylight.errors import WhylightError
-from whylight.explainer import Explainer, normalized
+from whylight.explainer import Explainer, ImageLike, normalized
 
 MNIST = BUNDLED / "mnist"
 
@@ -37,7 +37,7 @@ def test_any_kind_of_image_gives_the_same(mnist: Explainer) -> None:
     path = MNIST / "images" / "0000.png"
     image = Image.open(path)
     array = np.asarray(image)
-    kinds = [
+    kinds: list[ImageLike] = [
         str(path),
         path,
         image,

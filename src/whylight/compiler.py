@@ -1,14 +1,20 @@
 """From a classifier to its explainer: one ONNX graph that computes the model's outputs, the score and the map."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import onnx
 
-from whylight.classifier import Classifier
 from whylight.errors import WhylightError
 from whylight.facts import ExplainerFacts
 from whylight.gradient import gradient
 from whylight.graph import GraphBuilder, Tensor, renamed_tensors
 from whylight.methods import Method, method_named
+
+if TYPE_CHECKING:
+    from whylight.classifier import Classifier
 
 CLASS_INDEX = "class_index"
 SCORE = "score"

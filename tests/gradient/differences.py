@@ -9,6 +9,7 @@ operators, or, of a linear operator, evaluated by ONNX Runtime: its differences 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import erf, prod
 from typing import Any
 
@@ -88,7 +89,7 @@ class Case:
         return self.name
 
 
-class Erf(OpRun):  # type: ignore[misc]
+class Erf(OpRun):
     """The error function in double precision."""
 
     def _run(self, x: Array) -> tuple[Array]:
@@ -125,12 +126,14 @@ def assert_derivative(case: Case) -> None:
     frees = [operand for operand in case.operands if isinstance(operand, Numbers) and operand.free]
     for size in BATCH_SIZES if any(BATCH in operand.shape for operand in frees) else BATCH_SIZES[:1]:
         values = {x.name: operand.value(size) for x, operand in zip(inputs, frees, strict=True)}
-        weights = np.random.default_rng(0).standard_normal(forward(values).shape)
-        actual = run(derivative, {**values, "seed": weights})
-        for name, grad in zip(values, actual, strict=True):
-            assert_slope(
-                lambda value, name=name: (forward({**values, name: value}) * weights).sum(), values[name], grad, step
-            )
+        weights = np.asarray(np.random.default_rng(0).standard_normal(forward(values).shape))
+        for name, grad in zip(values, run(derivative, {**values, "seed": weights}), strict=True):
+            assert_slope(partial(_weighted, forward, values, weights, name), values[name], grad, step)
+
+
+def _weighted(forward: Function, values: Mapping[str, Array], weights: Array, name: str, value: Array) -> float:
+    """The weighted sum of the result with one of the values replaced."""
+    return float((forward({**values, name: value}) * weights).sum())
 
 
 def assert_slope(function: Callable[[Array], float], at: Array, grad: Array, step: float = STEP) -> None:
@@ -164,7 +167,12 @@ def _forward(case: Case) -> tuple[Function, float]:
 def exact_function(model: onnx.ModelProto) -> Function:
     """A model of double precision as a function from its inputs to its first output."""
     evaluator = ReferenceEvaluator(model, new_ops=[Erf])
-    return lambda values: evaluator.run(None, {name: value.astype(np.float64) for name, value in values.items()})[0]
+
+    def function(values: Mapping[str, Array]) -> Array:
+        outputs: Any = evaluator.run(None, {name: value.astype(np.float64) for name, value in values.items()})
+        return np.asarray(outputs[0])
+
+    return function
 
 
 def session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:

@@ -2,9 +2,10 @@
 
 from math import pi, sqrt
 
+import numpy as np
 import pytest
 
-from gradient.differences import Case, assert_derivative, batch, case, free
+from gradient.differences import Case, assert_derivative, batch, case, free, gradient_at
 from whylight.graph import GraphBuilder, Tensor
 
 
@@ -49,3 +50,7 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_derivative(case: Case) -> None:
     assert_derivative(case)
+
+
+def test_relu_passes_nothing_at_zero() -> None:
+    assert gradient_at("Relu", np.array([-1, 0, 1]), np.array([5, 5, 5])).tolist() == [0, 0, 5]

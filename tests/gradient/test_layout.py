@@ -26,6 +26,7 @@ CASES = [
     case("Slice", batch(6, 5), np.array([0]), np.array([2**31 - 1]), np.array([0])),
     case("Slice", batch(6, 5), np.array([1]), np.array([6]), np.array([-1]), np.array([3])),
     case("Slice", batch(6, 5), np.array([-1]), np.array([-(2**31)]), np.array([1]), np.array([-1])),
+    case("Slice", batch(6), np.array([-1, -1]), np.array([-(2**62)] * 2), np.array([0, 1]), np.array([-1, -1])),
     case("Slice", batch(6, 5), np.array([4, 3]), np.array([0, 0]), np.array([1, 2]), np.array([-2, -3])),
     case("Pad", batch(3, 4), np.array([0, 1, 2, 0, 0, 3])),
     case("Pad", batch(3, 4), np.array([-1, 2]), None, np.array([-1]), linear=True),

@@ -38,8 +38,8 @@ def gradient(op: GraphBuilder, of: Tensor, seed: Tensor, wrt: Sequence[Tensor]) 
         wrt: the tensors to differentiate by.
 
     Returns:
-        One gradient for each tensor of ``wrt``, in its shape; zero where only steps (rounding, comparisons,
-        integers) lead from it to ``of``.
+        One gradient for each tensor of ``wrt``, in its shape; zero where only comparisons, signs and integers lead
+        from it to ``of``.
 
     Raises:
         WhylightError: ``of`` does not depend on one of the tensors, or operators between them have no rule.

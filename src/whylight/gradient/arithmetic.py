@@ -15,7 +15,13 @@ def identity(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
     return grad
 
 
-@rule("Floor", "Ceil", "Round", "Sign", "EyeLike", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Hardmax")
+@rule("Floor", "Ceil", "Round")
+def rounding(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """g, as nnabla has it: the true derivative, zero, would hide all that comes before a quantization."""
+    return grad
+
+
+@rule("Sign", "Hardmax", "EyeLike", "RandomNormalLike", "RandomUniformLike", "Bernoulli")
 def constant(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> None:
     """Zero: small changes of x do not change y."""
 

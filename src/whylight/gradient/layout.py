@@ -9,6 +9,8 @@ from whylight.gradient.broadcast import reshaped_to, zeros_like
 from whylight.gradient.rule import ForwardNode, Gradient, rule
 from whylight.graph import GraphBuilder, Tensor
 
+_LARGEST_SIZE = np.iinfo(np.int32).max
+
 
 @rule("Reshape", "Flatten", "Squeeze", "Unsqueeze")
 def reshape(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
@@ -68,7 +70,9 @@ def cut(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
     for index, (start, end) in enumerate(zip(starts, ends, strict=True)):
         axis = int(axes[index]) % grad.rank if axes.size else index
         step = int(steps[index]) if steps.size else 1
-        if start != 0 or end < np.iinfo(np.int32).max or step != 1:
+        if (start, step) == (-1, -1) and end <= -_LARGEST_SIZE:
+            grad = op.Slice(grad, [start], [end], [axis], [step])
+        elif (start, step) != (0, 1) or end < _LARGEST_SIZE:
             size = node.input.size(axis)
             grad = _put_back(op, grad, axis, range(size)[int(start) : int(end) : step], size)
     return grad

@@ -3,8 +3,8 @@
 import numpy as np
 
 from whylight.gradient.axis_map import Matrix, mapped
-from whylight.gradient.broadcast import expanded_to, masked, reshaped_to, zeros_like
-from whylight.gradient.reduction import element_count, first_extreme
+from whylight.gradient.broadcast import expanded_to, reshaped_to, zeros_like
+from whylight.gradient.reduction import at_first_extreme, element_count
 from whylight.gradient.rule import ForwardNode, rule
 from whylight.gradient.window import window_of
 from whylight.graph import GraphBuilder, Tensor
@@ -55,4 +55,4 @@ def global_average_pool(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Te
 @rule("GlobalMaxPool")
 def global_max_pool(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
     """g at the position of the first maximum."""
-    return masked(op, first_extreme(op, node.input, list(range(2, node.input.rank)), "ArgMax"), grad)
+    return at_first_extreme(op, grad, node.input, list(range(2, node.input.rank)), "ArgMax")

@@ -5,7 +5,7 @@ from math import prod
 import numpy as np
 from onnx import helper
 
-from whylight.gradient.broadcast import expanded_to, masked
+from whylight.gradient.broadcast import expanded_to, masked, reshaped_to, zeros_like
 from whylight.gradient.rule import ForwardNode, rule
 from whylight.graph import GraphBuilder, Tensor
 
@@ -26,8 +26,8 @@ def reduce_mean(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
 @rule("ReduceMax", "ReduceMin")
 def reduce_extreme(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
     """g at the first extreme element."""
-    chosen = first_extreme(op, node.input, _axes(node), node.operator.replace("Reduce", "Arg"))
-    return masked(op, chosen, _kept(op, node, grad))
+    search = node.operator.replace("Reduce", "Arg")
+    return at_first_extreme(op, _kept(op, node, grad), node.input, _axes(node), search)
 
 
 @rule("ReduceProd")
@@ -82,15 +82,16 @@ def cumulative_sum(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
     return op.CumSum(grad, axis, exclusive=node.attributes["exclusive"], reverse=1 - node.attributes["reverse"])
 
 
-def first_extreme(op: GraphBuilder, x: Tensor, axes: list[int], search: str) -> Tensor:
-    """Where x has its first extreme over ``axes``, as bool in the shape of x; ``search`` is ArgMax or ArgMin."""
+def at_first_extreme(op: GraphBuilder, grad: Tensor, x: Tensor, axes: list[int], search: str) -> Tensor:
+    """The gradient, of size 1 along ``axes``, at the first extreme of x over them; ``search`` is ArgMax or ArgMin."""
     order = [*(axis for axis in range(x.rank) if axis not in axes), *axes]
+    rows = [0] * (x.rank - len(axes))
     moved = op.Transpose(x, perm=order)
-    count = prod(x.size(axis) for axis in axes)
-    flat = op.Reshape(moved, [0] * (x.rank - len(axes)) + [count])
-    chosen = op.Equal(op.node(search, [flat], 1, axis=-1)[0], np.arange(count))
-    sizes = [0] * (x.rank - len(axes)) + [x.size(axis) for axis in axes]
-    return op.Transpose(op.Reshape(chosen, sizes), perm=[int(place) for place in np.argsort(order)])
+    flat = op.Reshape(moved, [*rows, -1])
+    (places,) = op.node(search, [flat], 1, axis=-1)
+    values = op.Reshape(op.Transpose(grad, perm=order), [*rows, 1])
+    filled = op.ScatterElements(zeros_like(op, flat), places, values, axis=-1)
+    return op.Transpose(reshaped_to(op, filled, moved), perm=np.argsort(order))
 
 
 def element_count(op: GraphBuilder, x: Tensor, axes: list[int]) -> Tensor:

@@ -53,22 +53,24 @@ def read(path: Path, parameters: Path | None = None) -> Contents:
     Raises:
         WhylightError: a file is missing, truncated, of another format, or states sizes it cannot have.
     """
-    files = _zip_members(path) if path.suffix.lower() == ".nnp" else {path.name: _bytes(path)}
-    form = f"{'zip' if path.suffix.lower() == '.nnp' else 'loose'}: {', '.join(files)}"
+    data = _bytes(path)
+    is_zip = path.suffix.lower() == ".nnp" or data.startswith(b"PK")
+    files = _zip_members(path, data) if is_zip else {path.name: data}
+    form = f"{'zip' if is_zip else 'loose'}: {', '.join(files)}"
     if parameters is not None:
         files[str(parameters)] = _bytes(parameters)
         form += f" with {parameters.name}"
     proto = message_class("NNablaProtoBuf")()
     arrays: Parameters = {}
-    for name, data in files.items():
+    for name, content in files.items():
         suffix = Path(name).suffix.lower()
-        source = f"{path}: {name}" if path.suffix.lower() == ".nnp" else name
+        source = f"{path}: {name}" if is_zip else name
         if suffix in TEXT_NETWORKS:
-            _merge_text(proto, data, source)
+            _merge_text(proto, content, source)
         elif suffix == BINARY:
-            _merge_binary(proto, data, source)
+            _merge_binary(proto, content, source)
         elif suffix == HDF5:
-            arrays |= _hdf5_arrays(data, source)
+            arrays |= _hdf5_arrays(content, source)
         elif name == path.name:
             raise WhylightError(f"{path}: expected a .nnp, .nntxt, .prototxt or .protobuf file")
         elif name == str(parameters):
@@ -88,8 +90,7 @@ def _bytes(path: Path) -> bytes:
         raise WhylightError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _zip_members(path: Path) -> dict[str, bytes]:
-    data = _bytes(path)
+def _zip_members(path: Path, data: bytes) -> dict[str, bytes]:
     if not data.startswith(b"PK"):
         raise WhylightError(f"{path}: not a .nnp file: it is not a zip archive (it starts with {data[:4]!r})")
     try:
