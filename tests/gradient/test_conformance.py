@@ -1,4 +1,4 @@
-"""The derivative of every supported function is the one that nnabla computed, in all of its test cases that have one."""
+"""The derivative of every supported function is what nnabla computed, in all of its test cases that have one."""
 
 from pathlib import Path
 

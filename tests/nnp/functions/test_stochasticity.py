@@ -146,7 +146,7 @@ def test_image_augmentation_takes_the_scale_nearest_to_one() -> None:
         ("RandomCrop", {"shape": (1, 1, 3, 8, 7)}, "does not fit the input"),
         ("ImageAugmentation", NEUTRAL | {"shape": (1, 8, 7)}, "in its last two axes only"),
         ("ImageAugmentation", NEUTRAL | {"shape": (7,)}, "in its last two axes only"),
-        ("ImageAugmentation", NEUTRAL | {"pad": ()}, "two pads"),
+        ("ImageAugmentation", NEUTRAL | {"pad": (1,)}, "two pads"),
         ("ImageAugmentation", NEUTRAL | {"min_scale": 0.0, "max_scale": 0.0}, "expected positive ones"),
         ("ImageAugmentation", NEUTRAL | {"shape": (10**9, 7)}, "more than can be meant"),
     ],
