@@ -68,3 +68,12 @@ def test_equal_operands_leave_the_gradient_to_the_first(operator: str) -> None:
     grads = gradient(op, op.node(operator, operands, 1)[0], op.constant([5.0], np.float32), operands)
     values = run(session(op.model(grads, "gradient")), {name: np.ones(1) for name in "abc"})
     assert [float(value[0]) for value in values] == [5, 0, 0]
+
+
+def test_power_at_zero() -> None:
+    op = GraphBuilder()
+    a, b = op.input("a", (3,)), op.input("b", (3,))
+    grads = gradient(op, op.Pow(a, b), op.constant([1, 1, 1], np.float32), [a, b])
+    of_a, of_b = run(session(op.model(grads, "gradient")), {"a": np.zeros(3), "b": np.array([0, 1, 2])})
+    assert of_a.tolist() == [0, 1, 0]
+    assert of_b.tolist() == [0, 0, 0]

@@ -30,7 +30,7 @@ CASES = [
     case("Slice", batch(6, 5), np.array([4, 3]), np.array([0, 0]), np.array([1, 2]), np.array([-2, -3])),
     case("Pad", batch(3, 4), np.array([0, 1, 2, 0, 0, 3])),
     case("Pad", batch(3, 4), np.array([-1, 2]), None, np.array([-1]), linear=True),
-    case("Pad", batch(3, 4), np.array([0, -1, 2, 0, 0, 3]), mode="edge", linear=True),
+    case("Pad", batch(3, 4), np.array([0, -1, 2, 0, 2, -1]), mode="edge", linear=True),
     case("Pad", batch(3, 4), np.array([0, 1, 2, 0, 2, 3]), mode="reflect"),
     case("Pad", batch(3, 4, 4), np.array([0, 1, 2, 0, 0, 2, 3, 1]), mode="edge"),
     case("Pad", batch(3, 4), np.array([0, 1, 2, 0, 2, 3]), mode="wrap"),

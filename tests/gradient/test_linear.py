@@ -20,6 +20,8 @@ CASES = [
     case("Einsum", batch(3, 4), batch(5, 4), equation="nid, njd -> nij"),
     case("Einsum", batch(3, 4), equation="nij->n"),
     case("Einsum", batch(3, 4), free(4), equation="...j,j->..."),
+    case("Einsum", batch(3, 4), equation="n...j->n..."),
+    case("Einsum", batch(3, 4), free(4, 5), equation="...ij,jk->...ik"),
     case("Einsum", batch(3), free(3), equation="bi,i"),
     case("Conv", batch(2, 6), fixed(3, 2, 3)),
     case("Conv", batch(2, 6, 5), fixed(3, 2, 3, 3), pads=[1, 1, 1, 1]),
@@ -55,6 +57,7 @@ CASES = [
     case("ConvTranspose", batch(2, 4, 3), free(2, 3, 3, 2), dilations=[2, 1], pads=[0, 1, 2, 0]),
     case("ConvTranspose", batch(2, 4, 3), fixed(2, 3, 3, 3), strides=[2, 2], auto_pad="SAME_UPPER", linear=True),
     case("ConvTranspose", batch(2, 4, 3), fixed(2, 3, 3, 3), strides=[2, 2], output_shape=[8, 6], linear=True),
+    case("ConvTranspose", batch(2, 5), fixed(2, 3, 4), strides=[3], output_shape=[14], output_padding=[1], linear=True),
 ]
 
 

@@ -5,42 +5,58 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradient.differences import Case, assert_derivative, batch, case
+from gradient.differences import Case, assert_derivative, batch, case, free
+from whylight.errors import WhylightError
 
 COORDINATES = ["half_pixel", "pytorch_half_pixel", "half_pixel_symmetric", "align_corners", "asymmetric"]
 ROUNDINGS = ["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"]
 
 
 def by_scales(*scales: float, **attributes: Any) -> Case:
-    return case("Resize", batch(2, 4, 5), None, np.array((1, 1, *scales), np.float32), **attributes)
+    return case("Resize", batch(2, 4, 5), None, np.array((1, 1, *scales), np.float32), linear=True, **attributes)
 
 
 def to_sizes(*sizes: int, **attributes: Any) -> Case:
-    return case("Resize", batch(2, 4, 5), None, None, np.array(sizes), axes=[2, 3], **attributes)
+    return case("Resize", batch(2, 4, 5), None, None, np.array(sizes), axes=[2, 3], linear=True, **attributes)
 
 
-CROP = np.array([0, 0, 0.1, -0.2, 1, 1, 0.8, 1.1], np.float32)
+def cropped(*sizes: int, **attributes: Any) -> Case:
+    corners, whole = np.array([0, 0, 0.1, -0.2, 1, 1, 0.8, 1.1], np.float32), np.array((1, 2, *sizes))
+    return case(
+        "Resize",
+        free(1, 2, 4, 5),
+        corners,
+        None,
+        whole,
+        coordinate_transformation_mode="tf_crop_and_resize",
+        linear=True,
+        **attributes,
+    )
+
 
 CASES = [
     by_scales(2, 2),
-    by_scales(3, 2, mode="linear"),
+    by_scales(2, 3, mode="linear"),
     by_scales(0.6, 1.5, mode="linear"),
+    by_scales(0.6, 1.3, mode="linear", coordinate_transformation_mode="half_pixel_symmetric"),
+    by_scales(1.3, 1.7, coordinate_transformation_mode="tf_half_pixel_for_nn", nearest_mode="floor"),
     *(to_sizes(7, 3, mode="linear", coordinate_transformation_mode=mode) for mode in COORDINATES),
     *(to_sizes(7, 3, mode="nearest", coordinate_transformation_mode=mode) for mode in COORDINATES),
     *(to_sizes(7, 3, nearest_mode=rounding) for rounding in ROUNDINGS),
+    *(to_sizes(2, 10, nearest_mode=rounding, coordinate_transformation_mode="asymmetric") for rounding in ROUNDINGS),
     to_sizes(1, 10, mode="linear", coordinate_transformation_mode="align_corners"),
     to_sizes(1, 10, mode="linear", coordinate_transformation_mode="pytorch_half_pixel"),
-    case(
-        "Resize",
-        batch(2, 4, 5),
-        CROP,
-        np.array([1, 1, 1.5, 1], np.float32),
-        mode="linear",
-        coordinate_transformation_mode="tf_crop_and_resize",
-    ),
+    cropped(6, 5, mode="linear"),
+    cropped(1, 7, mode="linear"),
 ]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_derivative(case: Case) -> None:
     assert_derivative(case)
+
+
+@pytest.mark.parametrize("attributes", [{"mode": "cubic"}, {"mode": "linear", "antialias": 1}])
+def test_other_interpolations_are_refused(attributes: dict[str, Any]) -> None:
+    with pytest.raises(WhylightError, match=f"Resize in mode '{attributes['mode']}' has no derivative rule"):
+        assert_derivative(to_sizes(2, 3, **attributes))
