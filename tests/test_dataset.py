@@ -1,7 +1,7 @@
 """Dataset CSVs, written out byte by byte."""
 
 from collections.abc import Callable
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -107,7 +107,7 @@ def test_rows_keep_their_text(table: MakeTable) -> None:
     assert [row.line for row in rows] == [3, 4, 8, 9]
     assert [row.cells[0] for row in rows] == ["a, b.png", 'say "hi"\r\nthere.png', "日本.png", "d.png"]
     assert [dataset.label(row, (1,)) for row in rows] == [1, 2, 3, 4]
-    assert dataset.count_rows() == 4
+    assert len(list(dataset.rows())) == 4
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
@@ -120,7 +120,7 @@ def test_line_ends(table: MakeTable, end: str) -> None:
 def test_a_header_alone_has_no_rows(table: MakeTable) -> None:
     for text in ("x,y", "x,y\n", "\ufeffx,y\n\n"):
         dataset = table(text)
-        assert (dataset.count_rows(), list(dataset.rows()), dataset.variables) == (0, [], ["x", "y"])
+        assert (list(dataset.rows()), list(dataset.shards(2)), dataset.variables) == ([], [], ["x", "y"])
 
 
 def test_rows_are_read_as_they_are_asked_for(table: MakeTable) -> None:
@@ -163,7 +163,7 @@ def test_a_row_of_the_wrong_length_does_not_stop_the_rows_after_it(table: MakeTa
 )
 def test_files_that_are_no_dataset(table: MakeTable, content: bytes, message: str) -> None:
     with pytest.raises(WhylightError, match=message):
-        table(content).count_rows()
+        list(table(content).rows())
 
 
 def test_missing_files(tmp_path: Path) -> None:
@@ -293,7 +293,7 @@ def test_results_keep_the_table_to_the_letter(table: MakeTable, tmp_path: Path) 
     result = tmp_path / "out" / "gradcam.csv"
     with writing_result(dataset, result) as writer:
         for row, name in zip(dataset.rows(), ("gradcam/0000/0.png", 'g,"0/1.png'), strict=True):
-            writer.write(row, PurePath(name))
+            writer.write(row, name)
     assert result.read_bytes().decode() == (
         '\ufeffgradcam,"x:image",y,#note\r\n'
         'gradcam/0000/0.png,"a, b.png",  1,"say ""hi"""\r\n'
@@ -306,10 +306,10 @@ def test_results_keep_the_table_to_the_letter(table: MakeTable, tmp_path: Path) 
 
 def test_results_with_errors(table: MakeTable, tmp_path: Path) -> None:
     dataset = table("x,y,z\na.png,1,2\nb.png,1\n")
-    with writing_result(dataset, tmp_path / "gradcam.csv", has_errors=True) as writer:
+    with writing_result(dataset, tmp_path / "gradcam.csv", columns=["error"]) as writer:
         good, short = dataset.rows()
-        writer.write(good, PurePath("0.png"))
-        writer.write(short, None, 'row 2: "short", really')
+        writer.write(good, "0.png", [""])
+        writer.write(short, "", ['row 2: "short", really'])
     assert (tmp_path / "gradcam.csv").read_text() == (
         'gradcam,x,y,z,error\n0.png,a.png,1,2,\n,b.png,1,,"row 2: ""short"", really"\n'
     )
@@ -322,7 +322,7 @@ def test_a_failed_result_leaves_what_was_there(table: MakeTable, tmp_path: Path)
 
     def fail() -> None:
         with writing_result(dataset, result) as writer:
-            writer.write(only_row(dataset), PurePath("0.png"))
+            writer.write(only_row(dataset), "0.png")
             assert result.read_text() == "old"
             raise WhylightError("stop")
 
@@ -336,8 +336,18 @@ def test_a_table_can_be_replaced_by_its_own_result(table: MakeTable) -> None:
     dataset = table("x\na.png\nb.png\n")
     with writing_result(dataset, dataset.path) as writer:
         for row in dataset.rows():
-            writer.write(row, PurePath("0.png"))
+            writer.write(row, "0.png")
     assert dataset.path.read_text() == "gradcam,x\n0.png,a.png\n0.png,b.png\n"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_shards_are_the_rows_again(table: MakeTable, size: int) -> None:
+    dataset = table('\ufeffx,y\r\n日本.png,1\r\n\r\n"two\r\nlines.png",2\r\nc.png,3\r\n"d ""é"".png",4\r\ne.png,5')
+    shards = list(dataset.shards(size))
+    assert [row for shard in shards for row in dataset.rows(shard)] == list(dataset.rows())
+    assert [shard.index for shard in shards] == list(range(len(shards)))
+    assert sum(shard.count for shard in shards) == 5
+    assert list(dataset.rows(shards[-1]))[-1].cells == ("e.png", "5")
 
 
 # ---- class names

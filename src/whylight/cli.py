@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from whylight import __version__, load
-from whylight.errors import WhylightError
+from whylight.errors import WhylightError, WhylightWarning
 
 if TYPE_CHECKING:
     from whylight.explainer import ClassIndex, Explainer
@@ -23,7 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. The exit code is 0, 1 (rows were skipped), 2 (bad input) or 130 (interrupted)."""
     arguments = _parser().parse_args(_with_underscores(sys.argv[1:] if argv is None else argv))
     with warnings.catch_warnings():
-        warnings.simplefilter("default")
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("default", WhylightWarning)
         warnings.showwarning = _show_warning
         try:
             return int(arguments.run(arguments))
@@ -233,7 +234,19 @@ def _add_gradcam_batch(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--predicted", action="store_true", help="explain the predicted class of each image instead of its label"
     )
-    command.add_argument("--batch_size", type=int, default=16, metavar="N", help="images a run of the network")
+    command.add_argument(
+        "--batch_size", type=int, metavar="N", help="images a run of the network (default: as the model's size allows)"
+    )
+    command.add_argument(
+        "--threads", type=int, metavar="N", help="batches at once in a process (default: one a core, as memory allows)"
+    )
+    command.add_argument("--workers", type=int, default=1, metavar="N", help="processes")
+    command.add_argument("--format", default="png", choices=("png", "jpg", "webp"), help="the overlays' format")
+    command.add_argument(
+        "--columns", default="", metavar="A,B", help="add to the CSV: score, probability, predicted, rank"
+    )
+    command.add_argument("--save_cam", choices=("npz", "npy"), help="write the maps too: one file a shard, or one each")
+    command.add_argument("--cam_type", default="float16", choices=("float16", "float32"), help="the maps' type")
     command.add_argument(
         "--on_error",
         default="stop",
@@ -245,25 +258,32 @@ def _add_gradcam_batch(command: argparse.ArgumentParser) -> None:
 
 
 def _gradcam_batch(arguments: argparse.Namespace) -> int:
-    from whylight.batch import explain_dataset
+    from whylight.batch import Plan, Rendering, explain_dataset
     from whylight.dataset import open_dataset
 
-    dataset = open_dataset(arguments.input)
-    dataset.columns_of(arguments.input_variable)
-    summary = explain_dataset(
-        _explainer(arguments),
-        dataset,
-        arguments.output,
+    open_dataset(arguments.input).columns_of(arguments.input_variable)
+    explainer = _explainer(arguments)
+    plan = Plan(
+        table=arguments.input,
+        output=arguments.output,
         input_variable=arguments.input_variable,
         label_variable=None if arguments.predicted else arguments.label_variable,
-        batch_size=arguments.batch_size,
+        batch_size=Plan.suggested_batch_size(explainer.facts) if arguments.batch_size is None else arguments.batch_size,
         skip_errors=arguments.on_error == "skip",
-        render=lambda explanation: explanation.overlay(arguments.alpha, arguments.colormap, arguments.size),
+        rendering=Rendering(arguments.alpha, arguments.colormap, arguments.size, arguments.format),
+        columns=tuple(filter(None, arguments.columns.split(","))),
+        map_files=arguments.save_cam,
+        map_type=arguments.cam_type,
     )
-    print(f"{summary.explained} of {summary.rows} images explained: {arguments.output}")
-    if summary.skipped:
-        print(f"whylight: {summary.skipped} rows skipped; the column 'error' says why", file=sys.stderr)
+    summary = explain_dataset(explainer, plan, threads=arguments.threads, workers=arguments.workers, say=_show_note)
+    print(f"{summary.explained} of {summary.rows} images explained, {summary.rate:.1f} a second: {arguments.output}")
+    for reason, count in summary.skipped.items():
+        print(f"whylight: {count} skipped: {reason}", file=sys.stderr)
     return _ROWS_SKIPPED if summary.skipped else 0
+
+
+def _show_note(text: str) -> None:
+    print(f"whylight: {text}", file=sys.stderr)
 
 
 def _add_inspect(command: argparse.ArgumentParser) -> None:

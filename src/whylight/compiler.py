@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -72,9 +73,16 @@ def compile_explainer(
         class_count=classifier.class_count,
         is_two_class=classifier.is_two_class,
         crop=classifier.crop(target),
+        activation_bytes=_activation_bytes(op),
     )
     outputs += [op.rename(score_tensor, SCORE), op.rename(cam, MAP)]
     return op.model(outputs, "explainer", facts.to_metadata())
+
+
+def _activation_bytes(op: GraphBuilder) -> int:
+    computed = {name for node in op.nodes for name in node.output if name}
+    sizes = ([extent for extent in op.tensors[name].shape if isinstance(extent, int)] for name in computed)
+    return sum(4 * prod(size) for size in sizes)
 
 
 def _renamed(name: str, reserved: dict[str, str]) -> str:

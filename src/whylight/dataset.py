@@ -6,11 +6,13 @@ with ``#`` is a comment. A cell is a number, or a path relative to the CSV's own
 
 import codecs
 import csv
+import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count, islice
 from pathlib import Path, PurePath
 from typing import BinaryIO
 
@@ -65,6 +67,25 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Shard:
+    """A run of rows of a dataset CSV that can be read without reading those before it.
+
+    Attributes:
+        index: its number, from 0.
+        first: the number of its first row, from 1.
+        line: the line of the file on which that row starts, from 1.
+        offset: the byte of the file at which it starts.
+        count: its number of rows.
+    """
+
+    index: int
+    first: int
+    line: int
+    offset: int
+    count: int
+
+
+@dataclass(frozen=True)
 class Dataset:
     """A dataset CSV, opened: its header is read, its rows are read when they are asked for.
 
@@ -115,24 +136,33 @@ class Dataset:
         positions = dict(found)
         return tuple(positions[index] for index in wanted)
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self, shard: Shard | None = None) -> Iterator[Row]:
         """Read the rows one by one. A row with too few or too many cells is an error when its cells are asked for.
+
+        Args:
+            shard: only its rows; by default all.
 
         Raises:
             WhylightError: the file cannot be read, or is no CSV from here on.
         """
-        records = _records(self.path)
-        next(records, None)
-        for number, (line, cells, text) in enumerate(records, 1):
+        records = _records(self.path, shard.line, shard.offset) if shard else islice(_records(self.path), 1, None)
+        first, number_of_rows = (shard.first, shard.count) if shard else (1, None)
+        for number, (line, cells, text, _) in enumerate(islice(records, number_of_rows), first):
             yield Row(number, line, cells, text.rstrip("\r\n"))
 
-    def count_rows(self) -> int:
-        """Read the file once and count.
+    def shards(self, size: int) -> Iterator[Shard]:
+        """Read the file once, and cut it into shards of ``size`` rows; the last one may be smaller.
 
         Raises:
             WhylightError: the file cannot be read, or is no CSV.
         """
-        return sum(1 for _ in self.rows())
+        rows = ((line, offset) for line, _, _, offset in islice(_records(self.path), 1, None))
+        for index in count():
+            chunk = list(islice(rows, size))
+            if not chunk:
+                return
+            line, offset = chunk[0]
+            yield Shard(index, index * size + 1, line, offset, len(chunk))
 
     def image_path(self, row: Row, positions: Sequence[int]) -> Path:
         """The file that a row names.
@@ -175,6 +205,10 @@ class Dataset:
             expected = "a whole number, a one-hot vector, or a file with one"
             raise WhylightError(f"{place}: {_quoted(cells[0])} is not a class index ({expected})")
         return int(value)
+
+    def row_error(self, row: Row, error: Exception) -> WhylightError:
+        """``error``, saying which row it is about."""
+        return WhylightError(f"{self.path}: row {row.number} (line {row.line}): {error}")
 
     def _vector_label(self, row: Row, cells: Sequence[str], positions: Sequence[int]) -> int:
         values = [_number(cell) for cell in cells]
@@ -227,7 +261,7 @@ def open_dataset(path: Path) -> Dataset:
         WhylightError: it is missing, empty, not UTF-8 text or no CSV.
     """
     check_file(path)
-    for _, cells, text in _records(path):
+    for _, cells, text, _ in _records(path):
         header = text.rstrip("\r\n")
         columns = tuple(_column(cell) for cell in cells)
         return Dataset(path, columns, header, _has_byte_order_mark(path), text[len(header) :] or "\n")
@@ -240,44 +274,44 @@ class ResultWriter:
     What the dataset holds is kept to the letter: quotes, line ends, byte order mark.
     """
 
-    def __init__(self, file: BinaryIO, dataset: Dataset, has_errors: bool) -> None:
+    def __init__(self, file: BinaryIO, dataset: Dataset, columns: Sequence[str]) -> None:
         self._file = file
         self._dataset = dataset
-        self._has_errors = has_errors
+        self._columns = columns
         if dataset.has_byte_order_mark:
             file.write(codecs.BOM_UTF8)
-        self._write("gradcam", dataset.header_text, "error")
+        self._write("gradcam", dataset.header_text, columns)
 
-    def write(self, row: Row, overlay: PurePath | None, error: str = "") -> None:
+    def write(self, row: Row, overlay: str, cells: Sequence[str] = ()) -> None:
         """Write a row.
 
         Args:
             row: one of the dataset's.
-            overlay: the overlay's path, relative to the folder of the result; None where there is none.
-            error: why there is none.
+            overlay: the overlay's path, relative to the folder of the result; empty where there is none.
+            cells: those of the columns added at the end.
         """
-        missing = "," * (len(self._dataset.columns) - len(row.cells)) if self._has_errors else ""
-        self._write(overlay.as_posix() if overlay else "", row.text + missing, error)
+        missing = "," * (len(self._dataset.columns) - len(row.cells)) if self._columns else ""
+        self._write(overlay, row.text + missing, cells)
 
-    def _write(self, first: str, text: str, last: str) -> None:
-        cells = [_cell(first), text, _cell(last)] if self._has_errors else [_cell(first), text]
-        self._file.write((",".join(cells) + self._dataset.line_end).encode())
+    def _write(self, first: str, text: str, last: Sequence[str]) -> None:
+        record = ",".join([_cell(first), text, *map(_cell, last)])
+        self._file.write((record + self._dataset.line_end).encode())
 
 
 @contextmanager
-def writing_result(dataset: Dataset, path: Path, has_errors: bool = False) -> Iterator[ResultWriter]:
+def writing_result(dataset: Dataset, path: Path, columns: Sequence[str] = ()) -> Iterator[ResultWriter]:
     """A result CSV that is there, whole, when the block ends well, and not at all when it does not.
 
     Args:
         dataset: what the rows come from.
         path: the file to write.
-        has_errors: a last column ``error`` says why a row has no overlay.
+        columns: the names of columns to add at the end.
 
     Raises:
         WhylightError: the file cannot be written.
     """
     with replacing(path) as file:
-        yield ResultWriter(file, dataset, has_errors)
+        yield ResultWriter(file, dataset, columns)
 
 
 def read_labels(path: Path) -> list[str]:
@@ -293,23 +327,30 @@ def read_labels(path: Path) -> list[str]:
 # ---- reading text
 
 
-def _lines(path: Path) -> Iterator[str]:
-    """The lines of a UTF-8 text, each with its line end, without the byte order mark."""
+def _lines(path: Path, offset: int = 0) -> Iterator[str]:
+    """The lines of a UTF-8 text from a byte on, each with its line end, without the byte order mark."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            yield from file
+        with path.open("rb") as file:
+            file.seek(offset)
+            with io.TextIOWrapper(file, encoding="utf-8" if offset else "utf-8-sig", newline="") as text:
+                yield from text
     except UnicodeDecodeError as error:
         raise WhylightError(f"{path}: not UTF-8 text: save it as UTF-8") from error
     except OSError as error:
         raise WhylightError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _records(path: Path) -> Iterator[tuple[int, tuple[str, ...], str]]:
-    """The records of a CSV that are not blank: the line each starts on, its cells, and its text with the line end."""
+def _records(path: Path, line: int = 1, offset: int = 0) -> Iterator[tuple[int, tuple[str, ...], str, int]]:
+    """The records of a CSV that are not blank, from a place on at which one begins.
+
+    Yields:
+        The line each starts on, its cells, its text with the line end, and the byte of the file it starts at.
+    """
     lines: list[str] = []
+    first_line, position = line, offset or (len(codecs.BOM_UTF8) if _has_byte_order_mark(path) else 0)
 
     def consumed() -> Iterator[str]:
-        for line in _lines(path):
+        for line in _lines(path, offset):
             if "\0" in line:
                 raise WhylightError(f"{path}: line {start + len(lines)}: a NUL character: expected UTF-8 text")
             lines.append(line)
@@ -317,14 +358,16 @@ def _records(path: Path) -> Iterator[tuple[int, tuple[str, ...], str]]:
         if lines:  # the reader asks for more although the file ends
             raise WhylightError(f"{path}: line {start}: a quoted cell begins in this row and never ends")
 
-    start = 1
+    start = line
     reader = csv.reader(consumed())
     try:
         for cells in reader:
+            text = "".join(lines)
             if cells:
-                yield start, tuple(cells), "".join(lines)
+                yield start, tuple(cells), text, position
             lines.clear()
-            start = reader.line_num + 1
+            start = first_line + reader.line_num
+            position += len(text.encode())
     except csv.Error as error:
         raise WhylightError(f"{path}: line {start}: not a CSV row: {error}") from error
 

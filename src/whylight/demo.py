@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from whylight import load
-from whylight.batch import explain_dataset
+from whylight.batch import Plan, explain_dataset
 from whylight.dataset import open_dataset
 from whylight.errors import WhylightError
 from whylight.output import save_image
@@ -37,7 +37,7 @@ def run_demo(folder: Path) -> str:
         labels = [dataset.label(row, dataset.columns_of("y")) for row in rows]
         single = explainer(images[0], labels[0])
         save_image(single.overlay(), sample / "grad_cam.png")
-        summary = explain_dataset(explainer, dataset, sample / "gradcam.csv")
+        summary = explain_dataset(explainer, Plan(dataset.path, sample / "gradcam.csv"))
         tiles = [Image.open(image).convert("RGB") for image in images[:_COLUMNS]]
         overlays = [explanation.overlay() for explanation in explainer(images[:_COLUMNS], labels[:_COLUMNS])]
         save_image(_sheet([tiles, overlays]), folder / f"{name}.png")

@@ -12,6 +12,10 @@ class WhylightError(Exception):
     """
 
 
+class OutOfMemoryError(WhylightError):
+    """The network needs more memory for a batch than there is; a smaller batch may do."""
+
+
 class WhylightWarning(UserWarning):
     """Something the user should know although the work goes on (NaN weights, ignored augmentation)."""
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from whylight import render
-from whylight.errors import WhylightError, WhylightWarning
+from whylight.errors import OutOfMemoryError, WhylightError, WhylightWarning
 from whylight.facts import Box, ExplainerFacts
 from whylight.images import Picture, display, model_input, picture_of, read_picture
 
@@ -46,6 +46,7 @@ class Explanation:
         probability: the class's probability as the model gives it; for a model without a final activation,
             the softmax of its scores.
         predicted: the class that the model finds most probable.
+        rank: the explained class's place among all by probability: 1 for the predicted one.
         layer: the target layer's name.
         method: the method's name.
         picture: the decoded image.
@@ -59,6 +60,7 @@ class Explanation:
     score: float
     probability: float
     predicted: int
+    rank: int
     layer: str
     method: str
     picture: Picture
@@ -95,20 +97,27 @@ class Explanation:
 
 
 class Explainer:
-    """A compiled explainer, ready to run.
+    """A compiled explainer, ready to run. Several threads may share it.
 
     Attributes:
         facts: what it explains, and how.
+        graph: the explainer graph: a file's content, or its path.
     """
 
-    def __init__(self, graph: bytes | str | Path) -> None:
+    def __init__(self, graph: bytes | str | Path, threads: int | None = None) -> None:
         """Load an explainer graph, from memory or from a file.
+
+        Args:
+            graph: what ``whylight compile`` writes.
+            threads: that the network may use for one batch; by default one a core.
 
         Raises:
             WhylightError: it is not an explainer graph.
         """
+        self.graph = graph
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        options.intra_op_num_threads = threads or 0
         try:
             self._session = onnxruntime.InferenceSession(
                 str(graph) if isinstance(graph, Path) else graph, options, providers=["CPUExecutionProvider"]
@@ -120,6 +129,10 @@ class Explainer:
         self._fixed_batch = next(
             info.shape[0] for info in self._session.get_inputs() if info.name == self.facts.input.name
         )
+
+    def content(self) -> bytes:
+        """The explainer graph as the content of an ONNX file."""
+        return self.graph if isinstance(self.graph, bytes) else Path(self.graph).read_bytes()
 
     @overload  # a str is a file, not a sequence of images: the first form is meant
     def __call__(self, image: ImageLike, class_index: ClassIndex = PREDICTED) -> Explanation: ...  # type: ignore[overload-overlap]
@@ -187,6 +200,7 @@ class Explainer:
                 score=float(scores[i]),
                 probability=float(probabilities[i, explained[i]]),
                 predicted=int(predicted[i]),
+                rank=1 + int((probabilities[i] > probabilities[i, explained[i]]).sum()),
                 layer=facts.layer,
                 method=facts.method,
                 picture=pictures[i],
@@ -245,7 +259,11 @@ class Explainer:
         self, images: FloatArray, class_indices: NDArray[np.int64]
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         feeds = {self.facts.input.name: images, "class_index": class_indices}
-        output, scores, cams = self._session.run([self.facts.output, "score", "cam"], feeds)
+        try:
+            output, scores, cams = self._session.run([self.facts.output, "score", "cam"], feeds)
+        except Exception as error:  # ONNX Runtime's errors share no base class of their own
+            kind = OutOfMemoryError if _is_out_of_memory(error) else WhylightError
+            raise kind(f"layer '{self.facts.layer}': ONNX Runtime stopped: {_first_line(error)}") from error
         return output.reshape(len(images), -1), scores, cams
 
     def _probabilities(self, output: FloatArray) -> FloatArray:
@@ -268,6 +286,11 @@ def normalized(cams: FloatArray) -> FloatArray:
     low, high = cams.min((1, 2), keepdims=True), cams.max((1, 2), keepdims=True)
     flat = low == high
     return np.where(flat, cams.clip(0, 1), (cams - low) / np.where(flat, 1, high - low)).astype(np.float32)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or any(sign in said for sign in ("out of memory", "allocat", "bad_alloc"))
 
 
 def _first_line(error: Exception) -> str:

@@ -47,6 +47,7 @@ class ExplainerFacts:
         class_count: the number of classes.
         is_two_class: one output stands for two classes.
         crop: the part of the image that the map covers.
+        activation_bytes: the size of all tensors of one image together: more than a run needs at a time.
     """
 
     method: str
@@ -58,6 +59,7 @@ class ExplainerFacts:
     class_count: int
     is_two_class: bool
     crop: Box
+    activation_bytes: int
 
     def to_metadata(self) -> dict[str, str]:
         """As entries of an ONNX model's metadata."""

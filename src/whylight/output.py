@@ -69,15 +69,24 @@ def save_bytes(data: bytes, path: Path) -> None:
         file.write(data)
 
 
+def encoded_image(image: Image.Image, ending: str) -> bytes:
+    """An image file's content, in the format that the ending (``.png``) names.
+
+    Raises:
+        WhylightError: the ending names no known format.
+    """
+    form = _FORMATS.get(ending.lower())
+    if form is None:
+        raise WhylightError(f"no image format for '{ending}': expected one of {', '.join(_FORMATS)}")
+    buffer = io.BytesIO()
+    image.save(buffer, form)
+    return buffer.getvalue()
+
+
 def save_image(image: Image.Image, path: Path) -> None:
     """Write an image in the format that the file's ending names.
 
     Raises:
         WhylightError: the ending names no known format, or the file cannot be written.
     """
-    form = _FORMATS.get(path.suffix.lower())
-    if form is None:
-        raise WhylightError(f"{path}: no image format for '{path.suffix}': expected one of {', '.join(_FORMATS)}")
-    buffer = io.BytesIO()
-    image.save(buffer, form)
-    save_bytes(buffer.getvalue(), path)
+    save_bytes(encoded_image(image, path.suffix), path)

@@ -2,7 +2,7 @@
 
 from math import pi, sqrt
 
-from whylight.gradient.broadcast import masked
+from whylight.gradient.broadcast import indicator, masked
 from whylight.gradient.rule import ForwardNode, Gradient, rule
 from whylight.graph import GraphBuilder, Tensor
 
@@ -16,7 +16,8 @@ def relu(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
 @rule("LeakyRelu")
 def leaky_relu(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
     """g for x > 0, else alpha g."""
-    return op.Where(op.Greater(node.input, 0.0), grad, op.Mul(grad, node.attributes["alpha"]))
+    alpha = node.attributes["alpha"]
+    return op.Mul(grad, op.Add(_step(op, node.input, 1 - alpha), alpha))
 
 
 @rule("PRelu")
@@ -24,7 +25,7 @@ def prelu(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tuple[Gradient, 
     """g for x > 0, else slope g; for the slope, g x for x < 0."""
     x, slope = node.inputs
     return (
-        lambda: op.Where(op.Greater(x, 0.0), grad, op.Mul(grad, slope)),
+        lambda: op.Mul(grad, op.Add(op.Mul(_step(op, x), op.Sub(1.0, slope)), slope)),
         lambda: masked(op, op.Less(x, 0.0), op.Mul(grad, x)),
     )
 
@@ -38,22 +39,22 @@ def thresholded_relu(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tenso
 @rule("Elu")
 def elu(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
     """g for x > 0, else g alpha exp(x), which is g (y + alpha)."""
-    return op.Where(op.Greater(node.input, 0.0), grad, op.Mul(grad, op.Add(node.output, node.attributes["alpha"])))
+    alpha = node.attributes["alpha"]
+    return op.Mul(grad, op.Add(op.Add(op.Min(node.output, 0.0), alpha), _step(op, node.input, 1 - alpha)))
 
 
 @rule("Selu")
 def selu(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
     """g gamma for x > 0, else g gamma alpha exp(x), which is g (y + gamma alpha)."""
     alpha, gamma = node.attributes["alpha"], node.attributes["gamma"]
-    slope = op.Where(op.Greater(node.input, 0.0), op.constant(gamma, grad.dtype), op.Add(node.output, gamma * alpha))
-    return op.Mul(grad, slope)
+    curve = op.Add(op.Min(node.output, 0.0), gamma * alpha)
+    return op.Mul(grad, op.Add(curve, _step(op, node.input, gamma - gamma * alpha)))
 
 
 @rule("Celu")
 def celu(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
     """g for x > 0, else g exp(x / alpha), which is g (y / alpha + 1)."""
-    slope = op.Add(op.Div(node.output, node.attributes["alpha"]), 1.0)
-    return op.Where(op.Greater(node.input, 0.0), grad, op.Mul(grad, slope))
+    return op.Mul(grad, op.Add(op.Min(op.Div(node.output, node.attributes["alpha"]), 0.0), 1.0))
 
 
 @rule("Sigmoid")
@@ -71,11 +72,10 @@ def hard_sigmoid(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
 
 @rule("HardSwish")
 def hard_swish(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
-    """g (x / 3 + 1 / 2) for -3 < x < 3, g above."""
+    """g (h + x / 6) with h = x / 6 + 1 / 2 for -3 < x < 3; g h above and below, where h is 1 and 0."""
     x = node.input
-    slope = op.Add(op.Div(x, 3.0), 0.5)
-    curved = op.Less(op.Abs(x), 3.0)
-    return op.Where(curved, op.Mul(grad, slope), masked(op, op.Greater(x, 0.0), grad))
+    sloped = masked(op, op.Less(op.Abs(x), 3.0), op.Div(x, 6.0))
+    return op.Mul(grad, op.Add(op.HardSigmoid(x, alpha=1 / 6, beta=0.5), sloped))
 
 
 @rule("Tanh")
@@ -146,3 +146,8 @@ def log_softmax(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
     """g - exp(y) sum(g)."""
     total = op.ReduceSum(grad, [node.attributes["axis"]], keepdims=1)
     return op.Sub(grad, op.Mul(op.Exp(node.output), total))
+
+
+def _step(op: GraphBuilder, x: Tensor, height: float = 1.0) -> Tensor:
+    """``height`` for x > 0, else 0."""
+    return op.Mul(indicator(op, op.Greater(x, 0.0), x), height)

@@ -1,10 +1,11 @@
 """Derivatives of arithmetic, of elementary functions, and of choices between operands."""
 
+from functools import reduce
 from math import pi, sqrt
 
 from onnx import helper
 
-from whylight.gradient.broadcast import masked
+from whylight.gradient.broadcast import masked, nonzero
 from whylight.gradient.rule import ForwardNode, Gradient, rule
 from whylight.graph import GraphBuilder, Tensor
 
@@ -58,8 +59,8 @@ def logarithm(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
 
 @rule("Sqrt")
 def square_root(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
-    """g / (2 y)."""
-    return op.Div(grad, op.Mul(node.output, 2.0))
+    """g / (2 y); zero where y = 0, as behind a ReLU."""
+    return op.Div(masked(op, op.Greater(node.output, 0.0), grad), op.Mul(nonzero(op, node.output), 2.0))
 
 
 @rule("Reciprocal")
@@ -103,19 +104,20 @@ def mod(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tuple[Gradient, ..
 
 @rule("Pow")
 def power(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tuple[Gradient, ...]:
-    """g b a^(b - 1), zero where b = 0; g y log(a), zero where a <= 0."""
+    """g b a^(b - 1), zero where that is infinite; g y log(a), zero where a <= 0."""
     a, b = node.inputs
-    exponent = b if b.dtype == a.dtype else op.Cast(b, to=helper.np_dtype_to_tensor_dtype(a.dtype))
+    zero = op.constant(0, a.dtype)
+    exponent = op.CastLike(b, a)
 
     def of_base() -> Tensor:
         if b.value is not None and b.value.size == 1 and b.value.item() == 2:
             return op.Mul(grad, op.Mul(a, 2.0))
-        zero = op.constant(0, a.dtype)
-        lowered = op.Where(op.Equal(exponent, zero), zero, op.Sub(exponent, 1.0))
-        return op.Mul(grad, op.Mul(exponent, op.Pow(a, lowered)))
+        lowered = op.Sub(exponent, 1.0)
+        infinite = op.And(op.Equal(a, zero), op.Less(lowered, zero))
+        return op.Mul(grad, op.Mul(exponent, op.Where(infinite, zero, op.Pow(a, lowered))))
 
     def of_exponent() -> Tensor:
-        return op.Mul(grad, masked(op, op.Greater(a, 0.0), op.Mul(node.output, op.Log(a))))
+        return op.Mul(grad, op.Where(op.Greater(a, zero), op.Mul(node.output, op.Log(a)), zero))
 
     return of_base, of_exponent
 
@@ -151,8 +153,9 @@ def clip(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tuple[Gradient, .
     x, low, high = node.input, node.operand("min", 1), node.operand("max", 2)
 
     def of_x() -> Tensor:
-        inside = grad if low is None else masked(op, op.Greater(node.output, low), grad)
-        return inside if high is None else masked(op, op.Less(node.output, high), inside)
+        above = [] if low is None else [op.Greater(node.output, low)]
+        below = [] if high is None else [op.Less(node.output, high)]
+        return masked(op, reduce(op.And, above + below), grad) if above + below else grad
 
     return of_x, lambda: masked(op, op.Less(x, low), grad), lambda: masked(op, op.Greater(x, high), grad)
 

@@ -1,6 +1,7 @@
 """Fitting gradients to shapes: broadcasting and its reverse, reshaping, masks."""
 
 import numpy as np
+from onnx import helper
 
 from whylight.graph import GraphBuilder, Operand, Tensor
 
@@ -48,5 +49,18 @@ def channel_sums(op: GraphBuilder, gradient: Tensor) -> Tensor:
 
 
 def masked(op: GraphBuilder, condition: Tensor, gradient: Tensor) -> Tensor:
-    """``gradient`` where the condition holds, zero elsewhere."""
-    return op.Where(condition, gradient, op.constant(0, gradient.dtype))
+    """A finite ``gradient`` where the condition holds, zero elsewhere.
+
+    A product, since ONNX Runtime takes ten times as long for Where.
+    """
+    return op.Mul(gradient, indicator(op, condition, gradient))
+
+
+def indicator(op: GraphBuilder, condition: Tensor, like: Tensor) -> Tensor:
+    """1 where the condition holds, 0 elsewhere, in the type of ``like``."""
+    return op.Cast(condition, to=helper.np_dtype_to_tensor_dtype(like.dtype))
+
+
+def nonzero(op: GraphBuilder, tensor: Tensor) -> Tensor:
+    """``tensor`` with ones in place of zeros: a divisor for what is zero there too."""
+    return op.Where(op.Equal(tensor, 0.0), op.constant(1, tensor.dtype), tensor)

@@ -5,7 +5,7 @@ from math import ceil, floor, prod
 import numpy as np
 
 from whylight.errors import WhylightError
-from whylight.gradient.broadcast import channel_sums, reshaped_to
+from whylight.gradient.broadcast import channel_sums, nonzero, reshaped_to
 from whylight.gradient.rule import ForwardNode, Gradient, rule
 from whylight.graph import GraphBuilder, Tensor
 
@@ -95,8 +95,7 @@ def lp_normalization(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tenso
     norm = (op.ReduceL1 if order == 1 else op.ReduceL2)(node.input, [axis], keepdims=1)
     direction = op.Sign(node.input) if order == 1 else node.output
     along = op.ReduceSum(op.Mul(grad, node.output), [axis], keepdims=1)
-    nonzero = op.Where(op.Equal(norm, 0.0), op.constant(1, norm.dtype), norm)
-    return op.Div(op.Sub(grad, op.Mul(direction, along)), nonzero)
+    return op.Div(op.Sub(grad, op.Mul(direction, along)), nonzero(op, norm))
 
 
 @rule("LRN")

@@ -5,7 +5,7 @@ from math import prod
 import numpy as np
 from onnx import helper
 
-from whylight.gradient.broadcast import expanded_to, masked, reshaped_to, zeros_like
+from whylight.gradient.broadcast import expanded_to, indicator, masked, nonzero, reshaped_to, zeros_like
 from whylight.gradient.rule import ForwardNode, rule
 from whylight.graph import GraphBuilder, Tensor
 
@@ -34,11 +34,9 @@ def reduce_extreme(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
 def reduce_prod(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
     """g times the product of the other elements: y / x where no element is zero."""
     x, axes = node.input, _axes(node)
-    zero = op.Equal(x, 0.0)
-    nonzero = op.Where(zero, op.constant(1, x.dtype), x)
-    zeros = op.Cast(zero, to=helper.np_dtype_to_tensor_dtype(x.dtype))
+    zeros = indicator(op, op.Equal(x, 0.0), x)
     other_zeros = op.Sub(op.ReduceSum(zeros, axes, keepdims=1), zeros)
-    others = op.Div(op.ReduceProd(nonzero, axes, keepdims=1), nonzero)
+    others = op.Div(op.ReduceProd(nonzero(op, x), axes, keepdims=1), nonzero(op, x))
     return op.Mul(_kept(op, node, grad), masked(op, op.Equal(other_zeros, 0.0), others))
 
 
@@ -51,8 +49,7 @@ def reduce_l1(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
 @rule("ReduceL2")
 def reduce_l2(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
     """g x / y; zero where y = 0."""
-    y = _kept(op, node, node.output)
-    norm = op.Where(op.Equal(y, 0.0), op.constant(1, y.dtype), y)
+    norm = nonzero(op, _kept(op, node, node.output))
     return op.Mul(op.Div(_kept(op, node, grad), norm), node.input)
 
 

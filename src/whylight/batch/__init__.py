@@ -1,0 +1,204 @@
+"""A whole dataset: every row of a CSV explained, an overlay each, and the CSV with a column that names them.
+
+    rows ──cut──> shards ──run by an engine──> overlays and journal ──joined──> result CSV
+
+A shard is cut into batches; a batch goes through all stages in one thread (`step.py`), several batches at once
+(`engines.py`). What is done is in the journal (`journal.py`): a run that stops anywhere goes on there.
+"""
+
+import hashlib
+import os
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from whylight.batch.engines import run_in_processes, run_in_threads
+from whylight.batch.journal import Journal
+from whylight.batch.plan import COLUMNS, MAP_FILES, MAP_TYPES, Plan, Rendering
+from whylight.batch.step import RowResult, Step
+from whylight.dataset import Dataset, Shard, open_dataset, writing_result
+from whylight.errors import WhylightError
+from whylight.explainer import Explainer
+from whylight.output import check_writable, save_bytes
+
+_ROW = re.compile(r"^.*?row \d+ \(line \d+\)(, column '[^']*')?:? ?")
+_FILE = re.compile(r"^.*?\.\w+: ")
+
+__all__ = ["COLUMNS", "MAP_FILES", "MAP_TYPES", "Plan", "Rendering", "Summary", "explain_dataset"]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a run ended.
+
+    Attributes:
+        rows: all rows of the dataset.
+        skipped: the bad ones, by reason.
+        seconds: of this run.
+        continued: the rows that an earlier, interrupted run had done already.
+    """
+
+    rows: int
+    skipped: dict[str, int]
+    seconds: float
+    continued: int
+
+    @property
+    def explained(self) -> int:
+        """Rows with an overlay."""
+        return self.rows - sum(self.skipped.values())
+
+    @property
+    def rate(self) -> float:
+        """Rows a second of this run."""
+        return (self.rows - self.continued) / self.seconds
+
+
+def explain_dataset(
+    explainer: Explainer,
+    plan: Plan,
+    *,
+    threads: int | None = None,
+    workers: int = 1,
+    say: Callable[[str], None] = lambda _: None,
+) -> Summary:
+    """Explain every row of a dataset CSV.
+
+    The overlay of row i (from 0) is ``<output without .csv>/<i // 1000>/<i>.png``. The result is the input with a
+    first column ``gradcam``: the overlays' paths, relative to the result. It appears when all is done. A run that was
+    interrupted is taken up where it stopped, if input, model and options are the same.
+
+    Args:
+        explainer: what explains.
+        plan: input, output and options.
+        threads: batches under way at once in a process; by default one a core.
+        workers: processes.
+        say: told that a run goes on, or starts over.
+
+    Raises:
+        WhylightError: a variable is missing, a row is bad (unless they are skipped), or the output cannot be written.
+    """
+    _check(plan)
+    dataset = open_dataset(plan.table)
+    step = Step(plan, dataset, explainer)
+    check_writable(plan.output)
+    shards = _checked_shards(plan, dataset, step)
+    cores = os.cpu_count() or 1
+    threads = threads or _fitting_threads(explainer, plan, cores // workers)
+    journal = Journal(plan)
+    started = time.perf_counter()
+    with journal.locked():
+        beginning = journal.begin(plan.fingerprint(hashlib.blake2b(explainer.content()).hexdigest()))
+        continued = sum(len(journal.results(shard)) for shard in shards) if beginning == "continued" else 0
+        _say_how_it_begins(say, beginning, continued, plan)
+        if workers > 1:
+            graph = plan.run_folder / "explainer.onnx"
+            save_bytes(explainer.content(), graph)
+            done = run_in_processes(plan, graph, shards, workers, threads)
+        else:
+            # few batches share the cores by running each on several
+            batches = -(-sum(shard.count for shard in shards) // plan.batch_size)
+            own = Explainer(explainer.graph, threads=max(1, cores // max(1, min(threads, batches))))
+            done = run_in_threads(plan, Step(plan, dataset, own), dataset, shards, threads)
+        with _progress(sum(shard.count for shard in shards)) as advance:
+            for count in done:
+                advance(count)
+        skipped = _write_result(plan, dataset, journal, shards)
+        journal.remove()
+    rows = sum(shard.count for shard in shards)
+    return Summary(rows, skipped, time.perf_counter() - started, continued)
+
+
+def _fitting_threads(explainer: Explainer, plan: Plan, cores: int) -> int:
+    """One thread a core, fewer where a quarter of the free memory would not hold their batches."""
+    needed = plan.batch_size * explainer.facts.activation_bytes
+    return max(1, min(cores, _free_memory() // 4 // max(needed, 1)))
+
+
+def _free_memory() -> int:
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # not on this platform
+        return 4 * 2**30
+
+
+def _check(plan: Plan) -> None:
+    if plan.batch_size < 1:
+        raise WhylightError(f"batch size {plan.batch_size}: expected 1 or more")
+    for name in plan.columns:
+        if name not in COLUMNS:
+            raise WhylightError(f"no column '{name}' to add: expected some of {', '.join(COLUMNS)}")
+
+
+def _checked_shards(plan: Plan, dataset: Dataset, step: Step) -> list[Shard]:
+    """The shards; every row is looked at before hours of work begin, if a bad one would stop them."""
+    shards = list(dataset.shards(plan.shard_size))
+    if not plan.skip_errors:
+        for row in dataset.rows():
+            step.checked(row)
+    return shards
+
+
+def _say_how_it_begins(say: Callable[[str], None], beginning: str, continued: int, plan: Plan) -> None:
+    if beginning == "changed":
+        say(f"{plan.output}: an interrupted run had another input, model or options: starting over")
+    elif continued:
+        say(f"{plan.output}: going on after {continued} rows of an interrupted run")
+
+
+def _write_result(plan: Plan, dataset: Dataset, journal: Journal, shards: Iterable[Shard]) -> dict[str, int]:
+    """Join the journal and the dataset; the reasons of bad rows, counted."""
+    reasons: Counter[str] = Counter()
+    with writing_result(dataset, plan.output, plan.added_columns) as writer:
+        for shard in shards:
+            results = journal.results(shard, verify=False)
+            for index, (row, result) in enumerate(zip(dataset.rows(shard), results, strict=True), shard.first - 1):
+                overlay = "" if result.checksum is None else plan.relative(plan.overlay(index))
+                writer.write(row, overlay, _added_cells(plan, result, index, shard))
+                if result.error:
+                    reasons[_reason(result.error)] += 1
+    return dict(reasons)
+
+
+def _added_cells(plan: Plan, result: RowResult, index: int, shard: Shard) -> list[str]:
+    cells = list(result.cells)
+    if plan.map_files:
+        cells.append("" if result.checksum is None else plan.relative(plan.map_file(index, shard.index)))
+    if plan.skip_errors:
+        cells.append(result.error)
+    return cells
+
+
+def _reason(error: str) -> str:
+    """An error without the row and the file it is about, so that like ones are counted together."""
+    return _FILE.sub("", _ROW.sub("", error))
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar with rate and remaining time on a terminal, nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    bar = Progress(
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+    with bar:
+        task = bar.add_task("explaining", total=total, rate="")
+
+        def advance(count: int) -> None:
+            speed = bar.tasks[0].speed
+            bar.update(task, advance=count, rate=f"{speed:.1f} images/s" if speed else "")
+
+        yield advance

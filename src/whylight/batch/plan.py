@@ -1,0 +1,112 @@
+"""What a run does, in plain data that can be sent to other processes, and the files it writes."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from whylight import __version__
+from whylight.facts import ExplainerFacts
+
+COLUMNS = ("score", "probability", "predicted", "rank")
+"""Columns that the result can have besides ``gradcam``."""
+MAP_FILES = ("npz", "npy")
+MAP_TYPES = ("float16", "float32")
+
+ROWS_A_FOLDER = 1000
+_BATCH_BYTES = 512 * 2**20
+_LARGEST_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """How overlays look: see `whylight.explainer.Explanation.overlay`; ``format`` is the files' ending."""
+
+    alpha: float = 0.5
+    colormap: str = "jet"
+    size: str = "original"
+    format: str = "png"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run over a dataset CSV.
+
+    Attributes:
+        table: the dataset CSV.
+        output: the result CSV.
+        input_variable: the variable that holds the image.
+        label_variable: the variable that names the class to explain; None explains the predicted class.
+        batch_size: images a run of the network. Batches begin at multiples of it, whatever runs them, so that the
+            result does not depend on who ran which.
+        skip_errors: go on after a bad row.
+        rendering: how overlays look.
+        columns: some of `COLUMNS`.
+        map_files: write the maps too: ``npz`` (one file a shard), ``npy`` (one each), or None.
+        map_type: the type of their values.
+    """
+
+    table: Path
+    output: Path
+    input_variable: str = "x"
+    label_variable: str | None = "y"
+    batch_size: int = 16
+    skip_errors: bool = False
+    rendering: Rendering = Rendering()
+    columns: tuple[str, ...] = ()
+    map_files: str | None = None
+    map_type: str = "float16"
+
+    @classmethod
+    def suggested_batch_size(cls, facts: ExplainerFacts) -> int:
+        """A power of two that keeps one batch's tensors within 512 MiB: it depends on the model alone."""
+        fitting = _BATCH_BYTES // max(facts.activation_bytes, 1)
+        return min(max(1 << (fitting.bit_length() - 1 if fitting else 0), 1), _LARGEST_BATCH)
+
+    @property
+    def shard_size(self) -> int:
+        """Rows a shard: whole batches, around 256 rows."""
+        return self.batch_size * max(1, 256 // self.batch_size)
+
+    @property
+    def added_columns(self) -> tuple[str, ...]:
+        """The columns behind those of the dataset."""
+        return (*self.columns, *(["cam"] if self.map_files else []), *(["error"] if self.skip_errors else []))
+
+    @property
+    def folder(self) -> Path:
+        """Where the overlays go."""
+        return self.output.with_suffix("")
+
+    @property
+    def run_folder(self) -> Path:
+        """Where the run's journal is until the run is over."""
+        return self.output.with_name(f".{self.output.name}.run")
+
+    def overlay(self, index: int) -> Path:
+        """The overlay of row ``index``, from 0."""
+        return self.folder / f"{index // ROWS_A_FOLDER:04d}" / f"{index}.{self.rendering.format}"
+
+    def map_file(self, index: int, shard: int) -> Path:
+        """The file with the map of row ``index``; in an .npz its name there is the row's index."""
+        if self.map_files == "npz":
+            return self.folder / "cam" / f"{shard:05d}.npz"
+        return self.folder / "cam" / f"{index // ROWS_A_FOLDER:04d}" / f"{index}.npy"
+
+    def relative(self, path: Path) -> str:
+        """A path as the result CSV names it."""
+        return path.relative_to(self.output.parent).as_posix()
+
+    def fingerprint(self, explainer: str) -> str:
+        """What must be the same for a run to go on where another one stopped.
+
+        Args:
+            explainer: a digest of the explainer graph.
+        """
+        facts = asdict(self) | {"output": "", "table": _digest(self.table), "explainer": explainer}
+        return hashlib.blake2b(json.dumps([__version__, facts], sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()

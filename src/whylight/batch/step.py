@@ -1,0 +1,150 @@
+"""One batch, from rows to files: decode, explain, render, encode, write."""
+
+import io
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whylight.batch.plan import Plan
+from whylight.dataset import Dataset, Row
+from whylight.errors import OutOfMemoryError, WhylightError
+from whylight.explainer import PREDICTED, ClassIndex, Explainer, Explanation
+from whylight.images import Picture
+from whylight.output import encoded_image, save_bytes
+
+Map = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows that go through the network together; ``index`` is the first one's, from 0."""
+
+    shard: int
+    index: int
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class RowResult:
+    """What has become of a row.
+
+    Attributes:
+        checksum: of the overlay file; None where there is none.
+        cells: those of `Plan.columns`.
+        error: why there is no overlay.
+    """
+
+    checksum: int | None
+    cells: tuple[str, ...] = ()
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """What has become of a batch; ``maps`` are those that go into the shard's file, by the row's index."""
+
+    batch: Batch
+    rows: tuple[RowResult, ...]
+    maps: dict[str, Map]
+
+
+class Step:
+    """Takes batches through all stages. One thread does all of one batch; several threads share one step."""
+
+    def __init__(self, plan: Plan, dataset: Dataset, explainer: Explainer) -> None:
+        self._plan = plan
+        self._dataset = dataset
+        self._explainer = explainer
+        self._images = dataset.columns_of(plan.input_variable)
+        self._labels = dataset.columns_of(plan.label_variable) if plan.label_variable else None
+
+    def __call__(self, batch: Batch) -> BatchResult:
+        """Explain the rows of a batch and write their overlays.
+
+        Raises:
+            WhylightError: a row is bad and bad rows are not skipped, or a file cannot be written.
+        """
+        errors: dict[int, str] = {}
+        inputs: dict[int, tuple[Picture, ClassIndex]] = {}
+        for index, row in enumerate(batch.rows, batch.index):
+            try:
+                inputs[index] = self._read(row)
+            except WhylightError as error:
+                if not self._plan.skip_errors:
+                    raise
+                errors[index] = str(error)
+        results: dict[int, RowResult] = {}
+        maps: dict[str, Map] = {}
+        for index, explanation in zip(inputs, self._explained(list(inputs.values())), strict=True):
+            results[index] = self._written(index, explanation)
+            if self._plan.map_files:
+                maps |= self._kept_map(index, batch.shard, explanation)
+        blank = ("",) * len(self._plan.columns)
+        rows = (
+            results.get(index) or RowResult(None, blank, errors[index])
+            for index in range(batch.index, batch.index + len(batch.rows))
+        )
+        return BatchResult(batch, tuple(rows), maps)
+
+    def checked(self, row: Row) -> ClassIndex:
+        """The class to explain, after all has been checked that can be without the image.
+
+        Raises:
+            WhylightError: the row is bad.
+        """
+        self._dataset.image_path(row, self._images)
+        if self._labels is None:
+            return PREDICTED
+        label = self._dataset.label(row, self._labels)
+        try:
+            self._explainer.checked_index(label)
+        except WhylightError as error:
+            raise self._dataset.row_error(row, error) from None
+        return label
+
+    def _read(self, row: Row) -> tuple[Picture, ClassIndex]:
+        class_index = self.checked(row)
+        path = self._dataset.image_path(row, self._images)
+        try:
+            return self._explainer.picture(path), class_index
+        except WhylightError as error:
+            raise self._dataset.row_error(row, error) from error
+
+    def _explained(self, inputs: Sequence[tuple[Picture, ClassIndex]]) -> list[Explanation]:
+        """Explanations of as many images at once as memory allows."""
+        if not inputs:
+            return []
+        pictures, class_indices = zip(*inputs, strict=True)
+        try:
+            return self._explainer.explain(pictures, class_indices)
+        except OutOfMemoryError:
+            if len(inputs) == 1:
+                raise
+            half = len(inputs) // 2
+            return self._explained(inputs[:half]) + self._explained(inputs[half:])
+
+    def _written(self, index: int, explanation: Explanation) -> RowResult:
+        look = self._plan.rendering
+        picture = explanation.overlay(look.alpha, look.colormap, look.size)
+        data = encoded_image(picture, f".{look.format}")
+        save_bytes(data, self._plan.overlay(index))
+        values = {
+            "score": f"{explanation.score:.8g}",
+            "probability": f"{explanation.probability:.8g}",
+            "predicted": str(explanation.predicted),
+            "rank": str(explanation.rank),
+        }
+        return RowResult(zlib.crc32(data), tuple(values[name] for name in self._plan.columns))
+
+    def _kept_map(self, index: int, shard: int, explanation: Explanation) -> dict[str, Map]:
+        cam = explanation.cam.astype(self._plan.map_type)
+        if self._plan.map_files == "npz":
+            return {str(index): cam}
+        buffer = io.BytesIO()
+        np.save(buffer, cam)
+        save_bytes(buffer.getvalue(), self._plan.map_file(index, shard))
+        return {}
