@@ -240,7 +240,11 @@ def _add_gradcam_batch(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--threads", type=int, metavar="N", help="batches at once in a process (default: one a core, as memory allows)"
     )
-    command.add_argument("--workers", type=int, default=1, metavar="N", help="processes")
+    command.add_argument("--workers", type=int, default=1, metavar="N", help="processes on this machine")
+    command.add_argument("--engine", default="local", choices=("local", "ray"), help="what runs the shards")
+    command.add_argument(
+        "--address", metavar="ADDRESS", help="of the Ray cluster (default: the one at hand, or a new one)"
+    )
     command.add_argument("--format", default="png", choices=("png", "jpg", "webp"), help="the overlays' format")
     command.add_argument(
         "--columns", default="", metavar="A,B", help="add to the CSV: score, probability, predicted, rank"
@@ -258,7 +262,7 @@ def _add_gradcam_batch(command: argparse.ArgumentParser) -> None:
 
 
 def _gradcam_batch(arguments: argparse.Namespace) -> int:
-    from whylight.batch import Plan, Rendering, explain_dataset
+    from whylight.batch import Engine, Plan, Rendering, explain_dataset
     from whylight.dataset import open_dataset
 
     open_dataset(arguments.input).columns_of(arguments.input_variable)
@@ -275,7 +279,12 @@ def _gradcam_batch(arguments: argparse.Namespace) -> int:
         map_files=arguments.save_cam,
         map_type=arguments.cam_type,
     )
-    summary = explain_dataset(explainer, plan, threads=arguments.threads, workers=arguments.workers, say=_show_note)
+    summary = explain_dataset(
+        explainer,
+        plan,
+        engine=Engine(arguments.engine, arguments.threads, arguments.workers, arguments.address),
+        say=_show_note,
+    )
     print(f"{summary.explained} of {summary.rows} images explained, {summary.rate:.1f} a second: {arguments.output}")
     for reason, count in summary.skipped.items():
         print(f"whylight: {count} skipped: {reason}", file=sys.stderr)

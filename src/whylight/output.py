@@ -3,8 +3,9 @@
 import io
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -60,13 +61,34 @@ def check_writable(path: Path) -> None:
 
 
 def save_bytes(data: bytes, path: Path) -> None:
-    """Write a whole file.
+    """Write a whole file. Datasets write millions: this takes few calls to the system.
 
     Raises:
         WhylightError: it cannot be written.
     """
-    with replacing(path) as file:
-        file.write(data)
+    folder, name = os.path.split(path)
+    temporary = f"{folder or '.'}/.{name}.{os.getpid()}-{threading.get_ident()}.part"
+    try:
+        try:
+            _write(data, temporary)
+        except FileNotFoundError:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            _write(data, temporary)
+        os.replace(temporary, path)  # noqa: PTH105  # a tenth of what pathlib takes
+    except OSError as error:
+        with suppress(OSError):
+            os.unlink(temporary)  # noqa: PTH108
+        raise WhylightError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _write(data: bytes, path: str) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(handle, view) :]
+    finally:
+        os.close(handle)
 
 
 def encoded_image(image: Image.Image, ending: str) -> bytes:

@@ -77,3 +77,12 @@ def test_power_at_zero() -> None:
     of_a, of_b = run(session(op.model(grads, "gradient")), {"a": np.zeros(3), "b": np.array([0, 1, 2])})
     assert of_a.tolist() == [0, 1, 0]
     assert of_b.tolist() == [0, 0, 0]
+
+
+def test_a_root_behind_a_relu_stays_finite() -> None:
+    op = GraphBuilder()
+    x = op.input("x", (2,))
+    for root in (op.Sqrt(op.Relu(x)), op.Pow(op.Relu(x), 0.5)):
+        (grad,) = gradient(op, root, op.constant([1, 1], np.float32), [x])
+        values = run(session(op.model([grad], "gradient")), {"x": np.array([-1, 4])})[0]
+        np.testing.assert_allclose(values, [0, 0.25])

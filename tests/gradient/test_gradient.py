@@ -179,6 +179,21 @@ def test_all_operators_without_a_rule_are_named_with_their_nodes() -> None:
         gradient(op, y, y, [x])
 
 
+def test_a_subgraph_that_reads_the_tensor_is_not_overlooked() -> None:
+    op = GraphBuilder()
+    x = op.input("x", (2,))
+    branch = helper.make_graph(
+        [helper.make_node("Exp", ["x"], ["z"])], "branch", [], [helper.make_tensor_value_info("z", 1, [2])]
+    )
+    op.nodes.append(
+        helper.make_node("If", [op.constant(True).name], ["y"], name="choice", then_branch=branch, else_branch=branch)
+    )
+    op.tensors["y"] = Tensor("y", (2,), x.dtype)
+    z = op.Add(op.tensors["y"], x)
+    with pytest.raises(WhylightError, match=r"no derivative rule: If \('choice'\)$"):
+        gradient(op, z, x, [x])
+
+
 def test_an_operator_of_another_domain_is_not_taken_for_its_namesake() -> None:
     node = helper.make_node("Relu", ["x"], ["y"], domain="com.example", name="special")
     op = GraphBuilder()

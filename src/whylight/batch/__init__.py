@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from whylight.batch.engines import run_in_processes, run_in_threads
+from whylight.batch.engines import Work, run_in_processes, run_in_threads, run_on_ray
 from whylight.batch.journal import Journal
 from whylight.batch.plan import COLUMNS, MAP_FILES, MAP_TYPES, Plan, Rendering
-from whylight.batch.step import RowResult, Step
+from whylight.batch.step import BatchResult, RowResult, Step
 from whylight.dataset import Dataset, Shard, open_dataset, writing_result
 from whylight.errors import WhylightError
 from whylight.explainer import Explainer
@@ -28,7 +28,24 @@ from whylight.output import check_writable, save_bytes
 _ROW = re.compile(r"^.*?row \d+ \(line \d+\)(, column '[^']*')?:? ?")
 _FILE = re.compile(r"^.*?\.\w+: ")
 
-__all__ = ["COLUMNS", "MAP_FILES", "MAP_TYPES", "Plan", "Rendering", "Summary", "explain_dataset"]
+__all__ = ["COLUMNS", "MAP_FILES", "MAP_TYPES", "Engine", "Plan", "Rendering", "Summary", "explain_dataset"]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What runs the shards.
+
+    Attributes:
+        name: ``local`` (this machine) or ``ray`` (a Ray cluster).
+        threads: batches under way at once in a process; by default one a core, as memory allows.
+        workers: processes of this machine.
+        address: of the Ray cluster.
+    """
+
+    name: str = "local"
+    threads: int | None = None
+    workers: int = 1
+    address: str | None = None
 
 
 @dataclass(frozen=True)
@@ -62,8 +79,7 @@ def explain_dataset(
     explainer: Explainer,
     plan: Plan,
     *,
-    threads: int | None = None,
-    workers: int = 1,
+    engine: Engine = Engine(),
     say: Callable[[str], None] = lambda _: None,
 ) -> Summary:
     """Explain every row of a dataset CSV.
@@ -75,42 +91,47 @@ def explain_dataset(
     Args:
         explainer: what explains.
         plan: input, output and options.
-        threads: batches under way at once in a process; by default one a core.
-        workers: processes.
+        engine: what runs the shards.
         say: told that a run goes on, or starts over.
 
     Raises:
         WhylightError: a variable is missing, a row is bad (unless they are skipped), or the output cannot be written.
     """
-    _check(plan)
+    _check(plan, engine)
     dataset = open_dataset(plan.table)
     step = Step(plan, dataset, explainer)
     check_writable(plan.output)
     shards = _checked_shards(plan, dataset, step)
-    cores = os.cpu_count() or 1
-    threads = threads or _fitting_threads(explainer, plan, cores // workers)
     journal = Journal(plan)
+    rows = sum(shard.count for shard in shards)
     started = time.perf_counter()
-    with journal.locked():
+    with journal.locked(), _progress(rows) as advance:
         beginning = journal.begin(plan.fingerprint(hashlib.blake2b(explainer.content()).hexdigest()))
-        continued = sum(len(journal.results(shard)) for shard in shards) if beginning == "continued" else 0
+        work = [(shard, journal.resume(shard)) for shard in shards]
+        continued = sum(done for _, done in work)
         _say_how_it_begins(say, beginning, continued, plan)
-        if workers > 1:
-            graph = plan.run_folder / "explainer.onnx"
-            save_bytes(explainer.content(), graph)
-            done = run_in_processes(plan, graph, shards, workers, threads)
-        else:
-            # few batches share the cores by running each on several
-            batches = -(-sum(shard.count for shard in shards) // plan.batch_size)
-            own = Explainer(explainer.graph, threads=max(1, cores // max(1, min(threads, batches))))
-            done = run_in_threads(plan, Step(plan, dataset, own), dataset, shards, threads)
-        with _progress(sum(shard.count for shard in shards)) as advance:
-            for count in done:
-                advance(count)
+        advance(continued)
+        for result in _run(plan, dataset, explainer, work, engine):
+            journal.add(result)
+            advance(len(result.rows))
         skipped = _write_result(plan, dataset, journal, shards)
         journal.remove()
-    rows = sum(shard.count for shard in shards)
     return Summary(rows, skipped, time.perf_counter() - started, continued)
+
+
+def _run(plan: Plan, dataset: Dataset, explainer: Explainer, work: list[Work], engine: Engine) -> Iterator[BatchResult]:
+    if engine.name == "ray":
+        return run_on_ray(plan, explainer.content(), work, engine.address)
+    cores = os.cpu_count() or 1
+    threads = engine.threads or _fitting_threads(explainer, plan, cores // engine.workers)
+    if engine.workers > 1:
+        graph = plan.run_folder / "explainer.onnx"
+        save_bytes(explainer.content(), graph)
+        return run_in_processes(plan, graph, work, engine.workers, threads)
+    batches = -(-sum(shard.count - done for shard, done in work) // plan.batch_size)
+    # a few batches share the cores by running each on several
+    own = Explainer(explainer.content(), threads=max(1, cores // max(1, min(threads, batches))))
+    return run_in_threads(Step(plan, dataset, own), work, threads)
 
 
 def _fitting_threads(explainer: Explainer, plan: Plan, cores: int) -> int:
@@ -126,7 +147,10 @@ def _free_memory() -> int:
         return 4 * 2**30
 
 
-def _check(plan: Plan) -> None:
+def _check(plan: Plan, engine: Engine) -> None:
+    for name, number in (("number of workers", engine.workers), ("number of threads", engine.threads)):
+        if number is not None and number < 1:
+            raise WhylightError(f"{name} {number}: expected 1 or more")
     if plan.batch_size < 1:
         raise WhylightError(f"batch size {plan.batch_size}: expected 1 or more")
     for name in plan.columns:
@@ -157,7 +181,7 @@ def _write_result(plan: Plan, dataset: Dataset, journal: Journal, shards: Iterab
         for shard in shards:
             results = journal.results(shard, verify=False)
             for index, (row, result) in enumerate(zip(dataset.rows(shard), results, strict=True), shard.first - 1):
-                overlay = "" if result.checksum is None else plan.relative(plan.overlay(index))
+                overlay = "" if result.checksum is None else plan.overlay(index)
                 writer.write(row, overlay, _added_cells(plan, result, index, shard))
                 if result.error:
                     reasons[_reason(result.error)] += 1
@@ -167,7 +191,7 @@ def _write_result(plan: Plan, dataset: Dataset, journal: Journal, shards: Iterab
 def _added_cells(plan: Plan, result: RowResult, index: int, shard: Shard) -> list[str]:
     cells = list(result.cells)
     if plan.map_files:
-        cells.append("" if result.checksum is None else plan.relative(plan.map_file(index, shard.index)))
+        cells.append("" if result.checksum is None else plan.map_file(index, shard.index))
     if plan.skip_errors:
         cells.append(result.error)
     return cells

@@ -1,91 +1,135 @@
-"""Who runs the shards: threads of this process, or several processes of this machine."""
+"""Who runs the shards: threads of this process, several processes of this machine, or a Ray cluster.
 
+An engine takes shards with the number of their rows that are done already, and yields batch results as they are done,
+those of one shard in order. What is recorded and where is not its business.
+"""
+
+import hashlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
-from whylight.batch.journal import Journal, ShardWriter
+import numpy as np
+from numpy.typing import NDArray
+
 from whylight.batch.plan import Plan
-from whylight.batch.step import Batch, BatchResult, Step
-from whylight.dataset import Dataset, Shard, open_dataset
+from whylight.batch.step import BatchResult, Step
+from whylight.dataset import Shard, open_dataset
+from whylight.errors import WhylightError
 from whylight.explainer import Explainer
 
-_Waiting = deque[tuple[ShardWriter, Future[BatchResult]]]
+Work = tuple[Shard, int]
+"""A shard, and the number of its rows that are done."""
 
 
-def run_in_threads(plan: Plan, step: Step, dataset: Dataset, shards: Iterable[Shard], threads: int) -> Iterator[int]:
+def run_in_threads(step: Step, work: Iterable[Work], threads: int) -> Iterator[BatchResult]:
     """Run shards in this process, each batch in one thread from its rows to its files.
 
     At most two batches a thread are under way: the memory is the same however many rows there are.
 
-    Yields:
-        Numbers of rows done, as they are done.
-
     Raises:
         WhylightError: a row is bad and bad rows are not skipped, or a file cannot be written.
     """
-    journal = Journal(plan)
-    waiting: _Waiting = deque()
+    waiting: deque[Future[BatchResult]] = deque()
     pool = ThreadPoolExecutor(threads, "whylight")
     try:
-        for shard in shards:
-            known = journal.results(shard)
-            yield len(known)
-            writer = journal.writer(shard, known)
-            for batch in _batches(plan, dataset, shard, len(known)):
-                waiting.append((writer, pool.submit(step, batch)))
-                if len(waiting) == 2 * threads:
-                    yield _recorded(waiting)
+        for batch in (batch for shard, done in work for batch in step.batches(shard, done)):
+            waiting.append(pool.submit(step, batch))
+            if len(waiting) == 2 * threads:
+                yield waiting.popleft().result()
         while waiting:
-            yield _recorded(waiting)
+            yield waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def run_in_processes(plan: Plan, graph: Path, shards: Iterable[Shard], workers: int, threads: int) -> Iterator[int]:
+def run_in_processes(
+    plan: Plan, graph: Path, work: Iterable[Work], workers: int, threads: int
+) -> Iterator[BatchResult]:
     """Run shards in ``workers`` processes with ``threads`` threads each. See `run_in_threads`."""
-    with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (plan, graph)) as pool:
-        remaining = iter(shards)
-        waiting = deque(pool.submit(_run_shard, shard, threads) for shard in islice(remaining, 2 * workers))
-        try:
-            while waiting:
-                yield waiting.popleft().result()
-                waiting.extend(pool.submit(_run_shard, shard, threads) for shard in islice(remaining, 1))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (plan, graph))
+    try:
+        remaining = iter(work)
+        waiting = deque(pool.submit(_run_shard, one, threads) for one in islice(remaining, 2 * workers))
+        while waiting:
+            yield from waiting.popleft().result()
+            waiting.extend(pool.submit(_run_shard, one, threads) for one in islice(remaining, 1))
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def _batches(plan: Plan, dataset: Dataset, shard: Shard, done: int) -> Iterator[Batch]:
-    rows = islice(dataset.rows(shard), done, None)
-    index = shard.first - 1 + done
-    while batch := tuple(islice(rows, plan.batch_size)):
-        yield Batch(shard.index, index, batch)
-        index += len(batch)
+def run_on_ray(plan: Plan, graph: bytes, work: Iterable[Work], address: str | None) -> Iterator[BatchResult]:
+    """Run shards as tasks of a Ray cluster, one core each; a task whose node is lost runs again on another.
+
+    Args:
+        plan: its paths must name the same files on every node.
+        graph: the explainer graph; Ray ships it once a node.
+        work: the shards.
+        address: of the cluster; None uses the one that the environment names, or starts one on this machine.
+
+    Raises:
+        WhylightError: Ray is not installed, or as in `run_in_threads`.
+    """
+    ray = _ray()
+    own = not ray.is_initialized()
+    if own:
+        ray.init(address=address, log_to_driver=False, logging_level="error")
+    task = ray.remote(num_cpus=1, max_retries=10)(_run_shard_on_ray)
+    shared = ray.put(np.frombuffer(graph, np.uint8)), ray.put(plan)
+    try:
+        remaining = iter(work)
+        limit = max(4, 2 * int(ray.cluster_resources().get("CPU", 1)))
+        waiting = [task.remote(*shared, one) for one in islice(remaining, limit)]
+        while waiting:
+            (ready, *_), waiting = ray.wait(waiting, num_returns=1)
+            yield from _ray_result(ray, ready)
+            waiting += [task.remote(*shared, one) for one in islice(remaining, 1)]
+    finally:
+        if own:
+            ray.shutdown()
 
 
-def _recorded(waiting: _Waiting) -> int:
-    writer, future = waiting.popleft()
-    result = future.result()
-    writer.add(result)
-    return len(result.rows)
+# ---- in a worker
+
+_steps: dict[str, Step] = {}
+"""The worker's own step, made once: by the plan's fingerprint."""
 
 
-# ---- in a worker process
-
-_worker: tuple[Plan, Step, Dataset] | None = None
+def _worker_step(plan: Plan, graph: Callable[[], bytes | Path], key: str) -> Step:
+    if key not in _steps:
+        _steps.clear()
+        _steps[key] = Step(plan, open_dataset(plan.table), Explainer(graph(), threads=1))
+    return _steps[key]
 
 
 def _start_worker(plan: Plan, graph: Path) -> None:
-    global _worker  # a process pool has no other place for what its tasks share
-    dataset = open_dataset(plan.table)
-    _worker = (plan, Step(plan, dataset, Explainer(graph, threads=1)), dataset)
+    _worker_step(plan, lambda: graph, "process")
 
 
-def _run_shard(shard: Shard, threads: int) -> int:
-    assert _worker is not None
-    plan, step, dataset = _worker
-    return sum(run_in_threads(plan, step, dataset, [shard], threads))
+def _run_shard(work: Work, threads: int) -> list[BatchResult]:
+    return list(run_in_threads(_steps["process"], [work], threads))
+
+
+def _run_shard_on_ray(graph: NDArray[np.uint8], plan: Plan, work: Work) -> list[BatchResult]:
+    step = _worker_step(plan, graph.tobytes, plan.fingerprint(hashlib.blake2b(graph.tobytes()).hexdigest()))
+    return list(run_in_threads(step, [work], threads=1))
+
+
+def _ray() -> Any:
+    try:
+        import ray
+    except ImportError:
+        raise WhylightError("Ray is not installed: pip install 'whylight[ray]'") from None
+    return ray
+
+
+def _ray_result(ray: Any, reference: Any) -> list[BatchResult]:
+    try:
+        results: list[BatchResult] = ray.get(reference)
+    except WhylightError as error:
+        raise WhylightError(str(getattr(error, "cause", error))) from error
+    return results

@@ -10,7 +10,7 @@ import json
 import shutil
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
 from pathlib import Path
@@ -31,6 +31,8 @@ class Journal:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._folder = plan.run_folder
+        self._missing: dict[int, int] = {}
+        self._maps: dict[int, dict[str, Map]] = {}
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -66,6 +68,8 @@ class Journal:
             known = None
         except (OSError, ValueError, KeyError, TypeError):
             known = ""
+        if known is not None:
+            self._remove_unfinished_files()
         if known == fingerprint:
             return "continued"
         shutil.rmtree(self._folder)
@@ -81,7 +85,7 @@ class Journal:
         """
         results: list[RowResult] = []
         try:
-            lines = self._shard_path(shard).read_text("utf-8").splitlines()
+            lines = self._shard_path(shard.index).read_text("utf-8").splitlines()
         except (FileNotFoundError, UnicodeDecodeError):
             return []
         for line in lines:
@@ -93,62 +97,69 @@ class Journal:
             if verify and not all(self._is_on_disk(index, result) for index, result in enumerate(batch, first)):
                 break
             results += batch
-        whole = len(results) == shard.count
-        if self._plan.map_files == "npz" and not (whole and self._plan.map_file(0, shard.index).is_file()):
-            return []
+        if self._plan.map_files == "npz":
+            maps = self._plan.path(self._plan.map_file(0, shard.index))
+            return results if len(results) == shard.count and maps.is_file() else []
         return results
 
-    def writer(self, shard: Shard, known: list[RowResult]) -> "ShardWriter":
-        """Record a shard's batches from where ``known`` ends."""
-        return ShardWriter(self._plan, shard, self._shard_path(shard), known)
+    def resume(self, shard: Shard) -> int:
+        """Make ready to record a shard.
+
+        Returns:
+            How many of its rows are done already.
+        """
+        known = self.results(shard)
+        lines = (
+            _line(known[start : start + self._plan.batch_size]) for start in range(0, len(known), self._plan.batch_size)
+        )
+        save_bytes("".join(lines).encode(), self._shard_path(shard.index))
+        if len(known) < shard.count:
+            self._missing[shard.index] = shard.count - len(known)
+        return len(known)
+
+    def add(self, result: BatchResult) -> None:
+        """Record the next batch of a shard.
+
+        Raises:
+            WhylightError: the disk is full.
+        """
+        shard = result.shard
+        self._missing[shard] -= len(result.rows)
+        if self._plan.map_files == "npz":
+            maps = self._maps.setdefault(shard, {})
+            maps |= result.maps
+            if self._missing[shard] == 0:
+                save_bytes(_npz(self._maps.pop(shard)), self._plan.path(self._plan.map_file(0, shard)))
+        path = self._shard_path(shard)
+        try:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(_line(result.rows))
+        except OSError as error:
+            raise WhylightError(f"{path}: cannot be written: {error.strerror}") from error
 
     def remove(self) -> None:
         """Forget the run: it is over."""
         shutil.rmtree(self._folder)
         self._folder.with_suffix(".lock").unlink(missing_ok=True)
 
-    def _shard_path(self, shard: Shard) -> Path:
-        return self._folder / f"{shard.index:06d}.jsonl"
+    def _remove_unfinished_files(self) -> None:
+        """What was being written when a run was killed."""
+        for path in (self._plan.output.parent / self._plan.output.stem).rglob(".*.part"):
+            path.unlink(missing_ok=True)
+
+    def _shard_path(self, shard: int) -> Path:
+        return self._folder / f"{shard:06d}.jsonl"
 
     def _is_on_disk(self, index: int, result: RowResult) -> bool:
         if result.checksum is None:
             return True
         try:
-            return zlib.crc32(self._plan.overlay(index).read_bytes()) == result.checksum
+            return zlib.crc32(self._plan.path(self._plan.overlay(index)).read_bytes()) == result.checksum
         except OSError:
             return False
 
 
-class ShardWriter:
-    """Writes what has become of a shard, batch by batch."""
-
-    def __init__(self, plan: Plan, shard: Shard, path: Path, known: list[RowResult]) -> None:
-        self._plan = plan
-        self._shard = shard
-        self._maps: dict[str, Map] = {}
-        self._done = len(known)
-        kept = "".join(_line(known[start : start + plan.batch_size]) for start in range(0, len(known), plan.batch_size))
-        save_bytes(kept.encode(), path)
-        self._path = path
-
-    def add(self, result: BatchResult) -> None:
-        """Record the next batch.
-
-        Raises:
-            WhylightError: the disk is full.
-        """
-        self._maps |= result.maps
-        self._done += len(result.rows)
-        if self._done == self._shard.count and self._maps:
-            save_bytes(_npz(self._maps), self._plan.map_file(0, self._shard.index))
-        try:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(_line(result.rows))
-        except OSError as error:
-            raise WhylightError(f"{self._plan.run_folder}: cannot be written: {error.strerror}") from error
-
-
-def _line(results: list[RowResult] | tuple[RowResult, ...]) -> str:
+def _line(results: Sequence[RowResult]) -> str:
     return json.dumps([astuple(result) for result in results], ensure_ascii=False) + "\n"
 
 

@@ -74,28 +74,23 @@ class Plan:
         return (*self.columns, *(["cam"] if self.map_files else []), *(["error"] if self.skip_errors else []))
 
     @property
-    def folder(self) -> Path:
-        """Where the overlays go."""
-        return self.output.with_suffix("")
-
-    @property
     def run_folder(self) -> Path:
         """Where the run's journal is until the run is over."""
         return self.output.with_name(f".{self.output.name}.run")
 
-    def overlay(self, index: int) -> Path:
-        """The overlay of row ``index``, from 0."""
-        return self.folder / f"{index // ROWS_A_FOLDER:04d}" / f"{index}.{self.rendering.format}"
+    def overlay(self, index: int) -> str:
+        """The overlay of row ``index``, from 0, relative to the folder of the result CSV, as that names it."""
+        return f"{self.output.stem}/{index // ROWS_A_FOLDER:04d}/{index}.{self.rendering.format}"
 
-    def map_file(self, index: int, shard: int) -> Path:
-        """The file with the map of row ``index``; in an .npz its name there is the row's index."""
+    def map_file(self, index: int, shard: int) -> str:
+        """The file with the map of row ``index``, likewise; in an .npz its name there is the row's index."""
         if self.map_files == "npz":
-            return self.folder / "cam" / f"{shard:05d}.npz"
-        return self.folder / "cam" / f"{index // ROWS_A_FOLDER:04d}" / f"{index}.npy"
+            return f"{self.output.stem}/cam/{shard:05d}.npz"
+        return f"{self.output.stem}/cam/{index // ROWS_A_FOLDER:04d}/{index}.npy"
 
-    def relative(self, path: Path) -> str:
-        """A path as the result CSV names it."""
-        return path.relative_to(self.output.parent).as_posix()
+    def path(self, name: str) -> Path:
+        """Where a file is that the result CSV names."""
+        return self.output.parent / name
 
     def fingerprint(self, explainer: str) -> str:
         """What must be the same for a run to go on where another one stopped.

@@ -2,15 +2,16 @@
 
 import io
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from whylight.batch.plan import Plan
-from whylight.dataset import Dataset, Row
+from whylight.dataset import Dataset, Row, Shard
 from whylight.errors import OutOfMemoryError, WhylightError
 from whylight.explainer import PREDICTED, ClassIndex, Explainer, Explanation
 from whylight.images import Picture
@@ -47,7 +48,7 @@ class RowResult:
 class BatchResult:
     """What has become of a batch; ``maps`` are those that go into the shard's file, by the row's index."""
 
-    batch: Batch
+    shard: int
     rows: tuple[RowResult, ...]
     maps: dict[str, Map]
 
@@ -88,7 +89,15 @@ class Step:
             results.get(index) or RowResult(None, blank, errors[index])
             for index in range(batch.index, batch.index + len(batch.rows))
         )
-        return BatchResult(batch, tuple(rows), maps)
+        return BatchResult(batch.shard, tuple(rows), maps)
+
+    def batches(self, shard: Shard, done: int = 0) -> Iterator[Batch]:
+        """A shard's batches, behind the rows that are done."""
+        rows = islice(self._dataset.rows(shard), done, None)
+        index = shard.first - 1 + done
+        while batch := tuple(islice(rows, self._plan.batch_size)):
+            yield Batch(shard.index, index, batch)
+            index += len(batch)
 
     def checked(self, row: Row) -> ClassIndex:
         """The class to explain, after all has been checked that can be without the image.
@@ -131,7 +140,7 @@ class Step:
         look = self._plan.rendering
         picture = explanation.overlay(look.alpha, look.colormap, look.size)
         data = encoded_image(picture, f".{look.format}")
-        save_bytes(data, self._plan.overlay(index))
+        save_bytes(data, self._plan.path(self._plan.overlay(index)))
         values = {
             "score": f"{explanation.score:.8g}",
             "probability": f"{explanation.probability:.8g}",
@@ -146,5 +155,5 @@ class Step:
             return {str(index): cam}
         buffer = io.BytesIO()
         np.save(buffer, cam)
-        save_bytes(buffer.getvalue(), self._plan.map_file(index, shard))
+        save_bytes(buffer.getvalue(), self._plan.path(self._plan.map_file(index, shard)))
         return {}

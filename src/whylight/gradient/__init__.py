@@ -81,7 +81,7 @@ def _differentiable(op: GraphBuilder, wrt: Iterable[Tensor]) -> set[str]:
     """The names of ``wrt`` and of all tensors that depend on it through floating-point tensors."""
     names = {tensor.name for tensor in wrt}
     for node in op.nodes:
-        if names.intersection(node.input):
+        if names & _reads(node):
             names.update(name for name in node.output if name and _is_floating(op.tensors[name]))
     return names
 
@@ -91,11 +91,17 @@ def _path(op: GraphBuilder, of: Tensor, differentiable: Set[str]) -> list[onnx.N
     leading = {of.name}
     path = []
     for node in reversed(op.nodes):
-        read = differentiable & set(node.input)
+        read = differentiable & _reads(node)
         if read and leading.intersection(node.output):
             path.append(node)
             leading.update(read)
     return path
+
+
+def _reads(node: onnx.NodeProto) -> set[str]:
+    """The names of the tensors that a node reads, in its subgraphs too."""
+    graphs = [attribute.g for attribute in node.attribute if attribute.type == onnx.AttributeProto.GRAPH]
+    return set(node.input).union(*(_reads(inner) for graph in graphs for inner in graph.node))
 
 
 def _refuse_without_rule(path: Iterable[onnx.NodeProto]) -> None:

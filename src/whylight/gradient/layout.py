@@ -118,8 +118,7 @@ def depth_to_space(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
     block = node.attributes["blocksize"]
     if node.attributes["mode"] == "DCR":
         return op.SpaceToDepth(grad, blocksize=block)
-    _, _, height, width = node.input.shape
-    blocks = op.Reshape(grad, [0, grad.size(1), height, block, width, block])
+    blocks = op.Reshape(grad, [0, grad.size(1), node.input.size(2), block, node.input.size(3), block])
     return reshaped_to(op, op.Transpose(blocks, perm=[0, 1, 3, 5, 2, 4]), node.input)
 
 

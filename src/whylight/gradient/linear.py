@@ -123,11 +123,7 @@ def _image_gradient(
     ends = tuple(reach - end for reach, end in zip(window.reach, window.ends, strict=True))
     if weight.value is not None and set(window.strides) == {1} and min(begins + ends) >= 0:
         return _convolved(op, grad, _flipped(weight.value, group), replace(window, begins=begins, ends=ends), group)
-    uncovered = [
-        image.size(axis + 2) + window.begins[axis] + window.ends[axis]
-        - (grad.size(axis + 2) - 1) * window.strides[axis] - window.reach[axis] - 1
-        for axis in range(image.rank - 2)
-    ]  # fmt: skip
+    uncovered = [image.size(axis) - size for axis, size in enumerate(window.covered(grad), 2)]
     return op.ConvTranspose(
         grad,
         weight,

@@ -12,7 +12,7 @@ from whylight.graph import GraphBuilder, Tensor
 
 @rule("BatchNormalization")
 def batch_normalization(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tuple[Gradient, ...]:
-    """Of (x - mean) s + bias with s = scale / sqrt(variance + epsilon)."""
+    """Of (x - mean) s + bias with s = scale / sqrt(variance + epsilon): for x, g s."""
     x, scale, _, mean, variance = node.inputs
     if node.attributes["training_mode"]:
         raise WhylightError(f"'{node.name}': BatchNormalization in training mode has no derivative rule")
@@ -36,7 +36,7 @@ def batch_normalization(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tu
 
 @rule("InstanceNormalization")
 def instance_normalization(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tuple[Gradient, ...]:
-    """Each image and channel standardized, then scaled."""
+    """Of z scale + bias, z being each image and channel standardized."""
     x, scale, _ = node.inputs
     axes = list(range(2, x.rank))
     standard, deviation = _standardized(op, x, axes, node.attributes["epsilon"])
@@ -50,7 +50,7 @@ def instance_normalization(op: GraphBuilder, node: ForwardNode, grad: Tensor) ->
 
 @rule("LayerNormalization")
 def layer_normalization(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tuple[Gradient, ...]:
-    """The axes from ``axis`` on standardized, then scaled element by element."""
+    """Of z scale + bias, z being x standardized over the axes from ``axis`` on."""
     x, scale, _ = node.inputs
     axes = list(range(node.attributes["axis"] % x.rank, x.rank))
     standard, deviation = _standardized(op, x, axes, node.attributes["epsilon"])
@@ -63,7 +63,7 @@ def layer_normalization(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tu
 
 @rule("GroupNormalization")
 def group_normalization(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tuple[Gradient, ...]:
-    """Each group of channels standardized, then scaled: by channel since operator set 21, by group before."""
+    """Of z scale + bias, z being each group of channels standardized; before operator set 21 scale is one a group."""
     x, scale, bias = node.inputs
     channels, groups = x.size(1), node.attributes["num_groups"]
     standard, deviation = _standardized(op, op.Reshape(x, [0, groups, -1]), [2], node.attributes["epsilon"])
@@ -100,9 +100,10 @@ def lp_normalization(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tenso
 
 @rule("LRN")
 def local_response_normalization(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
-    """Of x s^-beta with s = bias + alpha / size B x^2, B the window over channels as a matrix:
-    g s^-beta - 2 alpha beta / size x B^T (g x s^(-beta - 1)).
-    """  # noqa: D205
+    """g s^-beta - c x B^T (g x s^(-beta - 1)).
+
+    Here s is bias + alpha / size B x^2, B the window over the channels as a matrix, and c is 2 alpha beta / size.
+    """
     x, size, channels = node.input, node.attributes["size"], node.input.size(1)
     alpha, beta = node.attributes["alpha"] / size, node.attributes["beta"]
     offsets = np.arange(channels) - np.arange(channels)[:, None]

@@ -54,17 +54,14 @@ def _positions(node: ForwardNode, size: int, count: int, scale: float, start: fl
 
 def _interpolation(node: ForwardNode, positions: Matrix, size: int) -> Matrix:
     """The matrix (output elements, size) of the interpolation at ``positions``; zero for elements outside."""
-    low = np.floor(positions)
     match node.attributes["mode"]:
         case "nearest":
             matrix = selection(_nearest(node, positions).clip(0, size - 1), size)
         case "linear" if not node.attributes.get("antialias"):
             inner = positions.clip(0, size - 1)
             low = np.floor(inner)
-            high_share = (inner - low)[:, None]
-            matrix = (1 - high_share) * selection(low, size) + high_share * selection(
-                (low + 1).clip(max=size - 1), size
-            )
+            share = (inner - low)[:, None]
+            matrix = (1 - share) * selection(low, size) + share * selection(low + 1, size)
         case mode:
             raise WhylightError(f"'{node.name}': Resize in mode '{mode}' has no derivative rule")
     if node.attributes["coordinate_transformation_mode"] == "tf_crop_and_resize":

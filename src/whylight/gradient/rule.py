@@ -91,7 +91,7 @@ def rule(*operators: str) -> Callable[[Rule], Rule]:
     gradients of all of them (``*grads``), None for those that are not in use.
 
     The docstrings of the rules say the gradient as a formula in g, the gradient of the output, x or a and b, the
-    inputs, and y, the output.
+    inputs, and y, the output; after "of" comes the operator's own formula.
     """
 
     def register(function: Rule) -> Rule:

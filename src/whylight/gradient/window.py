@@ -1,7 +1,7 @@
 """The window that convolutions and poolings slide over an image."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from whylight.gradient.rule import ForwardNode
 from whylight.graph import Tensor
@@ -22,27 +22,36 @@ class Window:
         """The distance from the window's first to its last element."""
         return tuple((size - 1) * dilation for size, dilation in zip(self.kernel, self.dilations, strict=True))
 
+    def covered(self, features: Tensor) -> list[int]:
+        """The size of the image, without its padding, that the windows behind ``features`` cover."""
+        paddings = (begin + end for begin, end in zip(self.begins, self.ends, strict=True))
+        return [
+            (features.size(axis) - 1) * stride + reach + 1 - padding
+            for axis, (stride, reach, padding) in enumerate(zip(self.strides, self.reach, paddings, strict=True), 2)
+        ]
+
 
 def window_of(node: ForwardNode, kernel: Sequence[int], image: Tensor, features: Tensor) -> Window:
     """The window of a node that takes ``image`` to ``features``, or back (ConvTranspose).
 
     Where the padding is not given, it is what the two sizes leave.
     """
-    spatial = range(2, image.rank)
-    ones = (1,) * len(spatial)
-    strides = tuple(node.attributes.get("strides", ones))
-    dilations = tuple(node.attributes.get("dilations", ones))
-    padding = node.attributes["auto_pad"]
-    if padding == "VALID" or (padding == "NOTSET" and "output_shape" not in node.attributes):
-        pads = node.attributes.get("pads", (0,) * 2 * len(spatial)) if padding == "NOTSET" else (0,) * 2 * len(spatial)
-        begins, ends = tuple(pads[: len(spatial)]), tuple(pads[len(spatial) :])
-        return Window(tuple(kernel), strides, dilations, begins, ends)
-    uncovered = node.attributes.get("output_padding", (0,) * len(spatial))
+    attributes, count = node.attributes, image.rank - 2
+    zeros, ones = (0,) * count, (1,) * count
+    strides, dilations = attributes.get("strides", ones), attributes.get("dilations", ones)
+    bare = Window(tuple(kernel), tuple(strides), tuple(dilations), zeros, zeros)
+    padding = attributes["auto_pad"]
+    if padding == "VALID":
+        return bare
+    if padding == "NOTSET" and "output_shape" not in attributes:
+        pads = tuple(attributes.get("pads", zeros + zeros))
+        return replace(bare, begins=pads[:count], ends=pads[count:])
+    uncovered = attributes.get("output_padding", zeros)
     totals = [
-        max((features.size(axis) - 1) * stride + (size - 1) * dilation + 1 + rest - image.size(axis), 0)
-        for axis, size, stride, dilation, rest in zip(spatial, kernel, strides, dilations, uncovered, strict=True)
+        max(size + rest - image.size(axis), 0)
+        for axis, (size, rest) in enumerate(zip(bare.covered(features), uncovered, strict=True), 2)
     ]
-    halves = tuple(total // 2 for total in totals)
-    others = tuple(total - half for total, half in zip(totals, halves, strict=True))
-    begins, ends = (halves, others) if padding == "SAME_UPPER" else (others, halves)
-    return Window(tuple(kernel), strides, dilations, begins, ends)
+    smaller = tuple(total // 2 for total in totals)
+    larger = tuple(total - total // 2 for total in totals)
+    begins, ends = (smaller, larger) if padding == "SAME_UPPER" else (larger, smaller)
+    return replace(bare, begins=begins, ends=ends)

@@ -1,0 +1,48 @@
+"""The same shards on a Ray cluster of two nodes, one of which is lost."""
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import whylight
+from batch.datasets import SAMPLE, dataset, files
+from whylight.batch import Engine, Plan, explain_dataset
+
+ray = pytest.importorskip("ray")
+
+
+def test_a_node_is_lost_and_the_bytes_are_the_same(tmp_path: Path) -> None:
+    from ray.cluster_utils import Cluster
+
+    explainer = whylight.load(SAMPLE / "results.nnp").explainer()
+    plans = [
+        Plan(dataset(tmp_path / name, rows=6000), tmp_path / name / "gradcam.csv", batch_size=16, columns=("score",))
+        for name in ("plain", "cluster")
+    ]
+    explain_dataset(explainer, plans[0])
+    cluster: Any = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    try:
+        second = cluster.add_node(num_cpus=1)
+        cluster.wait_for_nodes()
+        ray.init(address=cluster.address, log_to_driver=False)
+        lost = threading.Event()
+
+        def lose_the_second_node() -> None:
+            while sum(1 for _ in tmp_path.glob("cluster/gradcam/*/*.png")) < 500:
+                time.sleep(0.02)
+            cluster.remove_node(second, allow_graceful=False)
+            lost.set()
+
+        thread = threading.Thread(target=lose_the_second_node, daemon=True)
+        thread.start()
+        summary = explain_dataset(explainer, plans[1], engine=Engine("ray"))
+        assert lost.is_set(), "the node was lost in mid-run"
+        assert len([node for node in ray.nodes() if node["Alive"]]) == 1
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+    assert summary.explained == 6000
+    assert files(tmp_path / "plain") == files(tmp_path / "cluster")
