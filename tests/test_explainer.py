@@ -1,5 +1,6 @@
 """Explaining from Python: kinds of images, batches, probabilities, pictures."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import whylight
 from nnp.networks import small_classifier
 from samples import BUNDLED, evaluation
 from whylight.errors import WhylightError
-from whylight.explainer import Explainer, ImageLike, normalized
+from whylight.explainer import ClassIndex, Explainer, ImageLike, normalized
 
 MNIST = BUNDLED / "mnist"
 
@@ -107,3 +108,30 @@ def test_what_is_no_explainer_is_said_to_be_none(tmp_path: Path) -> None:
     plain = whylight.load(MNIST / "results.nnp").model.SerializeToString()
     with pytest.raises(WhylightError, match="not an explainer graph"):
         Explainer(plain)
+
+
+def test_a_stream_reads_no_further_than_a_few_batches(mnist: Explainer) -> None:
+    images, labels, _ = evaluation(MNIST / "output_result.csv")
+    taken = 0
+
+    def rows() -> Iterator[tuple[ImageLike, ClassIndex]]:
+        nonlocal taken
+        for index in range(10_000):
+            taken += 1
+            yield images[index % 36], int(labels[index % 36])
+
+    stream = mnist.stream(rows())
+    first = [next(stream) for _ in range(40)]
+    assert taken < 40 + 4 * 16
+    for explanation, expected in zip(first, mnist(images, labels.tolist()), strict=False):
+        assert explanation.class_index == expected.class_index
+        np.testing.assert_allclose(explanation.cam, expected.cam, atol=1e-4)
+    stream.close()
+
+
+def test_a_stream_gives_what_came_before_a_bad_image(mnist: Explainer) -> None:
+    good: tuple[ImageLike, ClassIndex] = (MNIST / "images" / "0000.png", "predicted")
+    stream = mnist.stream([good] * 20 + [("none.png", 1)] + [good] * 20)
+    assert len([next(stream) for _ in range(20)]) == 20
+    with pytest.raises(WhylightError, match="none.png"):
+        next(stream)

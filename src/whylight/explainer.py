@@ -5,8 +5,11 @@ This module needs no model reader: it runs the file that ``whylight compile`` wr
 
 import io
 import warnings
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -32,6 +35,7 @@ SIZES = ("original", "input")
 FloatArray = NDArray[np.float32]
 
 _BATCH_SIZE = 16
+_BATCHES_AHEAD = 2
 
 
 @dataclass(frozen=True)
@@ -166,6 +170,44 @@ class Explainer:
             pictures = [self.picture(one) for one in image[start : start + _BATCH_SIZE]]
             explanations += self.explain(pictures, indices[start : start + _BATCH_SIZE])
         return explanations
+
+    def stream(self, rows: Iterable[tuple[ImageLike, ClassIndex]]) -> Iterator[Explanation]:
+        """Explain any number of images, in their order, with the memory of a few batches.
+
+        Args:
+            rows: images with their class index, or ``"predicted"``; read as explanations are asked for.
+
+        Raises:
+            WhylightError: an image cannot be read, or a class index is out of range; the explanations before it
+                have been given.
+        """
+        source = iter(rows)
+        waiting: deque[Future[list[Explanation | WhylightError]]] = deque()
+        with ThreadPoolExecutor(_BATCHES_AHEAD) as pool:
+            while True:
+                while len(waiting) < _BATCHES_AHEAD and (batch := list(islice(source, _BATCH_SIZE))):
+                    waiting.append(pool.submit(self._explained_or_not, batch))
+                if not waiting:
+                    return
+                for one in waiting.popleft().result():
+                    if isinstance(one, WhylightError):
+                        raise one
+                    yield one
+
+    def _explained_or_not(self, batch: list[tuple[ImageLike, ClassIndex]]) -> list[Explanation | WhylightError]:
+        """The explanations of a batch up to the first image that cannot be explained."""
+        good: list[tuple[Picture, int]] = []
+        failure: list[Explanation | WhylightError] = []
+        for image, class_index in batch:
+            try:
+                good.append((self.picture(image), self.checked_index(class_index)))
+            except WhylightError as error:
+                failure.append(error)
+                break
+        if not good:
+            return failure
+        pictures, indices = zip(*good, strict=True)
+        return [*self.explain(pictures, [PREDICTED if index < 0 else index for index in indices]), *failure]
 
     def picture(self, image: ImageLike) -> Picture:
         """Decode an image to the model's channels.
