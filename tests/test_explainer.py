@@ -126,12 +126,11 @@ def test_a_stream_reads_no_further_than_a_few_batches(mnist: Explainer) -> None:
     for explanation, expected in zip(first, mnist(images, labels.tolist()), strict=False):
         assert explanation.class_index == expected.class_index
         np.testing.assert_allclose(explanation.cam, expected.cam, atol=1e-4)
-    stream.close()
 
 
 def test_a_stream_gives_what_came_before_a_bad_image(mnist: Explainer) -> None:
     good: tuple[ImageLike, ClassIndex] = (MNIST / "images" / "0000.png", "predicted")
     stream = mnist.stream([good] * 20 + [("none.png", 1)] + [good] * 20)
     assert len([next(stream) for _ in range(20)]) == 20
-    with pytest.raises(WhylightError, match="none.png"):
+    with pytest.raises(WhylightError, match=r"none\.png"):
         next(stream)
