@@ -295,7 +295,7 @@ def test_demo(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert Image.open(here / "shown" / f"{name}.png").size == (1024, 256)
 
 
-@pytest.mark.parametrize("command", ["gradcam", "gradcam-batch", "inspect", "convert", "compile", "demo"])
+@pytest.mark.parametrize("command", ["gradcam", "gradcam-batch", "report", "inspect", "convert", "compile", "demo"])
 def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         main([command, "-h"])

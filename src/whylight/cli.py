@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, run, add_arguments, summary in (
         ("gradcam", _gradcam, _add_gradcam, "explain one image"),
         ("gradcam-batch", _gradcam_batch, _add_gradcam_batch, "explain every image of a dataset CSV"),
+        ("report", _report, _add_report, "make a page of a gradcam-batch result: accuracy, confusions, every image"),
         ("inspect", _inspect, _add_inspect, "say what a model file holds, and what in it can be explained"),
         ("convert", _convert, _add_convert, "convert a .nnp model to ONNX"),
         ("compile", _compile, _add_compile, "write the explainer as one ONNX file"),
@@ -293,6 +294,47 @@ def _gradcam_batch(arguments: argparse.Namespace) -> int:
 
 def _show_note(text: str) -> None:
     print(f"whylight: {text}", file=sys.stderr)
+
+
+def _add_report(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "table", metavar="CSV", nargs="?", type=Path, default=Path("gradcam.csv"), help="the CSV of gradcam-batch"
+    )
+    command.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        type=Path,
+        default=Path("report.html"),
+        help="the page to write; its thumbnails go into a folder beside it, report_files",
+    )
+    command.add_argument(
+        "-v1", "--input_variable", metavar="NAME", default="x", help="the variable of the CSV that holds the image"
+    )
+    command.add_argument(
+        "-v2",
+        "--label_variable",
+        metavar="NAME",
+        default="y",
+        help="the variable of the CSV that holds the class index",
+    )
+    command.add_argument("--labels", metavar="FILE", type=Path, help="a text file with one class name a line")
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from whylight.dataset import read_labels
+    from whylight.report import write_report
+
+    summary = write_report(
+        arguments.table,
+        arguments.output,
+        input_variable=arguments.input_variable,
+        label_variable=arguments.label_variable,
+        labels=read_labels(arguments.labels) if arguments.labels else None,
+    )
+    accuracy = "" if summary.accuracy is None else f", {summary.accuracy:.1%} right"
+    print(f"{summary.rows} rows{accuracy}: {arguments.output}")
+    return 0
 
 
 def _add_inspect(command: argparse.ArgumentParser) -> None:

@@ -1,0 +1,203 @@
+"""The page: rows and counts as JSON, style and script inside, every link relative to it."""
+
+import base64
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from whylight.errors import WhylightError
+from whylight.output import check_writable, replacing
+from whylight.report.results import Entry, open_results
+from whylight.report.thumbnails import Written, with_thumbnails
+
+_SCRIPTS = ("text.js", "data.js", "view.js")
+_SUBFOLDER = re.compile(r"[0-9]{4,}")
+_CONFIDENCE_DIGITS = 6
+
+_templates = Environment(
+    loader=PackageLoader("whylight.report", "template"),
+    autoescape=True,
+    trim_blocks=True,
+    undefined=StrictUndefined,
+)
+_templates.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+
+
+@dataclass
+class ReportSummary:
+    """What a report counts.
+
+    Attributes:
+        rows: all rows.
+        explained: rows with an overlay.
+        errors: rows with an error.
+        confusions: rows by true and predicted class, those that have both.
+    """
+
+    rows: int = 0
+    explained: int = 0
+    errors: int = 0
+    confusions: Counter[tuple[int, int]] = field(default_factory=Counter)
+
+    @property
+    def right(self) -> int:
+        """Rows whose predicted class is the true one."""
+        return sum(count for (truth, predicted), count in self.confusions.items() if truth == predicted)
+
+    @property
+    def wrong(self) -> int:
+        """Rows whose predicted class is another one."""
+        return self.confusions.total() - self.right
+
+    @property
+    def accuracy(self) -> float | None:
+        """The share of right ones; None where no row has both classes."""
+        return self.right / self.confusions.total() if self.confusions else None
+
+    def count(self, entry: Entry) -> None:
+        """Count one more row."""
+        self.rows += 1
+        self.explained += entry.overlay is not None
+        self.errors += bool(entry.error)
+        if entry.truth is not None and entry.predicted is not None:
+            self.confusions[entry.truth, entry.predicted] += 1
+
+
+def write_report(
+    table: Path,
+    output: Path,
+    *,
+    input_variable: str = "x",
+    label_variable: str = "y",
+    labels: Sequence[str] | None = None,
+) -> ReportSummary:
+    """Write a page about a result CSV of ``gradcam-batch``.
+
+    Thumbnails go into the folder ``<output without .html>_files``; one of an earlier report is replaced. Page and
+    folder appear when all is done. The page links to the images and overlays where they are.
+
+    Args:
+        table: the result CSV.
+        output: the HTML file to write.
+        input_variable: the variable that holds the image.
+        label_variable: the variable that holds the true class; without it nothing is right or wrong.
+        labels: the classes' names, the first that of class 0.
+
+    Raises:
+        WhylightError: the CSV is missing or no result of ``gradcam-batch``, or the output cannot be written.
+    """
+    results = open_results(table, input_variable, label_variable, labels)
+    check_writable(output)
+    if output.is_dir() or (output.exists() and output.samefile(table)):
+        found = "a folder" if output.is_dir() else "the result CSV itself"
+        raise WhylightError(f"{output}: {found}: expected an HTML file to write")
+    files = output.with_name(f"{output.stem}_files")
+    summary = ReportSummary()
+    with (
+        replacing(output) as file,
+        _replacing_thumbnails(files) as folder,
+        closing(with_thumbnails(results.entries(), folder)) as entries,
+    ):
+        rows = _rows(entries, output.parent, summary)
+        for text in _page(table, files, results.names, rows, summary):
+            file.write(text.encode())
+    return summary
+
+
+def _page(
+    table: Path, files: Path, names: list[str], rows: Iterator[list[Any]], summary: ReportSummary
+) -> Iterator[str]:
+    """The page's text, piece by piece: the counts are complete when the rows have been written."""
+    script = Markup().join(_source(name) for name in _SCRIPTS)
+    path = Path(os.path.abspath(table))  # noqa: PTH100 (resolve would name the target of a link)
+    page = _templates.get_template("page.html").stream(
+        folder=path.parent.name,
+        name=path.name,
+        style=_source("page.css"),
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        rows=rows,
+        facts=lambda: _facts(files, names, summary),
+    )
+    page.enable_buffering(1000)
+    return page
+
+
+def _source(name: str) -> Markup:
+    """A file of the template folder as it is: our own text, no template."""
+    assert _templates.loader is not None
+    return Markup(_templates.loader.get_source(_templates, name)[0])
+
+
+def _facts(files: Path, names: list[str], summary: ReportSummary) -> dict[str, Any]:
+    return {
+        "files": quote(files.name),
+        "names": names,
+        "explained": summary.explained,
+        "errors": summary.errors,
+        "confusions": [[*classes, count] for classes, count in summary.confusions.most_common()],
+    }
+
+
+def _rows(entries: Iterator[tuple[Entry, Written]], folder: Path, summary: ReportSummary) -> Iterator[list[Any]]:
+    """Each row as the page's script reads it (see `data.js`); counts them."""
+    start = os.path.abspath(folder)  # noqa: PTH100
+    for entry, (has_image, has_overlay) in entries:
+        summary.count(entry)
+        yield [
+            _link(entry.image, start),
+            _link(entry.overlay, start),
+            int(has_image) + 2 * int(has_overlay),
+            entry.truth,
+            entry.predicted,
+            None if entry.confidence is None else round(entry.confidence, _CONFIDENCE_DIGITS),
+            entry.error,
+        ]
+
+
+def _link(path: Path | None, start: str) -> str | None:
+    """The path as a URL relative to a folder. It names a file whatever the name looks like: no scheme, no host."""
+    if path is None:
+        return None
+    try:
+        return quote(os.path.relpath(path, start).replace(os.sep, "/"))
+    except ValueError:  # on another drive of Windows
+        return path.absolute().as_uri()
+
+
+@contextmanager
+def _replacing_thumbnails(folder: Path) -> Iterator[Path]:
+    """A folder that takes the place of ``folder`` when the block ends well, and vanishes when it does not.
+
+    Raises:
+        WhylightError: it cannot be written, or what is there is not of a report's making.
+    """
+    if folder.exists() and not _holds_thumbnails(folder):
+        raise WhylightError(f"{folder}: not the thumbnails of a report: expected no such folder, or an old report's")
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+    try:
+        (temporary / "new").mkdir()
+        yield temporary / "new"
+        if folder.exists():
+            folder.rename(temporary / "old")
+        (temporary / "new").rename(folder)
+    except OSError as error:
+        raise WhylightError(f"{folder}: cannot be written: {error.strerror}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _holds_thumbnails(folder: Path) -> bool:
+    return folder.is_dir() and all(_SUBFOLDER.fullmatch(child.name) for child in folder.iterdir())

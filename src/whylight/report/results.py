@@ -1,0 +1,231 @@
+"""The rows of a result CSV: the image, its overlay, the true class, what the model predicted, and what went wrong."""
+
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whylight.dataset import Dataset, Row, open_dataset
+from whylight.errors import WhylightError, WhylightWarning
+
+_OVERLAY, _ERROR = "gradcam", "error"
+_PREDICTED, _PROBABILITY, _RANK = "predicted", "probability", "rank"
+_OUTPUT = "y'"
+"""What Neural Network Console names the output of a classifier for the label ``y``."""
+_SOFTMAX_TOLERANCE = 1e-2
+
+Positions = tuple[int, ...]
+Prediction = tuple[int, float | None]
+"""The predicted class, and its probability where that is known."""
+Predict = Callable[[Sequence[str], int | None], Prediction | None]
+"""What a row's cells, and its true class, say of the model's decision."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the page shows of a row.
+
+    Attributes:
+        image: the image file; None where the row names none.
+        overlay: the overlay's file; None where the row has none.
+        truth: the true class.
+        predicted: the predicted class.
+        confidence: the predicted class's probability, as the model gives it.
+        error: why the row has no overlay, or cannot be read; empty where all is well.
+    """
+
+    image: Path | None = None
+    overlay: Path | None = None
+    truth: int | None = None
+    predicted: int | None = None
+    confidence: float | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Results:
+    """A result CSV, opened: its columns are known, its rows are read when they are asked for.
+
+    Attributes:
+        dataset: the file.
+        names: the classes' names, each of them once; empty where the classes have none.
+        images: where the image stands, one position.
+        overlays: where the overlay stands, one position.
+        truths: where the true class stands; None where the CSV has no such variable.
+        errors: where the error stands; None where the CSV has no such column.
+        predict: reads the model's decision.
+    """
+
+    dataset: Dataset
+    names: list[str]
+    images: Positions
+    overlays: Positions
+    truths: Positions | None
+    errors: int | None
+    predict: Predict
+
+    def entries(self) -> Iterator[Entry]:
+        """Read the rows one by one. What is wrong with a row is said in its entry.
+
+        Raises:
+            WhylightError: the file cannot be read, or is no CSV from here on.
+        """
+        return map(self._entry, self.dataset.rows())
+
+    def _entry(self, row: Row) -> Entry:
+        found, expected = len(row.cells), len(self.dataset.columns)
+        if found != expected:
+            return Entry(error=f"row {row.number} (line {row.line}): {found} cells, the header has {expected}")
+        problem = "" if self.errors is None else row.cells[self.errors].strip()
+        truth = None
+        try:
+            truth = self._truth(row)
+        except WhylightError as error:
+            problem = problem or str(error)
+        predicted, confidence = self.predict(row.cells, truth) or (None, None)
+        return Entry(
+            self._file(row, self.images), self._file(row, self.overlays), truth, predicted, confidence, problem
+        )
+
+    def _file(self, row: Row, positions: Positions) -> Path | None:
+        return self.dataset.image_path(row, positions) if row.cells[positions[0]].strip() else None
+
+    def _truth(self, row: Row) -> int | None:
+        if self.truths is None or not any(row.cells[position].strip() for position in self.truths):
+            return None
+        return self.dataset.label(row, self.truths)
+
+
+def open_results(path: Path, input_variable: str, label_variable: str, labels: Sequence[str] | None) -> Results:
+    """Open a result CSV.
+
+    Args:
+        path: the file.
+        input_variable: the variable that holds the image.
+        label_variable: the variable that holds the true class; a warning says so where the CSV has none.
+        labels: the classes' names; None takes those that a vector's headers state, where they do.
+
+    Raises:
+        WhylightError: it is missing, no CSV, has no such image, or is no result of ``gradcam-batch``.
+    """
+    dataset = open_dataset(path)
+    if _OVERLAY not in dataset.variables:
+        raise WhylightError(f"{path}: no column '{_OVERLAY}': expected the CSV that 'whylight gradcam-batch' writes")
+    images = dataset.columns_of(input_variable)
+    if len(images) > 1:
+        raise WhylightError(f"{path}: variable '{input_variable}' has {len(images)} columns: expected one image column")
+    has_truths = label_variable in dataset.variables
+    if not has_truths:
+        warnings.warn(
+            f"{path}: no variable '{label_variable}': no prediction is right or wrong", WhylightWarning, stacklevel=2
+        )
+    truths = dataset.columns_of(label_variable) if has_truths else None
+    classes = len(labels) if labels else len(truths) if truths and len(truths) > 1 else None
+    output = _output_variable(dataset, {input_variable, label_variable}, classes)
+    outputs = dataset.columns_of(output) if output else ()
+    return Results(
+        dataset,
+        names=_once_each(labels or _stated_names(dataset, truths or ()) or _stated_names(dataset, outputs)),
+        images=images,
+        overlays=dataset.columns_of(_OVERLAY),
+        truths=truths,
+        errors=dataset.columns_of(_ERROR)[0] if _ERROR in dataset.variables else None,
+        predict=_predict(dataset, outputs),
+    )
+
+
+# ---- predictions
+
+
+def _output_variable(dataset: Dataset, others: set[str], classes: int | None) -> str | None:
+    """The variable that holds the model's output: ``y'``, else the longest vector that can be a Softmax's.
+
+    Args:
+        dataset: the CSV.
+        others: variables that are something else.
+        classes: the number of classes, where it is known.
+    """
+    if _OUTPUT in dataset.variables:
+        return _OUTPUT
+    first = next(dataset.rows(), None)
+    if first is None or len(first.cells) != len(dataset.columns):
+        return None
+    lengths = Counter(column.variable for column in dataset.columns if column.index is not None)
+    for variable, length in lengths.most_common():
+        if length > 1 and variable not in others and length == (classes or length):
+            values = _numbers(first.cells, dataset.columns_of(variable))
+            if values is not None and values.min() >= 0 and abs(values.sum() - 1) < _SOFTMAX_TOLERANCE:
+                return variable
+    return None
+
+
+def _predict(dataset: Dataset, outputs: Positions) -> Predict:
+    """How to read the model's decision from a row of this CSV."""
+    if len(outputs) > 1:
+        return lambda cells, _: _of_vector(_numbers(cells, outputs))
+    if outputs:
+        return lambda cells, _: _of_two(_numbers(cells, outputs))
+    names = (name for name in (_PREDICTED, _PROBABILITY, _RANK) if name in dataset.variables)
+    columns = {name: dataset.columns_of(name) for name in names}
+    return lambda cells, truth: _of_columns(columns, cells, truth) if _PREDICTED in columns else None
+
+
+def _of_vector(values: NDArray[np.float64] | None) -> Prediction | None:
+    """The largest of a value a class."""
+    if values is None:
+        return None
+    index = int(values.argmax())
+    return index, float(values[index])
+
+
+def _of_two(values: NDArray[np.float64] | None) -> Prediction | None:
+    """Class 1 of two where the one output, its probability, is more than a half."""
+    if values is None:
+        return None
+    probability = float(values[0])
+    return (1, probability) if probability > 0.5 else (0, 1 - probability)
+
+
+def _of_columns(columns: Mapping[str, Positions], cells: Sequence[str], truth: int | None) -> Prediction | None:
+    """What ``gradcam-batch`` adds on request.
+
+    Its probability is the explained class's. That is the predicted class where its rank is 1, and, in a CSV without
+    ranks, where the predicted class is the true one, there is no true one, or the probability is more than a half.
+    """
+    numbers = {name: _numbers(cells, positions) for name, positions in columns.items()}
+    predicted, probability, rank = (numbers.get(name) for name in (_PREDICTED, _PROBABILITY, _RANK))
+    if predicted is None:
+        return None
+    index = int(predicted[0])
+    if probability is None:
+        return index, None
+    is_of_predicted = rank[0] == 1 if rank is not None else truth in (None, index) or probability[0] > 0.5
+    return index, float(probability[0]) if is_of_predicted else None
+
+
+def _numbers(cells: Sequence[str], positions: Positions) -> NDArray[np.float64] | None:
+    """The cells' values; None where one is not a finite number."""
+    try:
+        values = np.array([float(cells[position]) for position in positions])
+    except ValueError:
+        return None
+    return values if np.isfinite(values).all() else None
+
+
+# ---- names
+
+
+def _stated_names(dataset: Dataset, positions: Positions) -> list[str]:
+    """The names that a vector's headers state, ``y__0:cat``, ``y__1:dog``; none where they tell no classes apart."""
+    names = [dataset.columns[position].label or "" for position in positions]
+    return names if len(names) > 1 and len(set(names)) == len(names) else []
+
+
+def _once_each(names: Sequence[str]) -> list[str]:
+    """The names, with the class index after those that occur more than once."""
+    times = Counter(names)
+    return [name if times[name] == 1 else f"{name} ({index})".strip() for index, name in enumerate(names)]
