@@ -20,10 +20,6 @@ CASES = [
 OTHERWISE = {
     "GroupNormalization 113": "a group of constant values: its variance is rounding noise, and so is the derivative",
     "SpectralNorm 002": "nnabla takes the power iteration for a constant; here it is differentiated too",
-    "Flip 002": "flips the batch axis, whose size is not fixed",
-    "Flip 003": "flips the batch axis, whose size is not fixed",
-    "Max 012": "a maximum over the batch axis, whose size is not fixed",
-    "Min 005": "a minimum over the batch axis, whose size is not fixed",
 }
 """Cases that have no derivative here, or another one, each with the reason."""
 
