@@ -2,10 +2,10 @@
 
     python benchmarks/against_peers.py PEERS_PYTHON [--images 320] [--rounds 3] [--lite0 results.nnp]
 
-PEERS_PYTHON is the Python of an environment made as `requirements-peers.txt` says. Each tool runs in a process of its own,
-with the same batch size and number of threads, in turn; images a second without start-up, the median of the rounds.
-EfficientNet-Lite0 has the published weights in both where ``--lite0`` names a .nnp with them, otherwise random ones; what is
-measured does not depend on them.
+PEERS_PYTHON is the Python of an environment made as `requirements-peers.txt` says. Each tool runs in a process of its
+own, with the same batch size and number of threads, in turn; images a second without start-up, medians of the rounds.
+EfficientNet-Lite0 has the published weights in both where ``--lite0`` names a .nnp with them, otherwise random ones;
+what is measured does not depend on them.
 """
 
 import argparse

@@ -1,7 +1,8 @@
 """A dataset explained with a peer, files to overlays: what ``whylight gradcam-batch`` is compared with.
 
-Runs in the peers' environment: ``python dataset.py PEER MODEL CSV OUTPUT_FOLDER [--batch 16] [--threads 2]``, PEER one of
-pytorch-grad-cam, torchcam, captum, MODEL one of efficientnet_lite0, resnet50. Prints images a second, start-up left out.
+Runs in the peers' environment: ``python dataset.py PEER MODEL CSV OUTPUT_FOLDER [--batch 16] [--threads 2]``, PEER one
+of pytorch-grad-cam, torchcam, captum, MODEL one of efficientnet_lite0, resnet50. Prints images a second, without
+start-up.
 """
 
 import argparse

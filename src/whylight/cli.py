@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from whylight import __version__, load
 from whylight.errors import WhylightError, WhylightWarning
+from whylight.storage import location
 
 if TYPE_CHECKING:
     from whylight.explainer import ClassIndex, Explainer
@@ -209,9 +210,8 @@ def _add_gradcam_batch(command: argparse.ArgumentParser) -> None:
         "-i",
         "--input",
         metavar="FILE",
-        type=Path,
-        default=Path("output_result.csv"),
-        help="the dataset CSV with the image files",
+        default="output_result.csv",
+        help="the dataset CSV with the image files: a path or a URL",
     )
     _add_model(command, option=True)
     command.add_argument(
@@ -228,9 +228,8 @@ def _add_gradcam_batch(command: argparse.ArgumentParser) -> None:
         "-o",
         "--output",
         metavar="FILE",
-        type=Path,
-        default=Path("gradcam.csv"),
-        help="the dataset CSV to write; the overlays go into a folder of its name",
+        default="gradcam.csv",
+        help="the dataset CSV to write, a path or a URL; the overlays go into a folder of its name",
     )
     command.add_argument(
         "--predicted", action="store_true", help="explain the predicted class of each image instead of its label"
@@ -266,11 +265,12 @@ def _gradcam_batch(arguments: argparse.Namespace) -> int:
     from whylight.batch import Engine, Plan, Rendering, explain_dataset
     from whylight.dataset import open_dataset
 
-    open_dataset(arguments.input).columns_of(arguments.input_variable)
+    table = location(arguments.input)
+    open_dataset(table).columns_of(arguments.input_variable)
     explainer = _explainer(arguments)
     plan = Plan(
-        table=arguments.input,
-        output=arguments.output,
+        table=table,
+        output=location(arguments.output),
         input_variable=arguments.input_variable,
         label_variable=None if arguments.predicted else arguments.label_variable,
         batch_size=Plan.suggested_batch_size(explainer.facts) if arguments.batch_size is None else arguments.batch_size,

@@ -12,6 +12,7 @@ from typing import BinaryIO, cast
 from PIL import Image
 
 from whylight.errors import WhylightError
+from whylight.storage import is_remote, write_remote
 
 _UMASK = os.umask(0)
 os.umask(_UMASK)
@@ -26,6 +27,12 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     Raises:
         WhylightError: the folder cannot be made or written to.
     """
+    if is_remote(path):
+        with tempfile.TemporaryFile() as local:
+            yield cast(BinaryIO, local)
+            local.seek(0)
+            write_remote(local.read(), path)
+        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
@@ -49,6 +56,8 @@ def check_writable(path: Path) -> None:
     Raises:
         WhylightError: it cannot.
     """
+    if is_remote(path):
+        return  # a store says so when it is written to
     created = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,6 +75,9 @@ def save_bytes(data: bytes, path: Path) -> None:
     Raises:
         WhylightError: it cannot be written.
     """
+    if is_remote(path):
+        write_remote(data, path)
+        return
     folder, name = os.path.split(path)
     temporary = f"{folder or '.'}/.{name}.{os.getpid()}-{threading.get_ident()}.part"
     try:

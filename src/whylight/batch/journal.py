@@ -23,6 +23,7 @@ from whylight.batch.step import BatchResult, Map, RowResult
 from whylight.dataset import Shard
 from whylight.errors import WhylightError
 from whylight.output import save_bytes
+from whylight.storage import is_remote
 
 
 class Journal:
@@ -144,6 +145,8 @@ class Journal:
 
     def _remove_unfinished_files(self) -> None:
         """What was being written when a run was killed."""
+        if is_remote(self._plan.output):
+            return
         for path in (self._plan.output.parent / self._plan.output.stem).rglob(".*.part"):
             path.unlink(missing_ok=True)
 

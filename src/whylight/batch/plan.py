@@ -7,6 +7,7 @@ from pathlib import Path
 
 from whylight import __version__
 from whylight.facts import ExplainerFacts
+from whylight.storage import is_remote
 
 COLUMNS = ("score", "probability", "predicted", "rank")
 """Columns that the result can have besides ``gradcam``."""
@@ -75,7 +76,10 @@ class Plan:
 
     @property
     def run_folder(self) -> Path:
-        """Where the run's journal is until the run is over."""
+        """Where the run's journal is until the run is over: beside the output, or, for a URL, on this machine."""
+        if is_remote(self.output):
+            name = hashlib.blake2b(str(self.output).encode(), digest_size=16).hexdigest()
+            return Path.home() / ".whylight" / f"{name}.run"
         return self.output.with_name(f".{self.output.name}.run")
 
     def overlay(self, index: int) -> str:

@@ -1,0 +1,45 @@
+"""Where files are: on this machine, or wherever fsspec has a driver for."""
+
+from pathlib import Path
+from typing import cast
+
+from whylight.errors import WhylightError
+
+
+def location(name: str) -> Path:
+    """A local path, or, for a URL such as ``s3://bucket/data.csv``, what can be used like one.
+
+    Raises:
+        WhylightError: the URL's driver is not installed.
+    """
+    if "://" not in name:
+        return Path(name)
+    try:
+        from upath import UPath
+
+        path = UPath(name)
+        path.fs  # noqa: B018  # the driver is looked up here
+    except ImportError as error:
+        raise WhylightError(f"{name}: pip install 'whylight[remote]' and the driver it needs ({error})") from error
+    except ValueError as error:
+        raise WhylightError(f"{name}: {error}") from error
+    return cast(Path, path)
+
+
+def is_remote(path: Path) -> bool:
+    """Whether a path is not one of this machine's file systems."""
+    return not isinstance(path, Path)
+
+
+def write_remote(data: bytes, path: Path) -> None:
+    """Write a whole file: object stores show it when it is complete.
+
+    Raises:
+        WhylightError: the store refuses it.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    except Exception as error:  # every driver has errors of its own
+        raise WhylightError(f"{path}: cannot be written: {error}") from error
+
