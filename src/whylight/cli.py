@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         ("convert", _convert, _add_convert, "convert a .nnp model to ONNX"),
         ("compile", _compile, _add_compile, "write the explainer as one ONNX file"),
         ("demo", _demo, _add_demo, "explain bundled samples"),
+        ("cache", _cache, _add_cache, "say what is kept of compiled explainers, or remove it"),
     ):
         command = commands.add_parser(
             name,
@@ -121,6 +122,15 @@ def _add_explanation(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_device(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--device",
+        default="auto",
+        choices=("auto", "cpu", "cuda", "directml", "coreml"),
+        help="what runs the network (auto: the fastest that the installed ONNX Runtime has)",
+    )
+
+
 def _add_rendering(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--alpha", type=float, default=0.5, metavar="0..1", help="how strongly the colors cover the image"
@@ -135,8 +145,20 @@ def _add_rendering(command: argparse.ArgumentParser) -> None:
 
 
 def _explainer(arguments: argparse.Namespace) -> "Explainer":
-    classifier = load(arguments.model, arguments.parameters, arguments.input_range, arguments.output_variable)
-    return classifier.explainer(arguments.method, arguments.layer, arguments.score)
+    from whylight.cache import cached_explainer
+
+    options = {
+        name: getattr(arguments, name) for name in ("method", "layer", "score", "input_range", "output_variable")
+    }
+    return cached_explainer(
+        arguments.model,
+        arguments.parameters,
+        options,
+        lambda: load(arguments.model, arguments.parameters, arguments.input_range, arguments.output_variable).explainer(
+            arguments.method, arguments.layer, arguments.score
+        ),
+        device=arguments.device,
+    )
 
 
 # ---- commands
@@ -159,6 +181,7 @@ def _add_gradcam(command: argparse.ArgumentParser) -> None:
         "-o", "--output", metavar="FILE", type=Path, default=Path("grad_cam.png"), help="the overlay to write"
     )
     _add_explanation(command)
+    _add_device(command)
     _add_rendering(command)
     command.add_argument("--labels", metavar="FILE", type=Path, help="a text file with one class name a line")
     command.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -170,7 +193,8 @@ def _gradcam(arguments: argparse.Namespace) -> int:
 
     index = _class_index(arguments.class_index)
     labels = read_labels(arguments.labels) if arguments.labels else None
-    explanation = _explainer(arguments)(arguments.image, index)
+    explainer = _explainer(arguments)
+    explanation = explainer(arguments.image, index)
     save_image(explanation.overlay(arguments.alpha, arguments.colormap, arguments.size), arguments.output)
     name = labels[explanation.class_index] if labels and explanation.class_index < len(labels) else None
     facts = {
@@ -181,6 +205,7 @@ def _gradcam(arguments: argparse.Namespace) -> int:
         "predicted": explanation.predicted,
         "method": explanation.method,
         "layer": explanation.layer,
+        "device": explainer.device,
         "output": str(arguments.output),
     }
     if arguments.json:
@@ -258,6 +283,7 @@ def _add_gradcam_batch(command: argparse.ArgumentParser) -> None:
         help="at a bad row: stop, or leave its cell empty and go on",
     )
     _add_explanation(command)
+    _add_device(command)
     _add_rendering(command)
 
 
@@ -286,7 +312,9 @@ def _gradcam_batch(arguments: argparse.Namespace) -> int:
         engine=Engine(arguments.engine, arguments.threads, arguments.workers, arguments.address),
         say=_show_note,
     )
-    print(f"{summary.explained} of {summary.rows} images explained, {summary.rate:.1f} a second: {arguments.output}")
+    print(
+        f"{summary.explained} of {summary.rows} images explained, {summary.rate:.1f} a second on {explainer.device}: {arguments.output}"
+    )
     for reason, count in summary.skipped.items():
         print(f"whylight: {count} skipped: {reason}", file=sys.stderr)
     return _ROWS_SKIPPED if summary.skipped else 0
@@ -396,4 +424,20 @@ def _demo(arguments: argparse.Namespace) -> int:
     from whylight.demo import run_demo
 
     print(run_demo(arguments.folder))
+    return 0
+
+
+def _add_cache(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--clear", action="store_true", help="remove all of it")
+
+
+def _cache(arguments: argparse.Namespace) -> int:
+    from whylight import cache
+
+    kept = cache.entries()
+    size = sum(path.stat().st_size for path in kept)
+    done = "removed" if arguments.clear else "kept"
+    print(f"{cache.folder()}: {len(kept)} compiled explainers {done}, {size / 2**20:.1f} MiB")
+    if arguments.clear:
+        cache.clear()
     return 0

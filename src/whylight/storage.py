@@ -42,4 +42,3 @@ def write_remote(data: bytes, path: Path) -> None:
         path.write_bytes(data)
     except Exception as error:  # every driver has errors of its own
         raise WhylightError(f"{path}: cannot be written: {error}") from error
-

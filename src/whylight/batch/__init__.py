@@ -40,12 +40,14 @@ class Engine:
         threads: batches under way at once in a process; by default one a core, as memory allows.
         workers: processes of this machine.
         address: of the Ray cluster.
+        device: what runs the network: see `whylight.explainer.DEVICES`.
     """
 
     name: str = "local"
     threads: int | None = None
     workers: int = 1
     address: str | None = None
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,8 @@ def explain_dataset(
     rows = sum(shard.count for shard in shards)
     started = time.perf_counter()
     with journal.locked(), _progress(rows) as advance:
-        beginning = journal.begin(plan.fingerprint(hashlib.blake2b(explainer.content()).hexdigest()))
+        digest = hashlib.blake2b(explainer.content()).hexdigest()
+        beginning = journal.begin(plan.fingerprint(f"{digest} {explainer.device}"))
         work = [(shard, journal.resume(shard)) for shard in shards]
         continued = sum(done for _, done in work)
         _say_how_it_begins(say, beginning, continued, plan)
@@ -121,16 +124,16 @@ def explain_dataset(
 
 def _run(plan: Plan, dataset: Dataset, explainer: Explainer, work: list[Work], engine: Engine) -> Iterator[BatchResult]:
     if engine.name == "ray":
-        return run_on_ray(plan, explainer.content(), work, engine.address)
+        return run_on_ray(plan, explainer.content(), work, engine.address, engine.device)
     cores = os.cpu_count() or 1
     threads = engine.threads or _fitting_threads(explainer, plan, cores // engine.workers)
     if engine.workers > 1:
         graph = plan.run_folder / "explainer.onnx"
         save_bytes(explainer.content(), graph)
-        return run_in_processes(plan, graph, work, engine.workers, threads)
+        return run_in_processes(plan, graph, work, engine.workers, threads, engine.device)
     batches = -(-sum(shard.count - done for shard, done in work) // plan.batch_size)
     # a few batches share the cores by running each on several
-    own = Explainer(explainer.content(), threads=max(1, cores // max(1, min(threads, batches))))
+    own = Explainer(explainer.content(), threads=max(1, cores // max(1, min(threads, batches))), device=engine.device)
     return run_in_threads(Step(plan, dataset, own), work, threads)
 
 

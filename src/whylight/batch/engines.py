@@ -48,10 +48,10 @@ def run_in_threads(step: Step, work: Iterable[Work], threads: int) -> Iterator[B
 
 
 def run_in_processes(
-    plan: Plan, graph: Path, work: Iterable[Work], workers: int, threads: int
+    plan: Plan, graph: Path, work: Iterable[Work], workers: int, threads: int, device: str
 ) -> Iterator[BatchResult]:
     """Run shards in ``workers`` processes with ``threads`` threads each. See `run_in_threads`."""
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (plan, graph))
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (plan, graph, device))
     try:
         remaining = iter(work)
         waiting = deque(pool.submit(_run_shard, one, threads) for one in islice(remaining, 2 * workers))
@@ -62,7 +62,9 @@ def run_in_processes(
         pool.shutdown(cancel_futures=True)
 
 
-def run_on_ray(plan: Plan, graph: bytes, work: Iterable[Work], address: str | None) -> Iterator[BatchResult]:
+def run_on_ray(
+    plan: Plan, graph: bytes, work: Iterable[Work], address: str | None, device: str
+) -> Iterator[BatchResult]:
     """Run shards as tasks of a Ray cluster, one core each; a task whose node is lost runs again on another.
 
     Args:
@@ -70,6 +72,7 @@ def run_on_ray(plan: Plan, graph: bytes, work: Iterable[Work], address: str | No
         graph: the explainer graph; Ray ships it once a node.
         work: the shards.
         address: of the cluster; None uses the one that the environment names, or starts one on this machine.
+        device: see `Explainer`.
 
     Raises:
         WhylightError: Ray is not installed, or as in `run_in_threads`.
@@ -83,11 +86,11 @@ def run_on_ray(plan: Plan, graph: bytes, work: Iterable[Work], address: str | No
     try:
         remaining = iter(work)
         limit = max(4, 2 * int(ray.cluster_resources().get("CPU", 1)))
-        waiting = [task.remote(*shared, one) for one in islice(remaining, limit)]
+        waiting = [task.remote(*shared, device, one) for one in islice(remaining, limit)]
         while waiting:
             (ready, *_), waiting = ray.wait(waiting, num_returns=1)
             yield from _ray_result(ray, ready)
-            waiting += [task.remote(*shared, one) for one in islice(remaining, 1)]
+            waiting += [task.remote(*shared, device, one) for one in islice(remaining, 1)]
     finally:
         if own:
             ray.shutdown()
@@ -99,23 +102,23 @@ _steps: dict[str, Step] = {}
 """The worker's own step, made once: by the plan's fingerprint."""
 
 
-def _worker_step(plan: Plan, graph: Callable[[], bytes | Path], key: str) -> Step:
+def _worker_step(plan: Plan, graph: Callable[[], bytes | Path], device: str, key: str) -> Step:
     if key not in _steps:
         _steps.clear()
-        _steps[key] = Step(plan, open_dataset(plan.table), Explainer(graph(), threads=1))
+        _steps[key] = Step(plan, open_dataset(plan.table), Explainer(graph(), threads=1, device=device))
     return _steps[key]
 
 
-def _start_worker(plan: Plan, graph: Path) -> None:
-    _worker_step(plan, lambda: graph, "process")
+def _start_worker(plan: Plan, graph: Path, device: str) -> None:
+    _worker_step(plan, lambda: graph, device, "process")
 
 
 def _run_shard(work: Work, threads: int) -> list[BatchResult]:
     return list(run_in_threads(_steps["process"], [work], threads))
 
 
-def _run_shard_on_ray(graph: NDArray[np.uint8], plan: Plan, work: Work) -> list[BatchResult]:
-    step = _worker_step(plan, graph.tobytes, plan.fingerprint(hashlib.blake2b(graph.tobytes()).hexdigest()))
+def _run_shard_on_ray(graph: NDArray[np.uint8], plan: Plan, device: str, work: Work) -> list[BatchResult]:
+    step = _worker_step(plan, graph.tobytes, device, plan.fingerprint(hashlib.blake2b(graph.tobytes()).hexdigest()))
     return list(run_in_threads(step, [work], threads=1))
 
 

@@ -1,0 +1,124 @@
+"""Compiled explainers kept on disk: the second run with a model starts without reading it.
+
+An entry is the explainer graph in ONNX Runtime's optimized form, named by a hash of all that it was made from, and by a
+check sum of itself. One that cannot be read, or is not what its check sum says, is made again.
+"""
+
+import hashlib
+import json
+import os
+import warnings
+import zlib
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import onnxruntime
+from platformdirs import user_cache_path
+
+from whylight import __version__
+from whylight.errors import WhylightError, WhylightWarning
+from whylight.explainer import Explainer, optimized
+from whylight.output import save_bytes
+
+FOLDER_VARIABLE = "WHYLIGHT_CACHE"
+_FORM = 1
+"""To be raised when the compiler's graphs change without a new version of whylight."""
+_LARGEST = 4 * 2**30
+
+
+def folder() -> Path:
+    """Where entries are: as the environment variable WHYLIGHT_CACHE says, or the platform's own place."""
+    named = os.environ.get(FOLDER_VARIABLE)
+    return Path(named) if named else user_cache_path("whylight", appauthor=False)
+
+
+def cached_explainer(
+    model: Path,
+    parameters: Path | None,
+    options: dict[str, str | None],
+    make: Callable[[], Explainer],
+    threads: int | None = None,
+    device: str = "cpu",
+) -> Explainer:
+    """The explainer of a model file, from the cache or made and kept there.
+
+    Warnings that came up when it was made are given again.
+
+    Args:
+        model: the model file.
+        parameters: its parameter file, if it has one.
+        options: all else that the graph depends on.
+        make: makes it.
+        threads: see `Explainer`.
+        device: see `Explainer`.
+
+    Raises:
+        WhylightError: the file cannot be read, or no explainer can be made of it.
+    """
+    key = _key(model, parameters, options)
+    known = _read(key)
+    if known is None:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", WhylightWarning)
+            graph = make().content()
+        said = [str(warning.message) for warning in caught if issubclass(warning.category, WhylightWarning)]
+        known = optimized(graph), said
+        _write(key, *known)
+    graph, said = known
+    for message in dict.fromkeys(said):
+        warnings.warn(message, WhylightWarning, stacklevel=2)
+    return Explainer(graph, threads, device)
+
+
+def entries() -> list[Path]:
+    """The files of the cache, the one that was used last first."""
+    with suppress(OSError):
+        return sorted(folder().glob("*.explainer"), key=lambda path: path.stat().st_mtime, reverse=True)
+    return []
+
+
+def clear() -> int:
+    """Remove all entries; how many there were."""
+    removed = entries()
+    for path in removed:
+        path.unlink(missing_ok=True)
+    return len(removed)
+
+
+def _key(model: Path, parameters: Path | None, options: dict[str, str | None]) -> str:
+    digest = hashlib.sha256(json.dumps([_FORM, __version__, onnxruntime.__version__, options]).encode())
+    for path in (model, parameters):
+        if path is not None:
+            try:
+                digest.update(hashlib.sha256(path.read_bytes()).digest())
+            except FileNotFoundError:
+                raise WhylightError(f"{path}: no such file") from None
+            except OSError as error:
+                raise WhylightError(f"{path}: cannot be read: {error.strerror}") from error
+    # warnings and errors name the model file
+    return hashlib.sha256(digest.digest() + str(model).encode()).hexdigest()[:40]
+
+
+def _read(key: str) -> tuple[bytes, list[str]] | None:
+    """An entry's graph and its warnings: a line of JSON, then the graph."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        path = folder() / f"{key}.explainer"
+        head, _, graph = path.read_bytes().partition(b"\n")
+        facts = json.loads(head)
+        if zlib.crc32(graph) == facts["checksum"]:
+            os.utime(path)
+            return graph, [str(message) for message in facts["warnings"]]
+    return None
+
+
+def _write(key: str, graph: bytes, said: list[str]) -> None:
+    """Keep an entry; where the folder cannot be written, there is no cache."""
+    head = json.dumps({"checksum": zlib.crc32(graph), "warnings": said}).encode()
+    with suppress(WhylightError, OSError):
+        save_bytes(head + b"\n" + graph, folder() / f"{key}.explainer")
+        size = 0
+        for path in entries():
+            size += path.stat().st_size
+            if size > _LARGEST:
+                path.unlink(missing_ok=True)
