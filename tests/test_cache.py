@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nnp.networks import small_classifier
+from nnp.networks import function, small_classifier
 from whylight import cache
 from whylight.cli import main
 
@@ -86,7 +86,7 @@ def test_two_runs_at_once(folder: Path, here: Path) -> None:
 
 
 def test_warnings_come_again(folder: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from test_classifier import function, one_convolution
+    from test_classifier import one_convolution
 
     flip = function("RandomFlip", ["x"], ["cut"], "random_flip_param { axes: 2 base_axis: 1 }", "flip_it")
     one_convolution(here / "results.nnp", flip, shape=(1, 8, 8), read="cut")

@@ -309,12 +309,11 @@ def _gradcam_batch(arguments: argparse.Namespace) -> int:
     summary = explain_dataset(
         explainer,
         plan,
-        engine=Engine(arguments.engine, arguments.threads, arguments.workers, arguments.address),
+        engine=Engine(arguments.engine, arguments.threads, arguments.workers, arguments.address, explainer.device),
         say=_show_note,
     )
-    print(
-        f"{summary.explained} of {summary.rows} images explained, {summary.rate:.1f} a second on {explainer.device}: {arguments.output}"
-    )
+    speed = f"{summary.rate:.1f} a second on {explainer.device}"
+    print(f"{summary.explained} of {summary.rows} images explained, {speed}: {arguments.output}")
     for reason, count in summary.skipped.items():
         print(f"whylight: {count} skipped: {reason}", file=sys.stderr)
     return _ROWS_SKIPPED if summary.skipped else 0

@@ -96,18 +96,33 @@ class Explanation:
         Raises:
             WhylightError: an argument is none of these.
         """
-        if size not in SIZES:
-            raise WhylightError(f"no size '{size}': expected one of {', '.join(SIZES)}")
-        image = display(self.picture, self.maximum)
-        height, width = self.input_size
-        if size == "input" and image.size != (width, height):
-            image = image.resize((width, height), Image.Resampling.BILINEAR)
-        return render.overlay(image, self.cam, self.crop, alpha, colormap)
+        return Image.fromarray(overlays([self], alpha, colormap, size)[0])
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
         self.overlay().save(buffer, "PNG")
         return buffer.getvalue()
+
+
+def overlays(
+    explanations: Sequence[Explanation], alpha: float = 0.5, colormap: str = "jet", size: str = "original"
+) -> list[NDArray[np.uint8]]:
+    """The overlays of explanations that one explainer made, as arrays (H, W, 3). See `Explanation.overlay`."""
+    if size not in SIZES:
+        raise WhylightError(f"no size '{size}': expected one of {', '.join(SIZES)}")
+    if not explanations:
+        return []
+    images = [_background(explanation, size) for explanation in explanations]
+    cams = np.stack([explanation.cam for explanation in explanations])
+    return render.overlays(images, cams, explanations[0].crop, alpha, colormap)
+
+
+def _background(explanation: Explanation, size: str) -> NDArray[np.uint8]:
+    image = display(explanation.picture, explanation.maximum)
+    height, width = explanation.input_size
+    if size == "input" and image.size != (width, height):
+        image = image.resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(image)
 
 
 class Explainer:

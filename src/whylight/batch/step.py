@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from whylight.batch.plan import Plan
 from whylight.dataset import Dataset, Row, Shard
 from whylight.errors import OutOfMemoryError, WhylightError
-from whylight.explainer import PREDICTED, ClassIndex, Explainer, Explanation
+from whylight.explainer import PREDICTED, ClassIndex, Explainer, Explanation, overlays
 from whylight.images import Picture
 from whylight.output import encoded_image, save_bytes
 
@@ -80,8 +81,11 @@ class Step:
                 errors[index] = str(error)
         results: dict[int, RowResult] = {}
         maps: dict[str, Map] = {}
-        for index, explanation in zip(inputs, self._explained(list(inputs.values())), strict=True):
-            results[index] = self._written(index, explanation)
+        look = self._plan.rendering
+        explanations = self._explained(list(inputs.values()))
+        pictures = overlays(explanations, look.alpha, look.colormap, look.size)
+        for index, explanation, picture in zip(inputs, explanations, pictures, strict=True):
+            results[index] = self._written(index, explanation, picture)
             if self._plan.map_files:
                 maps |= self._kept_map(index, batch.shard, explanation)
         blank = ("",) * len(self._plan.columns)
@@ -136,10 +140,8 @@ class Step:
             half = len(inputs) // 2
             return self._explained(inputs[:half]) + self._explained(inputs[half:])
 
-    def _written(self, index: int, explanation: Explanation) -> RowResult:
-        look = self._plan.rendering
-        picture = explanation.overlay(look.alpha, look.colormap, look.size)
-        data = encoded_image(picture, f".{look.format}")
+    def _written(self, index: int, explanation: Explanation, picture: NDArray[np.uint8]) -> RowResult:
+        data = encoded_image(Image.fromarray(picture), f".{self._plan.rendering.format}")
         save_bytes(data, self._plan.path(self._plan.overlay(index)))
         values = {
             "score": f"{explanation.score:.8g}",
