@@ -116,9 +116,8 @@ def model_inputs(pictures: Sequence[Picture], size: tuple[int, int], maximum: fl
     """
     inputs = np.empty((len(pictures), pictures[0].pixels.shape[-1], *size), np.float32)
     for image, picture in zip(inputs, pictures, strict=True):
-        planes = np.moveaxis(_resized(picture.pixels, size), -1, 0)
         white = maximum if picture.white is None else picture.white
-        np.divide(planes, np.float32(white / maximum), out=image)
+        np.divide(_resized(picture.pixels, size).transpose(2, 0, 1), np.float32(white / maximum), out=image)
     return inputs
 
 
@@ -212,7 +211,10 @@ def _pillow_picture(image: Image.Image, channels: int, source: str) -> Picture:
         return Picture(_converted(_16_bits(image, source)[..., np.newaxis], channels), 65535, source)
     if image.mode == "LAB":  # Pillow makes no gray of it
         image = image.convert("RGB")
-    pixels = np.asarray(image.convert("RGB" if channels == 3 else "L"))
+    mode = "RGB" if channels == 3 else "L"
+    if image.mode != mode:
+        image = image.convert(mode)
+    pixels = np.asarray(image)
     return Picture(pixels.reshape(image.height, image.width, channels), 255, source)
 
 
