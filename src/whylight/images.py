@@ -142,7 +142,7 @@ def display_pixels(picture: Picture, maximum: float) -> NDArray[np.uint8]:
         pixels = (pixels.clip(0, white).astype(np.float32) * np.float32(255 / white)).round().astype(np.uint8)
     if pixels.shape[-1] not in _PICTURE_CHANNELS:
         pixels = pixels.mean(-1, keepdims=True).round().astype(np.uint8)
-    return np.broadcast_to(pixels, (*pixels.shape[:2], 3))
+    return _converted(pixels, 3)
 
 
 def read_values(path: Path) -> Array:
