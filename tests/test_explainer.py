@@ -11,7 +11,7 @@ import whylight
 from nnp.networks import small_classifier
 from samples import BUNDLED, evaluation
 from whylight.errors import WhylightError
-from whylight.explainer import ClassIndex, Explainer, ImageLike, normalized
+from whylight.explainer import ClassIndex, Explainer, ImageLike, normalized, overlays
 
 MNIST = BUNDLED / "mnist"
 
@@ -75,6 +75,19 @@ def test_probabilities(tmp_path: Path, activation: str, classes: int) -> None:
     softmax = np.exp(scores) / np.exp(scores).sum()
     np.testing.assert_allclose(probabilities, sigmoid if activation == "Sigmoid" else softmax, rtol=1e-4)
     assert {explanation.predicted for explanation in found} == {int(probabilities.argmax())}
+
+
+def test_overlays_of_a_batch(mnist: Explainer) -> None:
+    images, _, _ = evaluation(MNIST / "output_result.csv")
+    enlarged = Image.open(images[0]).resize((90, 50))
+    explanations = mnist([*images[:3], enlarged, np.asarray(enlarged) / 255, images[3]], 1)
+    for options in ({}, {"size": "input", "colormap": "viridis", "alpha": 0.25}):
+        together = overlays(explanations, **options)  # type: ignore[arg-type]
+        for explanation, picture in zip(explanations, together, strict=True):
+            np.testing.assert_array_equal(picture, np.asarray(explanation.overlay(**options)))  # type: ignore[arg-type]
+            small = options or explanation.picture.pixels.shape == (28, 28, 1)
+            assert picture.shape == ((28, 28, 3) if small else (50, 90, 3))
+    assert list(overlays([])) == []
 
 
 def test_a_notebook_shows_a_picture(mnist: Explainer) -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from samples import SHARED, needs_shared
 from whylight.errors import WhylightError
-from whylight.images import Picture, display, model_input, picture_of, read_picture
+from whylight.images import Picture, display, model_input, model_inputs, picture_of, read_picture
 
 Array = np.ndarray[Any, Any]
 
@@ -220,6 +220,24 @@ def test_an_image_that_fits_is_not_resized(monkeypatch: pytest.MonkeyPatch) -> N
     image = model_input(picture_of(RGB, 3), (6, 5), 1)
     assert (image.shape, image.dtype.name, image.flags.c_contiguous) == ((3, 6, 5), "float32", True)
     np.testing.assert_allclose(image, RGB.transpose(2, 0, 1) / 255, rtol=1e-6)
+
+
+def test_pictures_of_all_kinds_in_one_batch() -> None:
+    unit = RNG.random((6, 5, 3)).astype(np.float32)
+    pictures = [
+        picture_of(RGB, 3),
+        picture_of(GRAY_16, 3),
+        picture_of(unit, 3),
+        Picture(unit * 7, None, "the model's own"),
+        picture_of(RGB.repeat(3, 0).repeat(3, 1), 3),
+    ]
+    inputs = model_inputs(pictures, (6, 5), 2)
+    assert (inputs.shape, inputs.dtype.name, inputs.flags.c_contiguous) == ((5, 3, 6, 5), "float32", True)
+    expected: list[Array] = [RGB / 127.5, np.stack([GRAY_16] * 3, -1) / 32767.5, unit * 2, unit * 7]
+    for image, values in zip(inputs, expected, strict=False):
+        np.testing.assert_allclose(image, values.transpose(2, 0, 1), rtol=1e-6)
+    small = Image.fromarray(pictures[4].pixels).resize((5, 6), Image.Resampling.BILINEAR)
+    np.testing.assert_allclose(inputs[4], np.asarray(small).transpose(2, 0, 1) / 127.5, rtol=1e-6)
 
 
 # ---- arrays and values

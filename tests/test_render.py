@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from samples import DATA
+from whylight import render
 from whylight.errors import WhylightError
-from whylight.render import COLORMAPS, colorize, overlay
+from whylight.render import COLORMAPS, colorize, overlay, overlays
 
 REFERENCES = sorted((DATA / "reference").glob("*.npz"))
 
@@ -76,3 +77,39 @@ def test_the_map_lies_where_the_crop_was() -> None:
 def test_what_is_wrong_is_said(alpha: float, colormap: str) -> None:
     with pytest.raises(WhylightError, match="expected"):
         overlay(Image.new("RGB", (2, 2)), np.zeros((2, 2), np.float32), alpha=alpha, colormap=colormap)
+
+
+def in_full(image: Any, cam: Any, alpha: float, colormap: str) -> Any:
+    """The overlay, with nothing looked up in a table and Pillow's own resize."""
+    size = image.shape[1::-1]
+    planes = colorize(cam, colormap).transpose(2, 0, 1)
+    heat = [np.asarray(Image.fromarray(plane.copy()).resize(size, Image.Resampling.BILINEAR)) for plane in planes]
+    return (alpha * np.stack(heat, -1) + (1 - alpha) * image).astype(np.uint8).astype(int)
+
+
+@pytest.mark.parametrize("colormap", COLORMAPS)
+@pytest.mark.parametrize("shape", [(7, 7), (5, 12), (56, 40), (1, 1)])
+def test_a_batch_of_all_sizes_is_the_formula_in_full(shape: tuple[int, int], colormap: str) -> None:
+    random = np.random.default_rng(5)
+    sizes = [(28, 28)] * 40 + [(1, 1), (300, 170), (6, 9), (300, 170), (2, 500)] + [(28, 28), (6, 9)]
+    images = [random.integers(0, 256, (*size, 3), np.uint8) for size in sizes]
+    cams = random.random((len(images), *shape), np.float32)
+    copies = [image.copy() for image in images]
+    for image, cam, picture in zip(images, cams, overlays(images, cams, alpha=0.75, colormap=colormap), strict=True):
+        assert (picture.shape, picture.dtype.name) == (image.shape, "uint8")
+        assert np.abs(picture - in_full(image, cam, 0.75, colormap)).max() <= 1
+    for image, copy in zip(images, copies, strict=True):
+        np.testing.assert_array_equal(image, copy)
+
+
+@pytest.mark.parametrize("cells", [1, 7, 56, 112])
+@pytest.mark.parametrize(("size", "columns"), [(28, 84), (224, 672), (720, 3240), (4000, 18000)])
+def test_products_stay_in_one_thread(cells: int, size: int, columns: int) -> None:
+    openblas_threads_from = 1 << 19
+    bands = render._bands(cells, size, columns, 0, 1)
+    assert [row for rows, _, _ in bands for row in range(size)[rows]] == list(range(size))
+    assert max(weights.size * columns for _, _, weights in bands) < openblas_threads_from
+
+
+def test_a_batch_of_nothing() -> None:
+    assert list(overlays([], np.empty((0, 7, 7), np.float32))) == []

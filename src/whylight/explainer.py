@@ -3,7 +3,6 @@
 This module needs no model reader: it runs the file that ``whylight compile`` writes, with ONNX Runtime alone.
 """
 
-import io
 import tempfile
 import warnings
 from collections import deque
@@ -22,7 +21,8 @@ from PIL import Image
 from whylight import render
 from whylight.errors import OutOfMemoryError, WhylightError, WhylightWarning
 from whylight.facts import Box, ExplainerFacts
-from whylight.images import Picture, display, model_input, picture_of, read_picture
+from whylight.images import Picture, display_pixels, model_inputs, picture_of, read_picture
+from whylight.png import Pixels, encoded_png
 
 ImageLike = str | Path | Image.Image | NDArray[Any]
 """An image file, a Pillow image, or an array: (H, W), (H, W, C) or (C, H, W), uint8, uint16 or float in [0, 1]."""
@@ -96,33 +96,34 @@ class Explanation:
         Raises:
             WhylightError: an argument is none of these.
         """
-        return Image.fromarray(overlays([self], alpha, colormap, size)[0])
+        return Image.fromarray(next(overlays([self], alpha, colormap, size)))
 
     def _repr_png_(self) -> bytes:
-        buffer = io.BytesIO()
-        self.overlay().save(buffer, "PNG")
-        return buffer.getvalue()
+        return encoded_png(next(overlays([self])))
 
 
 def overlays(
     explanations: Sequence[Explanation], alpha: float = 0.5, colormap: str = "jet", size: str = "original"
-) -> list[NDArray[np.uint8]]:
-    """The overlays of explanations that one explainer made, as arrays (H, W, 3). See `Explanation.overlay`."""
+) -> Iterator[Pixels]:
+    """What `Explanation.overlay` makes, of a batch of one explainer at once, as arrays (H, W, 3).
+
+    Raises:
+        WhylightError: as `Explanation.overlay`.
+    """
     if size not in SIZES:
         raise WhylightError(f"no size '{size}': expected one of {', '.join(SIZES)}")
-    if not explanations:
-        return []
-    images = [_background(explanation, size) for explanation in explanations]
-    cams = np.stack([explanation.cam for explanation in explanations])
-    return render.overlays(images, cams, explanations[0].crop, alpha, colormap)
+    if explanations:
+        images = [_displayed(explanation, size) for explanation in explanations]
+        cams = np.stack([explanation.cam for explanation in explanations])
+        yield from render.overlays(images, cams, explanations[0].crop, alpha, colormap)
 
 
-def _background(explanation: Explanation, size: str) -> NDArray[np.uint8]:
-    image = display(explanation.picture, explanation.maximum)
+def _displayed(explanation: Explanation, size: str) -> Pixels:
+    pixels = display_pixels(explanation.picture, explanation.maximum)
+    if size == "original" or pixels.shape[:2] == explanation.input_size:
+        return pixels
     height, width = explanation.input_size
-    if size == "input" and image.size != (width, height):
-        image = image.resize((width, height), Image.Resampling.BILINEAR)
-    return np.asarray(image)
+    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
 
 
 class Explainer:
@@ -250,8 +251,7 @@ class Explainer:
         facts = self.facts
         size = (facts.input.height, facts.input.width)
         wanted = np.array([self.checked_index(index) for index in class_indices], np.int64)
-        images = np.stack([model_input(picture, size, facts.input.maximum) for picture in pictures])
-        output, scores, cams = self.run(images, wanted)
+        output, scores, cams = self.run(model_inputs(pictures, size, facts.input.maximum), wanted)
         probabilities = self._probabilities(output)
         predicted = probabilities.argmax(1)
         explained = np.where(wanted < 0, predicted, wanted)

@@ -98,28 +98,43 @@ def picture_of(image: Image.Image | Array, channels: int) -> Picture:
 
 
 def model_input(picture: Picture, size: tuple[int, int], maximum: float) -> FloatArray:
-    """The picture as the model takes it.
+    """One picture (C, h, w) of `model_inputs`."""
+    image: FloatArray = model_inputs([picture], size, maximum)[0]
+    return image
+
+
+def model_inputs(pictures: Sequence[Picture], size: tuple[int, int], maximum: float) -> FloatArray:
+    """Pictures as the model takes them.
 
     Args:
-        picture: any.
+        pictures: one or more, of one channel count and any sizes.
         size: height and width of the model's input.
         maximum: the model's value of white.
 
     Returns:
-        (C, h, w) float32.
+        (N, C, h, w) float32.
     """
-    pixels = _resized(picture.pixels, size).astype(np.float32)
-    if picture.white is not None:
-        pixels /= np.float32(picture.white / maximum)
-    return np.ascontiguousarray(np.moveaxis(pixels, -1, 0))
+    inputs = np.empty((len(pictures), pictures[0].pixels.shape[-1], *size), np.float32)
+    for image, picture in zip(inputs, pictures, strict=True):
+        white = maximum if picture.white is None else picture.white
+        np.divide(_resized(picture.pixels, size).transpose(2, 0, 1), np.float32(white / maximum), out=image)
+    return inputs
 
 
 def display(picture: Picture, maximum: float) -> Image.Image:
-    """The picture as an 8-bit RGB image, for people to look at; other channel counts than 1 and 3 as their mean.
+    """The picture as an 8-bit RGB image: see `display_pixels`."""
+    return Image.fromarray(display_pixels(picture, maximum))
+
+
+def display_pixels(picture: Picture, maximum: float) -> NDArray[np.uint8]:
+    """The picture for people to look at, as (H, W, 3) 8-bit RGB; other channel counts than 1 and 3 as their mean.
 
     Args:
         picture: any.
         maximum: the model's value of white, for a picture in the model's own range.
+
+    Returns:
+        An array not to be written to: it may be the picture's own.
     """
     pixels = picture.pixels
     if pixels.dtype != np.uint8:
@@ -127,7 +142,7 @@ def display(picture: Picture, maximum: float) -> Image.Image:
         pixels = (pixels.clip(0, white).astype(np.float32) * np.float32(255 / white)).round().astype(np.uint8)
     if pixels.shape[-1] not in _PICTURE_CHANNELS:
         pixels = pixels.mean(-1, keepdims=True).round().astype(np.uint8)
-    return Image.fromarray(np.ascontiguousarray(_converted(pixels, 3)))
+    return _converted(pixels, 3)
 
 
 def read_values(path: Path) -> Array:
@@ -196,7 +211,10 @@ def _pillow_picture(image: Image.Image, channels: int, source: str) -> Picture:
         return Picture(_converted(_16_bits(image, source)[..., np.newaxis], channels), 65535, source)
     if image.mode == "LAB":  # Pillow makes no gray of it
         image = image.convert("RGB")
-    pixels = np.asarray(image.convert("RGB" if channels == 3 else "L"))
+    mode = "RGB" if channels == 3 else "L"
+    if image.mode != mode:
+        image = image.convert(mode)
+    pixels = np.asarray(image)
     return Picture(pixels.reshape(image.height, image.width, channels), 255, source)
 
 

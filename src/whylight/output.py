@@ -4,27 +4,27 @@ import io
 import os
 import tempfile
 import threading
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
+import numpy as np
 from PIL import Image
 
 from whylight.errors import WhylightError
+from whylight.png import Pixels, encoded_png
 from whylight.storage import is_remote, write_remote
 
 _UMASK = os.umask(0)
 os.umask(_UMASK)
 
-_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP"}
-
-_SETTINGS: dict[str, dict[str, int]] = {
-    # chosen by benchmarks/codecs.py: overlays are smooth, Huffman codes alone make them small five times as fast
-    "PNG": {"compress_level": 1, "compress_type": zlib.Z_HUFFMAN_ONLY},
-    "JPEG": {"quality": 90},
-    "WEBP": {"quality": 90, "method": 2},
+_JPEG = ("JPEG", {"quality": 90, "subsampling": 0})  # in an overlay, colors tell as much as brightness
+_PILLOW_FORMATS: dict[str, tuple[str, dict[str, int]]] = {
+    ".jpg": _JPEG,
+    ".jpeg": _JPEG,
+    ".webp": ("WEBP", {"quality": 90, "method": 2}),
+    ".bmp": ("BMP", {}),
 }
 
 
@@ -111,22 +111,29 @@ def _write(data: bytes, path: str) -> None:
         os.close(handle)
 
 
-def encoded_image(image: Image.Image, ending: str) -> bytes:
-    """An image file's content, in the format that the ending (``.png``) names.
+def encoded_image(image: Image.Image | Pixels, ending: str) -> bytes:
+    """An image file's content.
+
+    Args:
+        image: gray or RGB.
+        ending: names the format: ``.png``, ``.jpg``, ``.jpeg``, ``.webp`` or ``.bmp``.
 
     Raises:
         WhylightError: the ending names no known format.
     """
-    form = _FORMATS.get(ending.lower())
-    if form is None:
-        raise WhylightError(f"no image format for '{ending}': expected one of {', '.join(_FORMATS)}")
+    ending = ending.lower()
+    if ending == ".png":
+        return encoded_png(np.asarray(image))
+    if ending not in _PILLOW_FORMATS:
+        raise WhylightError(f"no image format for '{ending}': expected one of .png, {', '.join(_PILLOW_FORMATS)}")
+    form, options = _PILLOW_FORMATS[ending]
     buffer = io.BytesIO()
-    image.save(buffer, form, **_SETTINGS.get(form, {}))
+    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(buffer, form, **options)
     return buffer.getvalue()
 
 
-def save_image(image: Image.Image, path: Path) -> None:
-    """Write an image in the format that the file's ending names.
+def save_image(image: Image.Image | Pixels, path: Path) -> None:
+    """Write a gray or RGB image in the format that the file's ending names: see `encoded_image`.
 
     Raises:
         WhylightError: the ending names no known format, or the file cannot be written.

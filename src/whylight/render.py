@@ -1,8 +1,8 @@
 """From map to picture: colors, and the blend over the image."""
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +10,9 @@ from PIL import Image
 
 from whylight.errors import WhylightError
 from whylight.facts import Box
+from whylight.png import Pixels
 
 FloatArray = NDArray[np.float32]
-Pixels = NDArray[np.uint8]
 
 _SHADES = 4096
 """Colors in a table: so many that no picture is further than 1 of 255 from the formula."""
@@ -54,7 +54,7 @@ def overlay(
     image: Image.Image, cam: FloatArray, crop: Box = (0, 0, 1, 1), alpha: float = 0.5, colormap: str = "jet"
 ) -> Image.Image:
     """Blend a map (h, w) over an RGB image: `overlays` of one."""
-    return Image.fromarray(overlays([np.asarray(image)], cam[np.newaxis], crop, alpha, colormap)[0])
+    return Image.fromarray(next(overlays([np.asarray(image)], cam[np.newaxis], crop, alpha, colormap)))
 
 
 def overlays(
@@ -63,8 +63,10 @@ def overlays(
     crop: Box = (0, 0, 1, 1),
     alpha: float = 0.5,
     colormap: str = "jet",
-) -> list[Pixels]:
-    """Blend maps over images, as the Console's plugins do: color the map, enlarge the colors, blend.
+) -> Iterator[Pixels]:
+    """Blend maps over images, as the Console's plugins do: color the maps, enlarge the colors, blend.
+
+    Small images of one size are blended together; large ones one by one, as they are asked for.
 
     Args:
         images: N RGB images (H, W, 3), of any sizes.
@@ -73,8 +75,8 @@ def overlays(
         alpha: the weight of the colors, 0 to 1.
         colormap: one of `COLORMAPS`.
 
-    Returns:
-        RGB images of the sizes of ``images``, within 1 of 255 of the formula computed in full.
+    Yields:
+        RGB images of the sizes of ``images``, in their order, within 1 of 255 of the formula computed in full.
 
     Raises:
         WhylightError: no such color map, or ``alpha`` is out of range.
@@ -83,29 +85,28 @@ def overlays(
         raise WhylightError(f"alpha is {alpha}, expected a number from 0 to 1")
     shades = (cams * (_SHADES - 1) + 0.5).astype(np.intp)
     colors = np.float32(alpha) * _table(colormap).take(shades, 0, mode="clip")
-    by_size = defaultdict(list)
-    for index, image in enumerate(images):
-        by_size[image.shape].append(index)
     blended: dict[int, Pixels] = {}
-    for indices in by_size.values():
-        pictures = np.stack([images[index] for index in indices])
-        _blend(pictures, colors[indices], crop, np.float32(1 - alpha))
-        blended |= zip(indices, pictures, strict=True)
-    return [blended[index] for index in range(len(images))]
+    for index, image in enumerate(images):
+        if index not in blended:
+            alike = (other for other in range(index, len(images)) if images[other].shape == image.shape)
+            group = list(islice(alike, max(1, _BLOCK // image.size)))
+            pictures = _blended(
+                np.stack([images[other] for other in group]), colors[group], crop, np.float32(1 - alpha)
+            )
+            blended |= zip(group, pictures, strict=True)
+        yield blended.pop(index)
 
 
-def _blend(images: Pixels, colors: FloatArray, crop: Box, share: np.float32) -> None:
-    """Make of each image (N, H, W, 3) its share plus the colors (N, h, w, 3), enlarged to the crop."""
+def _blended(images: Pixels, colors: FloatArray, crop: Box, share: np.float32) -> Pixels:
+    """Images (N, H, W, 3), of each its share, and on them the colors (N, h, w, 3), enlarged to the crop. In place."""
     count, height, width, _ = images.shape
     lines = images.reshape(count, height, -1)
     wide = _enlarged(colors.swapaxes(1, 2), width, crop[1], crop[3]).swapaxes(1, 2).reshape(count, colors.shape[1], -1)
-    several = max(1, _BLOCK // lines[0].size)
     for rows, cells, weights in _bands(colors.shape[1], height, wide.shape[-1], crop[0], crop[2]):
-        for start in range(0, count, several):
-            block = lines[start : start + several, rows]
-            heat = np.matmul(weights, wide[start : start + several, cells])
-            heat += block * share
-            block[...] = heat
+        heat = np.matmul(weights, wide[:, cells])
+        heat += lines[:, rows] * share
+        lines[:, rows] = heat
+    return images
 
 
 def _enlarged(values: FloatArray, size: int, start: float, stop: float) -> FloatArray:

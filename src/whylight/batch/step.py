@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from whylight.batch.plan import Plan
 from whylight.dataset import Dataset, Row, Shard
@@ -17,6 +16,7 @@ from whylight.errors import OutOfMemoryError, WhylightError
 from whylight.explainer import PREDICTED, ClassIndex, Explainer, Explanation, overlays
 from whylight.images import Picture
 from whylight.output import encoded_image, save_bytes
+from whylight.png import Pixels
 
 Map = NDArray[Any]
 
@@ -81,8 +81,8 @@ class Step:
                 errors[index] = str(error)
         results: dict[int, RowResult] = {}
         maps: dict[str, Map] = {}
-        look = self._plan.rendering
         explanations = self._explained(list(inputs.values()))
+        look = self._plan.rendering
         pictures = overlays(explanations, look.alpha, look.colormap, look.size)
         for index, explanation, picture in zip(inputs, explanations, pictures, strict=True):
             results[index] = self._written(index, explanation, picture)
@@ -140,8 +140,8 @@ class Step:
             half = len(inputs) // 2
             return self._explained(inputs[:half]) + self._explained(inputs[half:])
 
-    def _written(self, index: int, explanation: Explanation, picture: NDArray[np.uint8]) -> RowResult:
-        data = encoded_image(Image.fromarray(picture), f".{self._plan.rendering.format}")
+    def _written(self, index: int, explanation: Explanation, picture: Pixels) -> RowResult:
+        data = encoded_image(picture, f".{self._plan.rendering.format}")
         save_bytes(data, self._plan.path(self._plan.overlay(index)))
         values = {
             "score": f"{explanation.score:.8g}",

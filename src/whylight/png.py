@@ -1,0 +1,72 @@
+"""PNG files, written fast.
+
+One filter for all rows and one fast pass of deflate: files a few percent larger than with the usual search for the best
+filter of each row and the longest matches, in a twentieth of the time.
+"""
+
+import struct
+import zlib
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_COLOR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
+"""Gray, gray and alpha, RGB, RGB and alpha, by their number of channels."""
+_AVERAGE = 3
+_BLOCK = 1 << 17
+"""Bytes filtered at a time: they stay in the processor's cache."""
+
+isal_zlib: Any = import_module("isal.isal_zlib") if find_spec("isal") else None
+"""Intel's deflate, three times as fast as zlib; it is not built for every platform."""
+_crc32: Callable[[bytes, int], int] = (isal_zlib or zlib).crc32
+
+
+def encoded_png(pixels: Pixels) -> bytes:
+    """A PNG file's content, of pixels (H, W) or (H, W, C): gray, gray and alpha, RGB, or RGB and alpha."""
+    return png_file(pixels.shape, deflated(filtered(pixels)))
+
+
+def filtered(pixels: Pixels) -> Pixels:
+    """The rows of a PNG, (H, 1 + W * C): the filter's number, then each value less the mean of those left and above."""
+    height, width, channels = (*pixels.shape, 1)[:3]
+    values = pixels.reshape(height, -1)
+    rows = np.empty((height, 1 + width * channels), np.uint8)
+    rows[:, 0] = _AVERAGE
+    step = max(1, _BLOCK // values.shape[1])
+    for first in range(0, height, step):
+        block = values[first : first + step]
+        framed = np.zeros((len(block) + 1, (width + 1) * channels), np.uint8)  # nothing left of the image and above
+        framed[1:, channels:] = block
+        if first:
+            framed[0, channels:] = values[first - 1]
+        left, above = framed[1:, :-channels], framed[:-1, channels:]
+        np.subtract(block, (left & above) + ((left ^ above) >> 1), out=rows[first : first + step, 1:])
+    return rows
+
+
+def deflated(rows: Pixels) -> bytes:
+    """A zlib stream of the rows."""
+    if isal_zlib:
+        stream: bytes = isal_zlib.compress(rows, 1)
+        return stream
+    # pixels repeat, if at all, at once: looking further back takes time and gains little
+    compressor = zlib.compressobj(strategy=zlib.Z_RLE)
+    return compressor.compress(rows.data) + compressor.flush()
+
+
+def png_file(shape: tuple[int, ...], stream: bytes) -> bytes:
+    """A PNG file's content, of a zlib stream of filtered rows."""
+    height, width, channels = (*shape, 1)[:3]
+    header = struct.pack(">IIBBBBB", width, height, 8, _COLOR_TYPES[channels], 0, 0, 0)
+    return b"".join([_SIGNATURE, _chunk(b"IHDR", header), _chunk(b"IDAT", stream), _chunk(b"IEND", b"")])
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return b"".join([struct.pack(">I", len(data)), kind, data, struct.pack(">I", _crc32(data, _crc32(kind, 0)))])
