@@ -14,7 +14,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import onnxruntime
-from platformdirs import user_cache_path
 
 from whylight import __version__
 from whylight.errors import WhylightError, WhylightWarning
@@ -29,8 +28,11 @@ _LARGEST = 4 * 2**30
 
 def folder() -> Path:
     """Where entries are: as the environment variable WHYLIGHT_CACHE says, or the platform's own place."""
-    named = os.environ.get(FOLDER_VARIABLE)
-    return Path(named) if named else user_cache_path("whylight", appauthor=False)
+    if named := os.environ.get(FOLDER_VARIABLE):
+        return Path(named)
+    from platformdirs import user_cache_path
+
+    return user_cache_path("whylight", appauthor=False)
 
 
 def cached_explainer(
@@ -91,7 +93,8 @@ def _key(model: Path, parameters: Path | None, options: dict[str, str | None]) -
     for path in (model, parameters):
         if path is not None:
             try:
-                digest.update(hashlib.sha256(path.read_bytes()).digest())
+                with path.open("rb") as file:
+                    digest.update(hashlib.file_digest(file, "sha256").digest())
             except FileNotFoundError:
                 raise WhylightError(f"{path}: no such file") from None
             except OSError as error:
@@ -104,8 +107,9 @@ def _read(key: str) -> tuple[bytes, list[str]] | None:
     """An entry's graph and its warnings: a line of JSON, then the graph."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         path = folder() / f"{key}.explainer"
-        head, _, graph = path.read_bytes().partition(b"\n")
-        facts = json.loads(head)
+        with path.open("rb") as file:
+            facts = json.loads(file.readline())
+            graph = file.read()
         if zlib.crc32(graph) == facts["checksum"]:
             os.utime(path)
             return graph, [str(message) for message in facts["warnings"]]

@@ -3,7 +3,6 @@
 This module needs no model reader: it runs the file that ``whylight compile`` writes, with ONNX Runtime alone.
 """
 
-import tempfile
 import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -358,6 +357,8 @@ def optimized(graph: bytes) -> bytes:
     Raises:
         WhylightError: it is not a graph that ONNX Runtime can load.
     """
+    import tempfile
+
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "optimized.onnx"
         options = onnxruntime.SessionOptions()

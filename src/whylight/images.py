@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,10 @@ from whylight.errors import WhylightError
 Array = NDArray[Any]
 FloatArray = NDArray[np.float32]
 
-_FORMATS = ("BMP", "DIB", "GIF", "JPEG", "PNG", "TIFF")
+_DRIVERS = {".jpg": "JpegImagePlugin", ".jpeg": "JpegImagePlugin", ".bmp": "BmpImagePlugin", ".gif": "GifImagePlugin"}
+"""Loaded ahead of the first file of the kind: Pillow would load all drivers that it has."""
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "DIB")
+"""The frequent ones first, as Pillow tries them in this order."""
 _PICTURE_CHANNELS = (1, 3)
 _LUMA = np.array([0.299, 0.587, 0.114])
 """Red, green and blue in gray, of ITU-R BT.601: Pillow's weights too."""
@@ -65,6 +69,7 @@ def read_picture(path: Path, channels: int) -> Picture:
     with _decoding(source):
         if suffix == ".dcm":
             return _dicom_picture(path, channels, source)
+        import_module(f"PIL.{_DRIVERS.get(suffix, 'PngImagePlugin')}")
         with Image.open(path, formats=_FORMATS) as image:
             return _pillow_picture(image, channels, source)
 
