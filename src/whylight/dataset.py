@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count, islice
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import BinaryIO
 
 import numpy as np
@@ -248,7 +248,7 @@ class Dataset:
         return [row.cells[position].strip() for position in positions]
 
     def _file(self, cell: str) -> Path:
-        return self.path.parent / cell.replace("\\", "/")
+        return self.path.parent / str(PurePosixPath(cell.replace("\\", "/")))  # stores know no "./"
 
     def _place(self, row: Row, position: int) -> str:
         return f"{self.path}: row {row.number} (line {row.line}), column {_quoted(self.columns[position].header)}"

@@ -22,6 +22,7 @@ from whylight.errors import OutOfMemoryError, WhylightError, WhylightWarning
 from whylight.facts import Box, ExplainerFacts
 from whylight.images import Picture, display_pixels, model_inputs, picture_of, read_picture
 from whylight.png import Pixels, encoded_png
+from whylight.storage import location
 
 ImageLike = str | Path | Image.Image | NDArray[Any]
 """An image file, a Pillow image, or an array: (H, W), (H, W, C) or (C, H, W), uint8, uint16 or float in [0, 1]."""
@@ -237,9 +238,9 @@ class Explainer:
         Raises:
             WhylightError: it cannot be read or has the wrong channel count.
         """
-        if isinstance(image, str | Path):
-            return read_picture(Path(image), self.facts.input.channels)
-        return picture_of(image, self.facts.input.channels)
+        if isinstance(image, Image.Image | np.ndarray):
+            return picture_of(image, self.facts.input.channels)
+        return read_picture(location(image) if isinstance(image, str) else image, self.facts.input.channels)
 
     def explain(self, pictures: Sequence[Picture], class_indices: Sequence[ClassIndex]) -> list[Explanation]:
         """Explain decoded images in one batch.

@@ -9,7 +9,7 @@ import csv
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from whylight.errors import WhylightError
+from whylight.storage import is_remote, local_copy
 
 Array = NDArray[Any]
 FloatArray = NDArray[np.float32]
@@ -62,6 +63,9 @@ def read_picture(path: Path, channels: int) -> Picture:
     """
     source = _one_line(path)
     suffix = path.suffix.lower()
+    if is_remote(path):
+        with local_copy(path) as copy:
+            return replace(read_picture(copy, channels), source=source)
     if suffix in (".npy", ".csv"):
         pixels = _channels_last(read_values(path), (channels,), source).astype(np.float32)
         return Picture(_finite(pixels, source), None, source)

@@ -1,5 +1,8 @@
 """Where files are: on this machine, or wherever fsspec has a driver for."""
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -42,3 +45,19 @@ def write_remote(data: bytes, path: Path) -> None:
         path.write_bytes(data)
     except Exception as error:  # every driver has errors of its own
         raise WhylightError(f"{path}: cannot be written: {error}") from error
+
+
+@contextmanager
+def local_copy(path: Path) -> Iterator[Path]:
+    """A file of a store on this machine, for as long as the block lasts.
+
+    Raises:
+        WhylightError: the store does not give it.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / path.name
+        try:
+            copy.write_bytes(path.read_bytes())
+        except Exception as error:  # every driver has errors of its own
+            raise WhylightError(f"{path}: cannot be read: {error}") from error
+        yield copy
