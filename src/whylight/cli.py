@@ -265,7 +265,9 @@ def _add_gradcam_batch(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--threads", type=int, metavar="N", help="batches at once in a process (default: one a core, as memory allows)"
     )
-    command.add_argument("--workers", type=int, default=1, metavar="N", help="processes on this machine")
+    command.add_argument(
+        "--workers", type=int, metavar="N", help="processes on this machine (default: one; one a core for tiny models)"
+    )
     command.add_argument("--engine", default="local", choices=("local", "ray"), help="what runs the shards")
     command.add_argument(
         "--address", metavar="ADDRESS", help="of the Ray cluster (default: the one at hand, or a new one)"

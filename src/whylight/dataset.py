@@ -7,11 +7,13 @@ with ``#`` is a comment. A cell is a number, or a path relative to the CSV's own
 import codecs
 import csv
 import io
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import count, islice
 from pathlib import Path, PurePath, PurePosixPath
 from typing import BinaryIO
@@ -22,6 +24,7 @@ from numpy.typing import NDArray
 from whylight.errors import WhylightError
 from whylight.images import check_file, read_values
 from whylight.output import replacing
+from whylight.storage import is_remote
 
 _INDEXED = re.compile(r"(.+)__([0-9]{1,9})")
 _NEEDS_QUOTES = re.compile(r'[,"\r\n]|^\s|\s$')
@@ -197,14 +200,14 @@ class Dataset:
         cells = self._cells(row, positions)
         if len(cells) > 1:
             return self._vector_label(row, cells, positions)
+        value = _number(cells[0])
+        if value is not None and _is_index(value):
+            return int(value)
         place = self._place(row, positions[0])
         if PurePath(cells[0]).suffix.lower() in _LABEL_FILES:
             return self._file_label(place, cells[0])
-        value = _number(cells[0])
-        if value is None or not _is_index(value):
-            expected = "a whole number, a one-hot vector, or a file with one"
-            raise WhylightError(f"{place}: {_quoted(cells[0])} is not a class index ({expected})")
-        return int(value)
+        expected = "a whole number, a one-hot vector, or a file with one"
+        raise WhylightError(f"{place}: {_quoted(cells[0])} is not a class index ({expected})")
 
     def row_error(self, row: Row, error: Exception) -> WhylightError:
         """``error``, saying which row it is about."""
@@ -248,7 +251,15 @@ class Dataset:
         return [row.cells[position].strip() for position in positions]
 
     def _file(self, cell: str) -> Path:
-        return self.path.parent / str(PurePosixPath(cell.replace("\\", "/")))  # stores know no "./"
+        name = cell.replace("\\", "/")
+        if self._folder is None:
+            return self.path.parent / str(PurePosixPath(name))  # stores know no "./"
+        return Path(os.path.join(self._folder, name))  # noqa: PTH118  # a row each: half of what pathlib takes
+
+    @cached_property
+    def _folder(self) -> str | None:
+        """Where this machine has the files that cells name."""
+        return None if is_remote(self.path) else str(self.path.parent)
 
     def _place(self, row: Row, position: int) -> str:
         return f"{self.path}: row {row.number} (line {row.line}), column {_quoted(self.columns[position].header)}"

@@ -255,6 +255,8 @@ class Explainer:
         probabilities = self._probabilities(output)
         predicted = probabilities.argmax(1)
         explained = np.where(wanted < 0, predicted, wanted)
+        own = probabilities[np.arange(len(explained)), explained]
+        ranks = 1 + (probabilities > own[:, np.newaxis]).sum(1)
         if not np.isfinite(cams).all():
             warnings.warn(f"layer '{facts.layer}': the map holds NaN or infinite values", WhylightWarning, stacklevel=2)
         return [
@@ -262,9 +264,9 @@ class Explainer:
                 cam=cam,
                 class_index=int(explained[i]),
                 score=float(scores[i]),
-                probability=float(probabilities[i, explained[i]]),
+                probability=float(own[i]),
                 predicted=int(predicted[i]),
-                rank=1 + int((probabilities[i] > probabilities[i, explained[i]]).sum()),
+                rank=int(ranks[i]),
                 layer=facts.layer,
                 method=facts.method,
                 picture=pictures[i],

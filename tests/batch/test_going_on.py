@@ -187,8 +187,9 @@ def test_a_small_file_system_fills_and_the_run_goes_on_when_it_has_grown(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
-def test_killed_at_twenty_random_moments(explainer: Explainer, tmp_path: Path) -> None:
-    options = ["--batch_size", "16", "--threads", "2", "--columns", "score"]
+@pytest.mark.parametrize("way", [["--workers", "1", "--threads", "2"], ["--workers", "2"]])
+def test_killed_at_twenty_random_moments(way: list[str], tmp_path: Path) -> None:
+    options = ["--batch_size", "16", "--columns", "score", *way]
     folders = [tmp_path / "whole", tmp_path / "killed"]
     for folder in folders:
         dataset(folder, rows=4000)

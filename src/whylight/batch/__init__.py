@@ -25,6 +25,9 @@ from whylight.errors import WhylightError
 from whylight.explainer import Explainer
 from whylight.output import check_writable, save_bytes
 
+_SMALL_NETWORK = 2**20
+"""Bytes of tensors an image below which a network takes less time than the interpreter."""
+_MANY_ROWS = 2000
 _ROW = re.compile(r"^.*?row \d+ \(line \d+\)(, column '[^']*')?:? ?")
 _FILE = re.compile(r"^.*?\.\w+: ")
 
@@ -38,14 +41,15 @@ class Engine:
     Attributes:
         name: ``local`` (this machine) or ``ray`` (a Ray cluster).
         threads: batches under way at once in a process; by default one a core, as memory allows.
-        workers: processes of this machine.
+        workers: processes of this machine; by default one, or, where the network takes less time than Python does
+            to read and write its images, one a core.
         address: of the Ray cluster.
         device: what runs the network: see `whylight.explainer.DEVICES`.
     """
 
     name: str = "local"
     threads: int | None = None
-    workers: int = 1
+    workers: int | None = None
     address: str | None = None
     device: str = "cpu"
 
@@ -126,15 +130,24 @@ def _run(plan: Plan, dataset: Dataset, explainer: Explainer, work: list[Work], e
     if engine.name == "ray":
         return run_on_ray(plan, explainer.content(), work, engine.address, engine.device)
     cores = os.cpu_count() or 1
-    threads = engine.threads or _fitting_threads(explainer, plan, cores // engine.workers)
-    if engine.workers > 1:
-        graph = plan.run_folder / "explainer.onnx"
-        save_bytes(explainer.content(), graph)
-        return run_in_processes(plan, graph, work, engine.workers, threads, engine.device)
-    batches = -(-sum(shard.count - done for shard, done in work) // plan.batch_size)
+    rows = sum(shard.count - done for shard, done in work)
+    workers = engine.workers or _fitting_workers(explainer, rows, cores)
+    threads = engine.threads or _fitting_threads(explainer, plan, cores // workers)
     # a few batches share the cores by running each on several
-    own = Explainer(explainer.content(), threads=max(1, cores // max(1, min(threads, batches))), device=engine.device)
-    return run_in_threads(Step(plan, dataset, own), work, threads)
+    under_way = max(1, min(workers * threads, -(-rows // plan.batch_size)))
+    own = Explainer(explainer.content(), threads=max(1, cores // under_way), device=engine.device)
+    step = Step(plan, dataset, own)
+    if workers == 1:
+        return run_in_threads(step, work, threads)
+    graph = plan.run_folder / "explainer.onnx"
+    save_bytes(explainer.content(), graph)
+    return run_in_processes(step, plan, graph, work, workers, threads, engine.device)
+
+
+def _fitting_workers(explainer: Explainer, rows: int, cores: int) -> int:
+    """Threads share one interpreter: where it is the limit, and the run is longer than processes take to start."""
+    is_limit = explainer.device == "cpu" and explainer.facts.activation_bytes < _SMALL_NETWORK
+    return cores if is_limit and rows >= _MANY_ROWS else 1
 
 
 def _fitting_threads(explainer: Explainer, plan: Plan, cores: int) -> int:

@@ -5,12 +5,15 @@ those of one shard in order. What is recorded and where is not its business.
 """
 
 import hashlib
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -34,10 +37,14 @@ def run_in_threads(step: Step, work: Iterable[Work], threads: int) -> Iterator[B
     Raises:
         WhylightError: a row is bad and bad rows are not skipped, or a file cannot be written.
     """
+    batches = (batch for shard, done in work for batch in step.batches(shard, done))
+    if threads == 1:  # another one than this would take its time to hand over
+        yield from map(step, batches)
+        return
     waiting: deque[Future[BatchResult]] = deque()
     pool = ThreadPoolExecutor(threads, "whylight")
     try:
-        for batch in (batch for shard, done in work for batch in step.batches(shard, done)):
+        for batch in batches:
             waiting.append(pool.submit(step, batch))
             if len(waiting) == 2 * threads:
                 yield waiting.popleft().result()
@@ -48,16 +55,24 @@ def run_in_threads(step: Step, work: Iterable[Work], threads: int) -> Iterator[B
 
 
 def run_in_processes(
-    plan: Plan, graph: Path, work: Iterable[Work], workers: int, threads: int, device: str
+    step: Step, plan: Plan, graph: Path, work: Iterable[Work], workers: int, threads: int, device: str
 ) -> Iterator[BatchResult]:
-    """Run shards in ``workers`` processes with ``threads`` threads each. See `run_in_threads`."""
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (plan, graph, device))
+    """Run shards in ``workers`` processes, this one among them, with ``threads`` threads each. See `run_in_threads`."""
+    pool = ProcessPoolExecutor(workers - 1, get_context("spawn"), _start_worker, (plan, graph, device))
     try:
         remaining = iter(work)
-        waiting = deque(pool.submit(_run_shard, one, threads) for one in islice(remaining, 2 * workers))
+        waiting = deque(pool.submit(_run_shard, one, threads) for one in islice(remaining, 2 * (workers - 1)))
         while waiting:
+            if not waiting[0].done() and (own := next(remaining, None)):
+                yield from run_in_threads(step, [own], threads)
+                continue
             yield from waiting.popleft().result()
             waiting.extend(pool.submit(_run_shard, one, threads) for one in islice(remaining, 1))
+    except BrokenProcessPool as error:
+        raise WhylightError(
+            "a worker process ended, perhaps for want of memory: run the same command again, with fewer --workers or a "
+            "smaller --batch_size; it goes on where it stopped"
+        ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -110,7 +125,15 @@ def _worker_step(plan: Plan, graph: Callable[[], bytes | Path], device: str, key
 
 
 def _start_worker(plan: Plan, graph: Path, device: str) -> None:
+    Thread(target=_end_with_parent, daemon=True).start()
     _worker_step(plan, lambda: graph, device, "process")
+
+
+def _end_with_parent() -> None:
+    """A pool's process would wait for ever for work from one that was killed."""
+    if parent := parent_process():
+        parent.join()
+        os._exit(1)
 
 
 def _run_shard(work: Work, threads: int) -> list[BatchResult]:

@@ -16,7 +16,6 @@ from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock, Timeout
 
 from whylight.batch.plan import Plan
 from whylight.batch.step import BatchResult, Map, RowResult
@@ -42,6 +41,8 @@ class Journal:
         Raises:
             WhylightError: another run holds it, or the folder cannot be written.
         """
+        from filelock import FileLock, Timeout  # what only runs the shards does without
+
         output = self._plan.output
         try:
             self._folder.mkdir(parents=True, exist_ok=True)

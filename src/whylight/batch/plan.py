@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 from whylight import __version__
@@ -84,17 +86,27 @@ class Plan:
 
     def overlay(self, index: int) -> str:
         """The overlay of row ``index``, from 0, relative to the folder of the result CSV, as that names it."""
-        return f"{self.output.stem}/{index // ROWS_A_FOLDER:04d}/{index}.{self.rendering.format}"
+        return f"{self._name}/{index // ROWS_A_FOLDER:04d}/{index}.{self.rendering.format}"
 
     def map_file(self, index: int, shard: int) -> str:
         """The file with the map of row ``index``, likewise; in an .npz its name there is the row's index."""
         if self.map_files == "npz":
-            return f"{self.output.stem}/cam/{shard:05d}.npz"
-        return f"{self.output.stem}/cam/{index // ROWS_A_FOLDER:04d}/{index}.npy"
+            return f"{self._name}/cam/{shard:05d}.npz"
+        return f"{self._name}/cam/{index // ROWS_A_FOLDER:04d}/{index}.npy"
 
     def path(self, name: str) -> Path:
         """Where a file is that the result CSV names."""
-        return self.output.parent / name
+        if self._folder is None:
+            return self.output.parent / name
+        return Path(os.path.join(self._folder, name))  # noqa: PTH118  # a row each: half of what pathlib takes
+
+    @cached_property
+    def _name(self) -> str:
+        return self.output.stem
+
+    @cached_property
+    def _folder(self) -> str | None:
+        return None if is_remote(self.output) else str(self.output.parent)
 
     def fingerprint(self, explainer: str) -> str:
         """What must be the same for a run to go on where another one stopped.

@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from whylight.batch.plan import Plan
 from whylight.dataset import Dataset, Row, Shard
 from whylight.errors import OutOfMemoryError, WhylightError
 from whylight.explainer import PREDICTED, ClassIndex, Explainer, Explanation, overlays
-from whylight.images import Picture
+from whylight.images import Picture, quiet_decoders
 from whylight.output import encoded_image, save_bytes
 from whylight.png import Pixels
 
@@ -72,13 +73,14 @@ class Step:
         """
         errors: dict[int, str] = {}
         inputs: dict[int, tuple[Picture, ClassIndex]] = {}
-        for index, row in enumerate(batch.rows, batch.index):
-            try:
-                inputs[index] = self._read(row)
-            except WhylightError as error:
-                if not self._plan.skip_errors:
-                    raise
-                errors[index] = str(error)
+        with quiet_decoders():
+            for index, row in enumerate(batch.rows, batch.index):
+                try:
+                    inputs[index] = self._read(row)
+                except WhylightError as error:
+                    if not self._plan.skip_errors:
+                        raise
+                    errors[index] = str(error)
         results: dict[int, RowResult] = {}
         maps: dict[str, Map] = {}
         explanations = self._explained(list(inputs.values()))
@@ -103,25 +105,24 @@ class Step:
             yield Batch(shard.index, index, batch)
             index += len(batch)
 
-    def checked(self, row: Row) -> ClassIndex:
-        """The class to explain, after all has been checked that can be without the image.
+    def checked(self, row: Row) -> tuple[Path, ClassIndex]:
+        """The image file and the class to explain, after all has been checked that can be without the image.
 
         Raises:
             WhylightError: the row is bad.
         """
-        self._dataset.image_path(row, self._images)
+        path = self._dataset.image_path(row, self._images)
         if self._labels is None:
-            return PREDICTED
+            return path, PREDICTED
         label = self._dataset.label(row, self._labels)
         try:
             self._explainer.checked_index(label)
         except WhylightError as error:
             raise self._dataset.row_error(row, error) from None
-        return label
+        return path, label
 
     def _read(self, row: Row) -> tuple[Picture, ClassIndex]:
-        class_index = self.checked(row)
-        path = self._dataset.image_path(row, self._images)
+        path, class_index = self.checked(row)
         try:
             return self._explainer.picture(path), class_index
         except WhylightError as error:
