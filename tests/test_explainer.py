@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 from PIL import Image
 
 import whylight
 from nnp.networks import small_classifier
 from samples import BUNDLED, evaluation
-from whylight.errors import WhylightError
+from whylight.errors import WhylightError, WhylightWarning
 from whylight.explainer import ClassIndex, Explainer, ImageLike, normalized, overlays
 
 MNIST = BUNDLED / "mnist"
@@ -147,3 +148,59 @@ def test_a_stream_gives_what_came_before_a_bad_image(mnist: Explainer) -> None:
     assert len([next(stream) for _ in range(20)]) == 20
     with pytest.raises(WhylightError, match=r"none\.png"):
         next(stream)
+
+
+# ---- devices
+
+
+def offered(monkeypatch: pytest.MonkeyPatch, providers: list[str], failing: str = "") -> list[str]:
+    """Let ONNX Runtime say that it has these providers; returns the list of those that are started."""
+    started: list[str] = []
+    real = onnxruntime.InferenceSession
+
+    class Session:
+        """A session on the processor that says that it is on the first provider asked for."""
+
+        def __init__(self, graph: object, options: object, providers: list[str]) -> None:
+            started.append(providers[0])
+            if providers[0] == failing:
+                raise RuntimeError("no driver\nmore")
+            self._providers = providers
+            self._session = real(graph, options, providers=["CPUExecutionProvider"])
+
+        def get_providers(self) -> list[str]:
+            return self._providers
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._session, name)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: providers)
+    return started
+
+
+ALL = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+
+
+def test_the_fastest_installed_device_is_taken(mnist: Explainer, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = offered(monkeypatch, ALL)
+    assert Explainer(mnist.graph, device="auto").device == "cuda"
+    assert Explainer(mnist.graph, device="cuda").device == "cuda"
+    assert Explainer(mnist.graph, device="cpu").device == "cpu"
+    assert started == [ALL[0], ALL[0], ALL[1]]
+
+
+@pytest.mark.parametrize(
+    ("device", "said"), [("cuda", "no driver"), ("directml", "has no Dml"), ("coreml", "has no Core")]
+)
+def test_a_device_that_does_not_start_gives_way_to_the_processor(
+    mnist: Explainer, monkeypatch: pytest.MonkeyPatch, device: str, said: str
+) -> None:
+    offered(monkeypatch, ALL, failing=ALL[0])
+    with pytest.warns(WhylightWarning, match=f"'{device}'.*{said}.*the processor is used"):
+        assert Explainer(mnist.graph, device=device).device == "cpu"
+
+
+def test_a_device_that_nobody_knows(mnist: Explainer) -> None:
+    with pytest.raises(WhylightError, match="no device 'tpu': expected one of auto, cuda"):
+        Explainer(mnist.graph, device="tpu")

@@ -4,21 +4,24 @@ An entry is the explainer graph in ONNX Runtime's optimized form, named by a has
 check sum of itself. One that cannot be read, or is not what its check sum says, is made again.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
+import threading
 import warnings
-import zlib
 from collections.abc import Callable
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
-
-import onnxruntime
+from typing import TYPE_CHECKING
 
 from whylight import __version__
 from whylight.errors import WhylightError, WhylightWarning
-from whylight.explainer import Explainer, optimized
-from whylight.output import save_bytes
+
+if TYPE_CHECKING:
+    from whylight.explainer import Explainer
 
 FOLDER_VARIABLE = "WHYLIGHT_CACHE"
 _FORM = 1
@@ -58,7 +61,16 @@ def cached_explainer(
     Raises:
         WhylightError: the file cannot be read, or no explainer can be made of it.
     """
-    key = _key(model, parameters, options)
+    # what the libraries take to load is enough to read the model file
+    loading = threading.Thread(target=import_module, args=("whylight.explainer",))
+    loading.start()
+    try:
+        contents = _digest(model, parameters)
+    finally:
+        loading.join()
+    from whylight.explainer import Explainer, optimized
+
+    key = _key(contents, model, options)
     known = _read(key)
     if known is None:
         with warnings.catch_warnings(record=True) as caught:
@@ -88,8 +100,8 @@ def clear() -> int:
     return len(removed)
 
 
-def _key(model: Path, parameters: Path | None, options: dict[str, str | None]) -> str:
-    digest = hashlib.sha256(json.dumps([_FORM, __version__, onnxruntime.__version__, options]).encode())
+def _digest(model: Path, parameters: Path | None) -> bytes:
+    digest = hashlib.sha256()
     for path in (model, parameters):
         if path is not None:
             try:
@@ -99,18 +111,27 @@ def _key(model: Path, parameters: Path | None, options: dict[str, str | None]) -
                 raise WhylightError(f"{path}: no such file") from None
             except OSError as error:
                 raise WhylightError(f"{path}: cannot be read: {error.strerror}") from error
+    return digest.digest()
+
+
+def _key(contents: bytes, model: Path, options: dict[str, str | None]) -> str:
+    import onnxruntime
+
     # warnings and errors name the model file
-    return hashlib.sha256(digest.digest() + str(model).encode()).hexdigest()[:40]
+    versions = [_FORM, __version__, onnxruntime.__version__, options, str(model)]
+    return hashlib.sha256(contents + json.dumps(versions).encode()).hexdigest()[:40]
 
 
 def _read(key: str) -> tuple[bytes, list[str]] | None:
     """An entry's graph and its warnings: a line of JSON, then the graph."""
+    from whylight.png import crc32
+
     with suppress(OSError, ValueError, KeyError, TypeError):
         path = folder() / f"{key}.explainer"
         with path.open("rb") as file:
             facts = json.loads(file.readline())
             graph = file.read()
-        if zlib.crc32(graph) == facts["checksum"]:
+        if crc32(graph, 0) == facts["checksum"]:
             os.utime(path)
             return graph, [str(message) for message in facts["warnings"]]
     return None
@@ -118,7 +139,10 @@ def _read(key: str) -> tuple[bytes, list[str]] | None:
 
 def _write(key: str, graph: bytes, said: list[str]) -> None:
     """Keep an entry; where the folder cannot be written, there is no cache."""
-    head = json.dumps({"checksum": zlib.crc32(graph), "warnings": said}).encode()
+    from whylight.output import save_bytes
+    from whylight.png import crc32
+
+    head = json.dumps({"checksum": crc32(graph, 0), "warnings": said}).encode()
     with suppress(WhylightError, OSError):
         save_bytes(head + b"\n" + graph, folder() / f"{key}.explainer")
         size = 0

@@ -188,12 +188,11 @@ def _add_gradcam(command: argparse.ArgumentParser) -> None:
 
 
 def _gradcam(arguments: argparse.Namespace) -> int:
-    from whylight.dataset import read_labels
+    index = _class_index(arguments.class_index)
+    explainer = _explainer(arguments)
     from whylight.output import save_image
 
-    index = _class_index(arguments.class_index)
-    labels = read_labels(arguments.labels) if arguments.labels else None
-    explainer = _explainer(arguments)
+    labels = _labels(arguments.labels)
     explanation = explainer(arguments.image, index)
     save_image(explanation.overlay(arguments.alpha, arguments.colormap, arguments.size), arguments.output)
     name = labels[explanation.class_index] if labels and explanation.class_index < len(labels) else None
@@ -219,11 +218,17 @@ def _gradcam(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _class_index(text: str) -> "ClassIndex":
-    from whylight.explainer import PREDICTED
+def _labels(path: Path | None) -> list[str] | None:
+    if path is None:
+        return None
+    from whylight.dataset import read_labels
 
-    if text == PREDICTED:
-        return PREDICTED
+    return read_labels(path)
+
+
+def _class_index(text: str) -> "ClassIndex":
+    if text == "predicted":
+        return "predicted"
     try:
         return int(text)
     except ValueError:
@@ -351,7 +356,6 @@ def _add_report(command: argparse.ArgumentParser) -> None:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from whylight.dataset import read_labels
     from whylight.report import write_report
 
     summary = write_report(
@@ -359,7 +363,7 @@ def _report(arguments: argparse.Namespace) -> int:
         arguments.output,
         input_variable=arguments.input_variable,
         label_variable=arguments.label_variable,
-        labels=read_labels(arguments.labels) if arguments.labels else None,
+        labels=_labels(arguments.labels),
     )
     accuracy = "" if summary.accuracy is None else f", {summary.accuracy:.1%} right"
     print(f"{summary.rows} rows{accuracy}: {arguments.output}")

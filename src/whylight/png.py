@@ -25,7 +25,7 @@ _BLOCK = 1 << 17
 
 isal_zlib: Any = import_module("isal.isal_zlib") if find_spec("isal") else None
 """Intel's deflate, three times as fast as zlib; it is not built for every platform."""
-_crc32: Callable[[bytes, int], int] = (isal_zlib or zlib).crc32
+crc32: Callable[[bytes, int], int] = (isal_zlib or zlib).crc32
 
 
 def encoded_png(pixels: Pixels) -> bytes:
@@ -71,4 +71,4 @@ def png_file(shape: tuple[int, ...], stream: bytes) -> bytes:
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
-    return b"".join([struct.pack(">I", len(data)), kind, data, struct.pack(">I", _crc32(data, _crc32(kind, 0)))])
+    return b"".join([struct.pack(">I", len(data)), kind, data, struct.pack(">I", crc32(data, crc32(kind, 0)))])
