@@ -78,6 +78,17 @@ def test_a_run_goes_on_where_it_stopped(
     assert not list(table.parent.glob(".gradcam*")), "the journal goes when the run is over"
 
 
+def test_files_that_a_killed_run_was_writing_are_removed(
+    explainer: Explainer, table: Path, whole: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop_after(explainer, table, 100, monkeypatch)
+    table.with_name(".gradcam.csv.k1lled.part").write_text("x:image")
+    (table.parent / "gradcam" / "0000" / ".99.png.1-1.part").write_bytes(b"PNG")
+    run(explainer, table)
+    assert files(table.parent) == whole
+    assert not list(table.parent.rglob("*.part"))
+
+
 @pytest.mark.parametrize("damage", ["remove", "truncate", "zero"])
 def test_what_the_disk_lost_is_made_again(
     explainer: Explainer, table: Path, whole: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, damage: str
@@ -192,7 +203,7 @@ def test_killed_at_twenty_random_moments(way: list[str], tmp_path: Path) -> None
     options = ["--batch_size", "16", "--columns", "score", *way]
     folders = [tmp_path / "whole", tmp_path / "killed"]
     for folder in folders:
-        dataset(folder, rows=4000)
+        dataset(folder, rows=8000)
     command = [sys.executable, "-m", "whylight", "gradcam-batch", *options]
     subprocess.run(command, cwd=folders[0], check=True, capture_output=True)
     moments = random.Random(0)
@@ -205,7 +216,7 @@ def test_killed_at_twenty_random_moments(way: list[str], tmp_path: Path) -> None
             if sum(1 for _ in folders[1].rglob("gradcam/**/*.png")) > overlays:
                 break  # it has begun to write
             time.sleep(0.01)
-        time.sleep(moments.uniform(0, 0.1))
+        time.sleep(moments.uniform(0, 0.05))
         if process.poll() is not None:
             break
         process.send_signal(signal.SIGKILL)

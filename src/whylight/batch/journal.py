@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
+from glob import escape
 from pathlib import Path
 
 import numpy as np
@@ -146,9 +147,11 @@ class Journal:
 
     def _remove_unfinished_files(self) -> None:
         """What was being written when a run was killed."""
-        if is_remote(self._plan.output):
+        output = self._plan.output
+        if is_remote(output):
             return
-        for path in (self._plan.output.parent / self._plan.output.stem).rglob(".*.part"):
+        tables = output.parent.glob(f".{escape(output.name)}.*.part")
+        for path in (*(output.parent / output.stem).rglob(".*.part"), *tables):
             path.unlink(missing_ok=True)
 
     def _shard_path(self, shard: int) -> Path:
