@@ -61,9 +61,7 @@ def random_model(name: str) -> nn.Module:
         for path, parameter in model.named_parameters():
             if parameter.numel() > 1 and bool((parameter == parameter.flatten()[0]).all()):
                 _randomize(path, parameter)
-        normalizations = [
-            module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)
-        ]
+        normalizations = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
         model.eval()
         for module in normalizations:
             module.train()

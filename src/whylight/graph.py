@@ -8,8 +8,9 @@ through one `GraphBuilder`::
     y = op.Relu(op.Mul(x, 2.0))
 
 An operator is called by its ONNX name. Its inputs may be tensors, numpy arrays, Python numbers (they take the
-type of the first tensor that the operator wants to be of one type with them) or lists of integers (axes, shapes: int64); its attributes are keywords. The result is a
-`Tensor` that knows its name, its shape and its type, from the operator's own inference in the ``onnx`` package.
+type of the tensors that the operator binds them to, else of the first one) or lists of integers (axes, shapes:
+int64); its attributes are keywords. The result is a `Tensor` that knows its name, its shape and its type, from the
+operator's own inference in the ``onnx`` package.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
