@@ -43,7 +43,13 @@ def standardized_groups(op: GraphBuilder, x: Tensor, scale: Tensor, bias: Tensor
     return op.Reshape(op.Add(op.Mul(standard, op.Reshape(scale, shape)), op.Reshape(bias, shape)), [0, 6, 4, 2])
 
 
+def standardized(op: GraphBuilder, x: Tensor) -> Tensor:
+    centered = op.Sub(x, op.ReduceMean(x, [0, 2], keepdims=1))
+    return op.Div(centered, op.Sqrt(op.ReduceMean(op.Mul(centered, centered), [0, 2], keepdims=1)))
+
+
 CASES = [
+    case("MeanVarianceNormalization", batch(3, 4, 2), axes=[0, -2], exact=standardized),
     case("BatchNormalization", batch(3, 4, 5), free(3), free(3), free(3), free(3, low=0.5)),
     case("BatchNormalization", batch(3, 4, 5), fixed(3), fixed(3), fixed(3), fixed(3, low=0.5), epsilon=0.1),
     case("BatchNormalization", batch(3), free(3), fixed(3), fixed(3), fixed(3, low=0.5)),
