@@ -122,7 +122,11 @@ def _exported(model: nn.Module, images: torch.Tensor, dynamic_shapes: Any) -> to
 
 
 class Recorder(torch.fx.Interpreter):
-    """Runs an exported program and keeps every tensor; some of them may be replaced."""
+    """Runs an exported program and keeps every tensor; one of them, the leaf, may be differentiated by.
+
+    Batch normalization is computed by its formula: the derivative of PyTorch's own operator is wrong where the
+    gradient that reaches it is not contiguous (2.14, processor; finite differences of the models show it).
+    """
 
     def __init__(self, program: ExportedProgram) -> None:
         super().__init__(program.module(check_guards=False), garbage_collect_values=False)
@@ -131,12 +135,31 @@ class Recorder(torch.fx.Interpreter):
 
     def run_node(self, node: torch.fx.Node) -> Any:
         """Evaluate one node; one that is a leaf starts a graph of its own."""
-        value = super().run_node(node)
+        if node.target is torch.ops.aten._native_batch_norm_legit_no_training.default:
+            arguments, _ = self.fetch_args_kwargs_from_env(node)
+            value = (_normalized(*arguments),)
+        else:
+            value = super().run_node(node)
         if isinstance(value, torch.Tensor) and value.is_floating_point() and node.op != "get_attr":
             if node.name == self.leaf:
                 value = value.detach().clone().requires_grad_(True)
             self.tensors[node.name] = value
         return value
+
+
+def _normalized(
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor,
+    mean: torch.Tensor,
+    variance: torch.Tensor,
+    momentum: float,
+    epsilon: float,
+) -> torch.Tensor:
+    """(x - mean) / sqrt(variance + epsilon) weight + bias, along axis 1."""
+    shape = (1, -1) + (1,) * (x.ndim - 2)
+    factor = weight * (variance + epsilon).rsqrt()
+    return (x - mean.view(shape)) * factor.view(shape) + bias.view(shape)
 
 
 def differentiate(folder: Path) -> None:
