@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from whylight.errors import WhylightError, WhylightWarning
 
 if TYPE_CHECKING:
+    import torch
+
     from whylight.classifier import Classifier
     from whylight.explainer import Explainer, Explanation
     from whylight.options import ModelOptions
@@ -26,7 +28,7 @@ _HOMES = {"Classifier": "classifier", "Explainer": "explainer", "Explanation": "
 
 
 def load(
-    path: str | Path,
+    model: "str | Path | torch.nn.Module",
     parameters: str | Path | None = None,
     input_range: str = "auto",
     output_variable: str | None = None,
@@ -42,14 +44,16 @@ def load(
     (white).
 
     Args:
-        path: an .onnx file of any producer, a .nnp file, or a loose network (.nntxt, .prototxt, .protobuf).
+        model: an .onnx file of any producer, a .nnp file, a loose network (.nntxt, .prototxt, .protobuf), or, where
+            PyTorch is installed, a ``torch.nn.Module`` or a .pt2 file of ``torch.export.save``.
         parameters: the parameter file (.h5 or .protobuf) of a loose network that does not hold its own.
         input_range: the model's value of white: ``"1"`` (pixels / 255), ``"255"``, or ``"auto"`` (what the file
             says; 255 also where the network begins by dividing by 255 itself).
         output_variable: the output that holds the class scores; by default the first that can.
         model_input: the input that takes the image; by default the one with an image's shape (.onnx).
         layout: the order of its axes, ``"NCHW"`` or ``"NHWC"``; by default as its shape says (.onnx).
-        input_size: height and width, for a model that takes any; by default as its metadata says, else 224 (.onnx).
+        input_size: height and width, for a model that takes any; by default as its metadata says, else 224 x 224
+            (.onnx, PyTorch).
         mean: one number a channel, or one for all; by default as its metadata says, else none (.onnx).
         std: as ``mean``.
 
@@ -60,15 +64,28 @@ def load(
 
     numbers = (None if values is None else tuple(float(value) for value in values) for values in (mean, std))
     options = ModelOptions(input_range, output_variable, model_input, layout, input_size, *numbers)
-    return load_with(Path(path), Path(parameters) if parameters else None, options)
+    if not isinstance(model, str | Path):
+        from whylight.torch_model import load_module
+
+        return load_module(model, options)
+    return load_with(Path(model), Path(parameters) if parameters else None, options)
 
 
 def load_with(path: Path, parameters: Path | None, options: "ModelOptions") -> "Classifier":
-    """As `load`, with all that is said about the model in one object."""
-    if path.suffix.lower() == ".onnx":
-        from whylight.onnx_model import load_onnx
+    """As `load`, of a file, with all that is said about the model in one object."""
+    match path.suffix.lower():
+        case ".onnx":
+            from whylight.onnx_model import load_onnx
 
-        return load_onnx(path, options)
+            return load_onnx(path, options)
+        case ".pt2":
+            from whylight.torch_model import load_exported_program
+
+            return load_exported_program(path, options)
+        case ".pt" | ".pth" | ".ckpt":
+            from whylight.torch_model import refuse_pickle
+
+            refuse_pickle(path)
     from whylight import nnp
 
     return nnp.to_classifier(nnp.read_model(path, parameters), options)

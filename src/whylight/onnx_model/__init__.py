@@ -110,5 +110,3 @@ def _in_float_pixels(model: onnx.ModelProto, image: str) -> onnx.ModelProto:
     del copy.graph.node[:]
     copy.graph.node.extend(nodes)
     return copy
-
-

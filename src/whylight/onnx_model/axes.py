@@ -157,7 +157,7 @@ def _transposed(step: _Step) -> Roles:
 
 
 def _reshaped(step: _Step) -> Roles:
-    if not step.node.input[0] in step.known:
+    if step.node.input[0] not in step.known:
         return step.nothing
     return _regrouped(step.roles(0), step.shape(0), step.output.shape)
 
@@ -331,7 +331,7 @@ _RULES: dict[str, _Rule] = {
     **dict.fromkeys(("GlobalMaxPool", "Resize", "Upsample"), _windowed),
     **dict.fromkeys(("Reshape", "Flatten"), _reshaped),
     **dict.fromkeys(("Einsum", "Shape", "Size", "NonZero", "TopK", "ArgMax", "Loop", "Scan", "If", "Gemm"), _none),
-    **{name: _reduced for name in ("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceL2", "ReduceProd")},
+    **dict.fromkeys(("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceL2", "ReduceProd"), _reduced),
     "Transpose": _transposed,
     "MatMul": _product,
     "Concat": _joined,

@@ -32,6 +32,8 @@ class BatchRepair:
                 return self._expand(now, node)
             case "Concat":
                 return self._concat(now, node)
+            case "Gather" if node.input[1] in now.values:
+                return self._gather(now, node)
         return [node]
 
     def _growing_axis(self, now: Evaluation, name: str) -> int | None:
@@ -60,6 +62,16 @@ class BatchRepair:
             return [node]
         place = axis + len(after) - len(now.shape(node.input[0]) or ())
         return _with_operand(node, 1, [1 if index == place else int(extent or 0) for index, extent in enumerate(after)])
+
+    def _gather(self, now: Evaluation, node: onnx.NodeProto) -> list[onnx.NodeProto]:
+        """All elements in their order, as PyTorch writes a strided view: a Reshape."""
+        indices, before = now.values[node.input[1]], self._exported.shape(node.input[0])
+        every = before == (indices.size,) and np.array_equal(indices.reshape(-1), np.arange(indices.size))
+        if not every or indices.ndim < 2 or self._growing_axis(now, node.input[0]) != 0:
+            return [node]
+        shape = f"{node.output[0]}/shape"
+        reshape = helper.make_node("Reshape", [node.input[0], shape], node.output, name=node.name)
+        return [_constant(shape, [-1, *indices.shape[1:]]), reshape]
 
     def _concat(self, now: Evaluation, node: onnx.NodeProto) -> list[onnx.NodeProto]:
         """A constant of one row beside tensors of many: the row is repeated, as for a class token."""

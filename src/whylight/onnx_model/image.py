@@ -100,7 +100,9 @@ def _sized(
     """The shape with a height and a width: the file's own, the ones asked for, its metadata's, or the usual ones."""
     places = (2, 3) if order == "CHW" else (1, 2)
     if wanted and any(shape[place] not in (None, extent) for place, extent in zip(places, wanted, strict=True)):
-        raise WhylightError(f"{path}: input '{name}' is {_text(shape)}, an input size of {wanted[0]},{wanted[1]} does not fit")
+        raise WhylightError(
+            f"{path}: input '{name}' is {_text(shape)}, an input size of {wanted[0]},{wanted[1]} does not fit"
+        )
     if all(shape[place] is not None for place in places):
         return shape
     stated = wanted or _stated_size(_metadata(model))

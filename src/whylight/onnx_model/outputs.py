@@ -14,7 +14,6 @@ from whylight.errors import WhylightError, WhylightWarning
 from whylight.graph import Tensor, dependent_nodes
 
 
-
 def tensor_outputs(model: onnx.ModelProto) -> onnx.ModelProto:
     """The model with the tensor of probabilities as an output, where a ZipMap makes a table by class names of it."""
     tables = [node for node in model.graph.node if node.op_type == "ZipMap"]

@@ -101,9 +101,13 @@ def _load_external_data(path: Path, model: onnx.ModelProto) -> None:
         try:
             external_data_helper.load_external_data_for_tensor(tensor, str(folder))
         except (OSError, ValueError, RuntimeError, checker.ValidationError) as error:
-            raise WhylightError(f"{path}: the weights '{tensor.name}' in '{location}' cannot be read: {error}") from error
+            raise WhylightError(
+                f"{path}: the weights '{tensor.name}' in '{location}' cannot be read: {error}"
+            ) from error
         if len(tensor.raw_data) * 8 < _bits(tensor):
-            raise WhylightError(f"{path}: '{location}' is truncated: it does not hold all of the weights '{tensor.name}'")
+            raise WhylightError(
+                f"{path}: '{location}' is truncated: it does not hold all of the weights '{tensor.name}'"
+            )
         tensor.data_location = TensorProto.DEFAULT
         del tensor.external_data[:]
 

@@ -32,7 +32,9 @@ class Simplified:
     is_dynamic: bool
 
 
-def simplified(model: onnx.ModelProto, shapes: Mapping[str, tuple[int | None, ...]], dynamic: bool = True) -> Simplified:
+def simplified(
+    model: onnx.ModelProto, shapes: Mapping[str, tuple[int | None, ...]], dynamic: bool = True
+) -> Simplified:
     """Fold what does not depend on the image's pixels.
 
     Args:
@@ -92,7 +94,7 @@ def _rewritten(
     read = {name for node in nodes for name in read_names(node)}
     given = {tensor.name: tensor for tensor in model.graph.initializer if tensor.name in read}
     initializers = [
-        given[name] if name in given else numpy_helper.from_array(np.ascontiguousarray(value), name)
+        given[name] if name in given else numpy_helper.from_array(np.asarray(value, order="C"), name)
         for name, value in constants.items()
         if name in read
     ]
@@ -127,7 +129,9 @@ def _with_own_names(nodes: list[onnx.NodeProto]) -> list[onnx.NodeProto]:
 
 
 def _equal(one: Array, other: Array) -> bool:
-    return one is other or (one.shape == other.shape and bool(np.array_equal(one, other, equal_nan=one.dtype.kind == "f")))
+    return one is other or (
+        one.shape == other.shape and bool(np.array_equal(one, other, equal_nan=one.dtype.kind == "f"))
+    )
 
 
 def _plain(
