@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from whylight.errors import WhylightError
 
@@ -80,7 +81,9 @@ class ExplainerFacts:
         """
         try:
             facts = json.loads(metadata[METADATA_KEY])
-            image = {name: tuple(value) if isinstance(value, list) else value for name, value in facts["input"].items()}
+            image: dict[str, Any] = {
+                name: tuple(value) if isinstance(value, list) else value for name, value in facts["input"].items()
+            }
             return cls(**{**facts, "input": InputFacts(**image), "crop": tuple(facts["crop"])})
         except (KeyError, TypeError, ValueError) as error:
             raise WhylightError("not an explainer graph made by this version of 'whylight compile'") from error

@@ -297,7 +297,7 @@ def _gathered(step: _Step) -> Roles:
     roles, axis = list(step.roles(0)), int(step.attributes.get("axis", 0))
     axis %= max(len(roles), 1)
     picked = step.tensors[step.node.input[1]].rank
-    return tuple([*roles[:axis], *[None] * picked, *roles[axis + 1 :]])
+    return (*roles[:axis], *[None] * picked, *roles[axis + 1 :])
 
 
 def _squeezed(step: _Step) -> Roles:

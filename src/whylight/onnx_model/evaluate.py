@@ -100,9 +100,10 @@ def _taken_branch(node: onnx.NodeProto, condition: bool) -> list[onnx.NodeProto]
     inside = {output for inner in graph.node for output in inner.output if output}
     inside |= {tensor.name for tensor in graph.initializer}
     names = {inner: f"{stem}/{inner}" for inner in inside}
-    taken: list[onnx.NodeProto] = []
-    for tensor in graph.initializer:
-        taken.append(helper.make_node("Constant", [], [names[tensor.name]], name=names[tensor.name], value=tensor))
+    taken = [
+        helper.make_node("Constant", [], [names[tensor.name]], name=names[tensor.name], value=tensor)
+        for tensor in graph.initializer
+    ]
     for inner in graph.node:
         copy = onnx.NodeProto()
         copy.CopyFrom(inner)

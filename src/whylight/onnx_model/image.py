@@ -60,7 +60,8 @@ def image_input(
         found = {key: order for key, order in found.items() if key == name}
     if not found:
         raise WhylightError(
-            f"{path}: no input is an image (N, channels, height, width) or (N, height, width, channels); it has {listed}"
+            f"{path}: no input is an image, (N, channels, height, width) or (N, height, width, channels); "
+            f"it has {listed}"
         )
     if len(inputs) > 1:
         others = [key for key in inputs if key != next(iter(found))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from pathlib import Path
 
 import onnx
@@ -113,8 +114,11 @@ def _load_external_data(path: Path, model: onnx.ModelProto) -> None:
 
 
 def _bits(tensor: onnx.TensorProto) -> int:
-    size = 1
-    for extent in tensor.dims:
-        size *= extent
-    kinds = {TensorProto.DOUBLE: 64, TensorProto.INT64: 64, TensorProto.FLOAT: 32, TensorProto.INT32: 32}
+    size = prod(tensor.dims)
+    kinds: dict[int, int] = {
+        TensorProto.DOUBLE: 64,
+        TensorProto.INT64: 64,
+        TensorProto.FLOAT: 32,
+        TensorProto.INT32: 32,
+    }
     return size * kinds.get(tensor.data_type, 4)
