@@ -37,7 +37,8 @@ def test_inputs_outputs_and_facts(tmp_path: Path) -> None:
     assert facts["method"] == "gradcam"
     assert facts["layer"] == "Convolution"
     assert facts["class_count"] == 3
-    assert facts["input"] == {"name": "x", "channels": 1, "height": 8, "width": 8, "layout": "CHW", "maximum": 1.0}
+    expected = {"name": "x", "channels": 1, "height": 8, "width": 8, "layout": "CHW", "maximum": 1.0}
+    assert facts["input"] == {**expected, "mean": [], "std": [], "channel_order": "RGB"}
 
 
 @pytest.mark.parametrize(("activation", "classes"), [("Softmax", 3), ("Sigmoid", 3), ("Sigmoid", 1), ("", 3)])

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from whylight.explainer import Explainer
 
 FOLDER_VARIABLE = "WHYLIGHT_CACHE"
-_FORM = 1
+_FORM = 2
 """To be raised when the compiler's graphs change without a new version of whylight."""
 _LARGEST = 4 * 2**30
 
@@ -41,7 +42,7 @@ def folder() -> Path:
 def cached_explainer(
     model: Path,
     parameters: Path | None,
-    options: dict[str, str | None],
+    options: Mapping[str, object],
     make: Callable[[], Explainer],
     threads: int | None = None,
     device: str = "cpu",
@@ -102,7 +103,7 @@ def clear() -> int:
 
 def _digest(model: Path, parameters: Path | None) -> bytes:
     digest = hashlib.sha256()
-    for path in (model, parameters):
+    for path in (model, parameters, *_data_files(model)):
         if path is not None:
             try:
                 with path.open("rb") as file:
@@ -114,7 +115,21 @@ def _digest(model: Path, parameters: Path | None) -> bytes:
     return digest.digest()
 
 
-def _key(contents: bytes, model: Path, options: dict[str, str | None]) -> str:
+def _data_files(model: Path) -> Iterator[Path]:
+    """The files beside an ONNX model that hold its weights, by their names in it (onnx.proto: external_data)."""
+    if model.suffix.lower() != ".onnx":
+        return
+    with suppress(OSError):
+        content = model.read_bytes()
+        found = re.finditer(rb"\x0a\x08location\x12([\x01-\x7f])", content)
+        names = {content[match.end() : match.end() + match[1][0]] for match in found}
+        for name in sorted(names):
+            path = model.parent / os.fsdecode(name)
+            if path.is_file():
+                yield path
+
+
+def _key(contents: bytes, model: Path, options: Mapping[str, object]) -> str:
     import onnxruntime
 
     # warnings and errors name the model file

@@ -5,15 +5,17 @@ import json
 import sys
 import warnings
 from collections.abc import Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from whylight import __version__, load
+from whylight import __version__, load_with
 from whylight.errors import WhylightError, WhylightWarning
 from whylight.storage import location
 
 if TYPE_CHECKING:
     from whylight.explainer import ClassIndex, Explainer
+    from whylight.options import ModelOptions
 
 _BAD_INPUT = 2
 _ROWS_SKIPPED = 1
@@ -85,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_model(command: argparse.ArgumentParser, option: bool) -> None:
-    text = "the model: a .nnp file, or a loose network (.nntxt, .prototxt, .protobuf)"
+    text = "the model: an .onnx file, a .nnp file, or a loose network (.nntxt, .prototxt, .protobuf)"
     if option:
         command.add_argument("-m", "--model", metavar="FILE", type=Path, default=Path("results.nnp"), help=text)
     else:
@@ -100,7 +102,9 @@ def _add_explanation(command: argparse.ArgumentParser) -> None:
         "--method", default="gradcam", metavar="NAME", help="gradcam, or gradcam-nnc (the older plugins' variant)"
     )
     command.add_argument(
-        "--layer", metavar="NAME", help="the layer to look at (default: the last convolution; see 'whylight inspect')"
+        "--layer",
+        metavar="NAME",
+        help="the layer to look at (default: the last convolution, or what suits; see 'whylight inspect')",
     )
     command.add_argument(
         "--score",
@@ -108,6 +112,10 @@ def _add_explanation(command: argparse.ArgumentParser) -> None:
         choices=("logit", "output"),
         help="what is explained: the score before or after the final Softmax or Sigmoid",
     )
+
+
+def _add_model_facts(command: argparse.ArgumentParser) -> None:
+    """What a model file may leave open."""
     command.add_argument(
         "--input_range",
         default="auto",
@@ -115,11 +123,52 @@ def _add_explanation(command: argparse.ArgumentParser) -> None:
         help="the value of white at the model's input (auto: as the model says)",
     )
     command.add_argument(
+        "--mean",
+        type=_numbers,
+        metavar="R,G,B",
+        help="subtracted from values in the input range (default: as the model says)",
+    )
+    command.add_argument(
+        "--std", type=_numbers, metavar="R,G,B", help="what they are divided by after that (default: as the model says)"
+    )
+    command.add_argument(
+        "--layout",
+        default="auto",
+        choices=("auto", "NCHW", "NHWC"),
+        help="the order of an .onnx input's axes (auto: as its shape says)",
+    )
+    command.add_argument(
+        "--input_size",
+        type=_size,
+        metavar="H,W",
+        help="the image size for an .onnx model that takes any (default: as its metadata says, else 224)",
+    )
+    command.add_argument(
+        "--model_input", metavar="NAME", help="the .onnx input that takes the image (default: the one of its shape)"
+    )
+    command.add_argument(
         "-ov",
         "--output_variable",
         metavar="NAME",
         help="the model's output that holds the classes (default: the first that can)",
     )
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(number) for number in text.split(","))
+
+
+def _size(text: str) -> tuple[int, int]:
+    height, width = (int(number) for number in text.replace("x", ",").split(","))
+    if height < 1 or width < 1:
+        raise ValueError(text)
+    return height, width
+
+
+def _options(arguments: argparse.Namespace) -> "ModelOptions":
+    from whylight.options import ModelOptions
+
+    return ModelOptions(**{field.name: getattr(arguments, field.name) for field in fields(ModelOptions)})
 
 
 def _add_device(command: argparse.ArgumentParser) -> None:
@@ -147,16 +196,13 @@ def _add_rendering(command: argparse.ArgumentParser) -> None:
 def _explainer(arguments: argparse.Namespace) -> "Explainer":
     from whylight.cache import cached_explainer
 
-    options = {
-        name: getattr(arguments, name) for name in ("method", "layer", "score", "input_range", "output_variable")
-    }
+    options = _options(arguments)
+    explained = (arguments.method, arguments.layer, arguments.score)
     return cached_explainer(
         arguments.model,
         arguments.parameters,
-        options,
-        lambda: load(arguments.model, arguments.parameters, arguments.input_range, arguments.output_variable).explainer(
-            arguments.method, arguments.layer, arguments.score
-        ),
+        {**asdict(options), "explained": explained},
+        lambda: load_with(arguments.model, arguments.parameters, options).explainer(*explained),
         device=arguments.device,
     )
 
@@ -181,6 +227,7 @@ def _add_gradcam(command: argparse.ArgumentParser) -> None:
         "-o", "--output", metavar="FILE", type=Path, default=Path("grad_cam.png"), help="the overlay to write"
     )
     _add_explanation(command)
+    _add_model_facts(command)
     _add_device(command)
     _add_rendering(command)
     command.add_argument("--labels", metavar="FILE", type=Path, help="a text file with one class name a line")
@@ -290,6 +337,7 @@ def _add_gradcam_batch(command: argparse.ArgumentParser) -> None:
         help="at a bad row: stop, or leave its cell empty and go on",
     )
     _add_explanation(command)
+    _add_model_facts(command)
     _add_device(command)
     _add_rendering(command)
 
@@ -372,13 +420,14 @@ def _report(arguments: argparse.Namespace) -> int:
 
 def _add_inspect(command: argparse.ArgumentParser) -> None:
     _add_model(command, option=False)
+    _add_model_facts(command)
     command.add_argument("--json", action="store_true", help="print the facts as JSON")
 
 
 def _inspect(arguments: argparse.Namespace) -> int:
     from whylight.inspection import inspect_model, to_text
 
-    facts = inspect_model(arguments.model, arguments.parameters)
+    facts = inspect_model(arguments.model, arguments.parameters, _options(arguments))
     print(json.dumps(facts, ensure_ascii=False, indent=2) if arguments.json else to_text(facts))
     return 0
 
@@ -406,13 +455,14 @@ def _add_compile(command: argparse.ArgumentParser) -> None:
         "-o", "--output", metavar="FILE", type=Path, default=Path("explainer.onnx"), help="the ONNX file to write"
     )
     _add_explanation(command)
+    _add_model_facts(command)
 
 
 def _compile(arguments: argparse.Namespace) -> int:
     from whylight.compiler import compile_explainer
     from whylight.output import save_bytes
 
-    classifier = load(arguments.model, arguments.parameters, arguments.input_range, arguments.output_variable)
+    classifier = load_with(arguments.model, arguments.parameters, _options(arguments))
     graph = compile_explainer(classifier, arguments.method, arguments.layer, arguments.score)
     save_bytes(graph.SerializeToString(), arguments.output)
     print(f"{arguments.output}: {arguments.method} at layer {classifier.layer(arguments.layer).name}")

@@ -10,6 +10,7 @@ import onnx
 
 from whylight.errors import WhylightError
 from whylight.facts import ExplainerFacts
+from whylight.feature_map import feature_map
 from whylight.gradient import gradient
 from whylight.graph import GraphBuilder, Tensor, renamed_tensors
 from whylight.methods import Method, method_named
@@ -60,8 +61,7 @@ def compile_explainer(
         if score == "output" and classifier.final_activation == "Softmax":
             explained, seed = logits, _through_softmax(op, logits, seed)
         (slope,) = gradient(op, explained, seed, [activation])
-        if target.channels_last:
-            activation, slope = (op.Transpose(tensor, perm=[0, 3, 1, 2]) for tensor in (activation, slope))
+        activation, slope = (feature_map(op, target, tensor) for tensor in (activation, slope))
         cam = chosen_method.formula(op, activation, slope)
     facts = ExplainerFacts(
         method=method,

@@ -20,7 +20,7 @@ from PIL import Image
 from whylight import render
 from whylight.errors import OutOfMemoryError, WhylightError, WhylightWarning
 from whylight.facts import Box, ExplainerFacts
-from whylight.images import Picture, display_pixels, model_inputs, picture_of, read_picture
+from whylight.images import Picture, display_pixels, model_inputs, normalize, picture_of, read_picture
 from whylight.png import Pixels, encoded_png
 from whylight.storage import location
 
@@ -251,7 +251,9 @@ class Explainer:
         facts = self.facts
         size = (facts.input.height, facts.input.width)
         wanted = np.array([self.checked_index(index) for index in class_indices], np.int64)
-        output, scores, cams = self.run(model_inputs(pictures, size, facts.input.maximum), wanted)
+        inputs = model_inputs(pictures, size, facts.input.maximum)
+        normalize(inputs, facts.input.mean, facts.input.std, facts.input.channel_order)
+        output, scores, cams = self.run(inputs, wanted)
         probabilities = self._probabilities(output)
         predicted = probabilities.argmax(1)
         explained = np.where(wanted < 0, predicted, wanted)
@@ -295,7 +297,7 @@ class Explainer:
         """Run the graph.
 
         Args:
-            images: (N, C, H, W) float32 in the model's range.
+            images: (N, C, H, W) float32 in the model's range, normalized as the model wants it.
             class_indices: (N,), -1 for the predicted class.
 
         Returns:
