@@ -4,12 +4,12 @@ Runs in the peers' environment, for `coverage.py`:
 
     python timm_models.py list
     python timm_models.py export MODEL FOLDER
-    python timm_models.py differentiate FOLDER
+    python timm_models.py differentiate FOLDER NUMBER
 
-``list`` prints the smallest model of every module of ``timm.models`` as JSON. ``export`` writes ``model.onnx``, the
-program that PyTorch exported (``model.pt2``), and ``example.npz``: an image, the model's scores for it and the class
-with the highest. ``differentiate`` reads ``found.npz``, the values of tensors of the ONNX graph, finds each in the
-exported program, and writes ``expected.npz``: the derivatives of the class score with respect to them and to the image.
+``list`` prints the smallest model of every module of ``timm.models`` as JSON. ``export`` writes ``model.onnx`` and the
+program that PyTorch exported, ``model.pt2``. ``differentiate`` reads ``found_NUMBER.npz``: an image, a class and the
+values of tensors of the ONNX graph. It finds each of them in the exported program, and writes
+``expected_NUMBER.npz``: the scores, and the derivatives of the class's with respect to the tensors and the image.
 """
 
 import json
@@ -99,11 +99,8 @@ def export(name: str, folder: Path) -> None:
     except Exception as error:
         print(f"no dynamic batch: {str(error).strip().splitlines()[0][:200]}", file=sys.stderr)
         program = _exported(model, images[:1], None)
-    with torch.no_grad():
-        scores = model(images[:1])
     program.save(folder / "model.onnx")
     torch.export.save(program.exported_program, folder / "model.pt2")
-    np.savez(folder / "example.npz", image=images[:1].numpy(), scores=scores.numpy(), index=scores.argmax().item())
 
 
 def _exported(model: nn.Module, images: torch.Tensor, dynamic_shapes: Any) -> torch.onnx.ONNXProgram:
@@ -162,26 +159,21 @@ def _normalized(
     return (x - mean.view(shape)) * factor.view(shape) + bias.view(shape)
 
 
-def differentiate(folder: Path) -> None:
-    """The derivatives of the class score with respect to the tensors in ``found.npz`` and the image."""
-    example = np.load(folder / "example.npz")
-    found = np.load(folder / "found.npz")
-    image, index = torch.from_numpy(example["image"]), int(example["index"])
+def differentiate(folder: Path, number: int) -> None:
+    """The derivatives of the class score with respect to the tensors in the file."""
+    found = np.load(folder / f"found_{number}.npz")
+    image, index = torch.from_numpy(found["image"]), int(found["class index"])
     recorder = Recorder(torch.export.load(folder / "model.pt2"))
     with torch.no_grad():
-        recorder.run(image)
-    values = {name: tensor.clone() for name, tensor in recorder.tensors.items()}
-    leaves = {name: _matching(values, name, torch.from_numpy(found[name])) for name in found.files}
-    expected, names = {}, {}
-    for name, leaf in leaves.items():
-        if leaf is None:
-            continue
-        recorder.leaf = leaf
         (scores,) = _tensors(recorder.run(image))
-        expected[name] = torch.autograd.grad(scores[0, index], recorder.tensors[leaf])[0].numpy()
-        names[name] = leaf
-    np.savez(folder / "expected.npz", **expected)
-    (folder / "leaves.json").write_text(json.dumps(names))
+    values = {name: tensor.clone() for name, tensor in recorder.tensors.items()}
+    expected = {"scores": scores.numpy()}
+    for name in set(found.files) - {"class index"}:
+        recorder.leaf = _matching(values, name, torch.from_numpy(found[name]))
+        if recorder.leaf:
+            (scores,) = _tensors(recorder.run(image))
+            expected[name] = torch.autograd.grad(scores[0, index], recorder.tensors[recorder.leaf])[0].numpy()
+    np.savez(folder / f"expected_{number}.npz", **expected)
 
 
 def _tensors(outputs: Any) -> list[torch.Tensor]:
@@ -207,8 +199,8 @@ def main() -> None:
             print(json.dumps(smallest_models()))
         case ["export", name, folder] if is_model(name):
             export(name, Path(folder))
-        case ["differentiate", folder]:
-            differentiate(Path(folder))
+        case ["differentiate", folder, number]:
+            differentiate(Path(folder), int(number))
         case _:
             raise SystemExit(__doc__)
 
