@@ -4,17 +4,18 @@ Runs in the peers' environment, for `coverage.py`:
 
     python timm_models.py list
     python timm_models.py export MODEL FOLDER
-    python timm_models.py differentiate FOLDER NUMBER
+    python timm_models.py differentiate FOLDER
 
 ``list`` prints the smallest model of every module of ``timm.models`` as JSON. ``export`` writes ``model.onnx`` and the
-program that PyTorch exported, ``model.pt2``. ``differentiate`` reads ``found_NUMBER.npz``: an image, a class and the
-values of tensors of the ONNX graph. It finds each of them in the exported program, and writes
-``expected_NUMBER.npz``: the scores, and the derivatives of the class's with respect to the tensors and the image.
+program that PyTorch exported, ``model.pt2``. ``differentiate`` reads ``found.npz``: an image, a class and the
+values of tensors of the ONNX graph; ``points.npz`` has those that replace PyTorch's own. It finds each of them in the exported program, and writes
+``expected.npz``: the scores, and the derivatives of the class's with respect to the tensors and the image.
 """
 
 import json
 import sys
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -121,14 +122,17 @@ def _exported(model: nn.Module, images: torch.Tensor, dynamic_shapes: Any) -> to
 class Recorder(torch.fx.Interpreter):
     """Runs an exported program and keeps every tensor; one of them, the leaf, may be differentiated by.
 
+    Tensors for which a point is given take its values, and pass their gradient on as before.
+
     Batch normalization is computed by its formula: the derivative of PyTorch's own operator is wrong where the
     gradient that reaches it is not contiguous (2.14, processor; finite differences of the models show it).
     """
 
-    def __init__(self, program: ExportedProgram) -> None:
+    def __init__(self, program: ExportedProgram, points: Mapping[str, torch.Tensor]) -> None:
         super().__init__(program.module(check_guards=False), garbage_collect_values=False)
         self.tensors: dict[str, torch.Tensor] = {}
         self.leaf: str | None = None
+        self.points = points
 
     def run_node(self, node: torch.fx.Node) -> Any:
         """Evaluate one node; one that is a leaf starts a graph of its own."""
@@ -138,6 +142,9 @@ class Recorder(torch.fx.Interpreter):
         else:
             value = super().run_node(node)
         if isinstance(value, torch.Tensor) and value.is_floating_point() and node.op != "get_attr":
+            point = self.points.get(node.name)
+            if point is not None and _is_same(value, point):
+                value = value + (point - value).detach()
             if node.name == self.leaf:
                 value = value.detach().clone().requires_grad_(True)
             self.tensors[node.name] = value
@@ -159,11 +166,12 @@ def _normalized(
     return (x - mean.view(shape)) * factor.view(shape) + bias.view(shape)
 
 
-def differentiate(folder: Path, number: int) -> None:
+def differentiate(folder: Path) -> None:
     """The derivatives of the class score with respect to the tensors in the file."""
-    found = np.load(folder / f"found_{number}.npz")
+    found = np.load(folder / "found.npz")
     image, index = torch.from_numpy(found["image"]), int(found["class index"])
-    recorder = Recorder(torch.export.load(folder / "model.pt2"))
+    points = {name: torch.from_numpy(value) for name, value in np.load(folder / "points.npz").items()}
+    recorder = Recorder(torch.export.load(folder / "model.pt2"), points)
     with torch.no_grad():
         (scores,) = _tensors(recorder.run(image))
     values = {name: tensor.clone() for name, tensor in recorder.tensors.items()}
@@ -173,7 +181,7 @@ def differentiate(folder: Path, number: int) -> None:
         if recorder.leaf:
             (scores,) = _tensors(recorder.run(image))
             expected[name] = torch.autograd.grad(scores[0, index], recorder.tensors[recorder.leaf])[0].numpy()
-    np.savez(folder / f"expected_{number}.npz", **expected)
+    np.savez(folder / "expected.npz", **expected)
 
 
 def _tensors(outputs: Any) -> list[torch.Tensor]:
@@ -184,11 +192,15 @@ def _matching(values: dict[str, torch.Tensor], name: str, value: torch.Tensor) -
     """The tensor of the program that has this name and value, else the first that has this value."""
     for candidate in [name, *values]:
         tensor = values.get(candidate)
-        if tensor is None or tensor.shape != value.shape:
-            continue
-        if float((tensor - value).abs().max()) <= _SAME * float(tensor.abs().max()):
+        if tensor is not None and _is_same(tensor, value):
             return candidate
     return None
+
+
+def _is_same(tensor: torch.Tensor, value: torch.Tensor) -> bool:
+    if tensor.shape != value.shape or tensor.dtype != value.dtype:
+        return False
+    return float((tensor - value).abs().max()) <= _SAME * float(tensor.abs().max())
 
 
 def main() -> None:
@@ -199,8 +211,8 @@ def main() -> None:
             print(json.dumps(smallest_models()))
         case ["export", name, folder] if is_model(name):
             export(name, Path(folder))
-        case ["differentiate", folder, number]:
-            differentiate(Path(folder), int(number))
+        case ["differentiate", folder]:
+            differentiate(Path(folder))
         case _:
             raise SystemExit(__doc__)
 
