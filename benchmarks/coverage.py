@@ -1,6 +1,6 @@
 """Grad-CAM and derivatives on a model of every family in timm: whylight against PyTorch's autograd.
 
-    python benchmarks/coverage.py PEERS_PYTHON [--folder FOLDER] [--families NAME ...] [--again] [--table docs/coverage.md]
+    python benchmarks/coverage.py PEERS_PYTHON [--folder FOLDER] [--families NAME ...] [--again] [--table FILE]
 
 PEERS_PYTHON is the Python of an environment made as `requirements-peers.txt` says. There `peers/timm_models.py` takes
 of every module of ``timm.models`` the model with the fewest parameters, gives it random weights and exports it. Here
@@ -98,9 +98,9 @@ def _compared(python: Path, folder: Path, family: dict[str, Any]) -> dict[str, A
 
 def _errors(folder: Path, facts: dict[str, Any]) -> dict[str, float]:
     """The error of each quantity that PyTorch has too."""
-    own = np.load(folder / f"own.npz")
-    found = np.load(folder / f"found.npz")
-    expected = np.load(folder / f"expected.npz")
+    own = np.load(folder / "own.npz")
+    found = np.load(folder / "found.npz")
+    expected = np.load(folder / "expected.npz")
     errors = {"scores": _difference(own["scores"], expected["scores"])}
     for place, name in zip(PLACES, facts["tensors"], strict=True):
         if name in expected.files:
@@ -185,9 +185,10 @@ def explain(folder: Path) -> None:
     values, gradients, reached = np.split(np.arange(len(rest)), [len(names), 2 * len(names) + 1])
     _, cam = session(compile_explainer(classifier)).run(["score", MAP], feeds)
     found = {name: rest[place] for name, place in zip(names, values, strict=True)}
-    np.savez(folder / "found.npz", **{"image": pixels, "class index": feeds[CLASS_INDEX][0]}, **found)
+    found.update({"image": pixels, "class index": feeds[CLASS_INDEX][0]})
+    np.savez(folder / "found.npz", **found)
     own = {name: rest[place] for name, place in zip([*names, "image"], gradients, strict=True)}
-    np.savez(folder / "own.npz", **{"scores": scores, "map": cam}, **own)
+    np.savez(folder / "own.npz", scores=scores, map=cam, **own)
     np.savez(folder / "points.npz", **{name: rest[place] for name, place in zip(switched, reached, strict=True)})
 
 

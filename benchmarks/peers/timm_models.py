@@ -7,9 +7,10 @@ Runs in the peers' environment, for `coverage.py`:
     python timm_models.py differentiate FOLDER
 
 ``list`` prints the smallest model of every module of ``timm.models`` as JSON. ``export`` writes ``model.onnx`` and the
-program that PyTorch exported, ``model.pt2``. ``differentiate`` reads ``found.npz``: an image, a class and the
-values of tensors of the ONNX graph; ``points.npz`` has those that replace PyTorch's own. It finds each of them in the exported program, and writes
-``expected.npz``: the scores, and the derivatives of the class's with respect to the tensors and the image.
+program that PyTorch exported, ``model.pt2``. ``differentiate`` reads ``found.npz``: an image, a class and the values of
+tensors of the ONNX graph; ``points.npz`` has those that replace PyTorch's own. It finds each tensor in the exported
+program, and writes ``expected.npz``: the scores, and the derivatives of the class's with respect to the tensors and the
+image.
 """
 
 import json

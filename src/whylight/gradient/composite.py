@@ -13,16 +13,16 @@ Formula = Callable[..., Tensor]
 
 
 def of_formula(op: GraphBuilder, node: ForwardNode, grad: Tensor, formula: Formula) -> tuple[Gradient, ...]:
-    """The derivatives of ``formula``, which computes the node's output once more from inputs of its own.
+    """The derivatives of ``formula``, which computes the node's output once more from copies of the inputs.
 
     Inputs that are constant have none.
     """
-    inputs = [_own(op, x) for x in node.inputs]
-    free = [x for x, given in zip(inputs, node.inputs, strict=True) if x is not given]
-    slopes = iter(gradient(op, formula(op, node, *inputs), grad, free))
-    return tuple(next(slopes) if x is not given else None for x, given in zip(inputs, node.inputs, strict=True))
+    own = {x.name: op.Identity(x) for x in node.inputs if x and _is_free(x)}
+    y = formula(op, node, *(own.get(x.name, x) if x else None for x in node.inputs))
+    slopes = dict(zip(own, gradient(op, y, grad, list(own.values())), strict=True))
+    return tuple(slopes.get(x.name) if x else None for x in node.inputs)
 
 
-def _own(op: GraphBuilder, x: Tensor | None) -> Tensor | None:
-    """A copy of what may be differentiated by: inputs that depend on each other become independent."""
-    return op.Identity(x) if x and x.value is None and np.issubdtype(x.dtype, np.floating) else x
+def _is_free(x: Tensor) -> bool:
+    """Whether it may be differentiated by; a copy of it does not depend on the other inputs."""
+    return x.value is None and np.issubdtype(x.dtype, np.floating)

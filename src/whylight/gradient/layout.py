@@ -115,8 +115,12 @@ def pad(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
 @rule("CenterCropPad")
 def center_crop_pad(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
     """g, cropped where zeros were put around and the other way round."""
-    axes = [axis % grad.rank for axis in node.attributes.get("axes", range(grad.rank))]
-    return op.CenterCropPad(grad, op.Concat(*(op.extent(node.input, axis) for axis in axes), axis=0), axes=axes)
+    x, pads = node.input, np.zeros((2, grad.rank), np.int64)
+    for axis in node.attributes.get("axes", range(grad.rank)):
+        missing = x.size(axis) - grad.size(axis)
+        begin = abs(missing) // 2 * np.sign(missing)
+        pads[:, axis] = begin, missing - begin
+    return op.Pad(grad, pads.ravel())
 
 
 @rule("Col2Im")
