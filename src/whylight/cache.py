@@ -11,7 +11,7 @@ import json
 import os
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from whylight.explainer import Explainer
 
 FOLDER_VARIABLE = "WHYLIGHT_CACHE"
-_FORM = 1
+_FORM = 2
 """To be raised when the compiler's graphs change without a new version of whylight."""
 _LARGEST = 4 * 2**30
 
@@ -41,7 +41,7 @@ def folder() -> Path:
 def cached_explainer(
     model: Path,
     parameters: Path | None,
-    options: dict[str, str | None],
+    options: Mapping[str, object],
     make: Callable[[], Explainer],
     threads: int | None = None,
     device: str = "cpu",
@@ -68,7 +68,8 @@ def cached_explainer(
         contents = _digest(model, parameters)
     finally:
         loading.join()
-    from whylight.explainer import Explainer, optimized
+    from whylight.explainer import Explainer
+    from whylight.session import optimized
 
     key = _key(contents, model, options)
     known = _read(key)
@@ -114,7 +115,7 @@ def _digest(model: Path, parameters: Path | None) -> bytes:
     return digest.digest()
 
 
-def _key(contents: bytes, model: Path, options: dict[str, str | None]) -> str:
+def _key(contents: bytes, model: Path, options: Mapping[str, object]) -> str:
     import onnxruntime
 
     # warnings and errors name the model file

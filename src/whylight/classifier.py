@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import onnx
 from onnx import helper
@@ -104,21 +104,33 @@ class Classifier:
         near = nearest(name, [layer.name for layer in self.layers])
         raise WhylightError(f"{self.path}: no layer '{name}' that can be explained; the nearest are {near}")
 
-    def explainer(self, method: str = "gradcam", layer: str | None = None, score: str = "logit") -> Explainer:
+    def explainer(
+        self,
+        method: str = "gradcam",
+        layer: str | Sequence[str] | None = None,
+        score: str = "logit",
+        against: int | Literal["predicted"] | None = None,
+        counterfactual: bool = False,
+        smooth: bool = False,
+    ) -> Explainer:
         """Compile an explainer for this classifier.
 
         Args:
-            method: the name of a method, such as ``"gradcam"`` or ``"gradcam-nnc"``.
-            layer: the name of the target layer; by default the last convolution on the way to the score.
+            method: the name of a method, such as ``"gradcam"`` or ``"score-cam"``.
+            layer: the name of the target layer, by default `default_layer`; of several, the maps are fused.
             score: what is differentiated: ``"logit"`` (before the final Softmax or Sigmoid) or ``"output"``.
+            against: explain why the class rather than this one: its index, or ``"predicted"``.
+            counterfactual: explain what speaks against the class.
+            smooth: average the maps over flipped and rescaled images (six passes).
 
         Raises:
-            WhylightError: no such method, layer or score, or the layer cannot be differentiated through.
+            WhylightError: no such method, layer, score or class, or the layer cannot be differentiated through.
         """
         from whylight.compiler import compile_explainer
         from whylight.explainer import Explainer
 
-        return Explainer(compile_explainer(self, method, layer, score).SerializeToString())
+        graph = compile_explainer(self, method, layer, score, against, counterfactual, smooth)
+        return Explainer(graph.SerializeToString())
 
     def crop(self, layer: Layer) -> Box:
         """The part of the input image that the network looks at: what is left by crops before the first convolution."""

@@ -96,11 +96,19 @@ def _add_model(command: argparse.ArgumentParser, option: bool) -> None:
 
 
 def _add_explanation(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--method", default="gradcam", metavar="NAME", help="how to explain: see 'whylight methods'")
     command.add_argument(
-        "--method", default="gradcam", metavar="NAME", help="gradcam, or gradcam-nnc (the older plugins' variant)"
+        "--layer",
+        metavar="NAME",
+        nargs="+",
+        help="the layer to look at (default: the last convolution; see 'whylight inspect'); maps of several are fused",
     )
     command.add_argument(
-        "--layer", metavar="NAME", help="the layer to look at (default: the last convolution; see 'whylight inspect')"
+        "--against", metavar="INDEX", help="explain why the class rather than this one: an index, or 'predicted'"
+    )
+    command.add_argument("--counterfactual", action="store_true", help="explain what speaks against the class")
+    command.add_argument(
+        "--smooth", action="store_true", help="average the maps over flipped and rescaled images (six passes)"
     )
     command.add_argument(
         "--score",
@@ -147,18 +155,26 @@ def _add_rendering(command: argparse.ArgumentParser) -> None:
 def _explainer(arguments: argparse.Namespace) -> "Explainer":
     from whylight.cache import cached_explainer
 
-    options = {
-        name: getattr(arguments, name) for name in ("method", "layer", "score", "input_range", "output_variable")
-    }
+    reading, explaining = _reading(arguments), _explaining(arguments)
     return cached_explainer(
         arguments.model,
         arguments.parameters,
-        options,
-        lambda: load(arguments.model, arguments.parameters, arguments.input_range, arguments.output_variable).explainer(
-            arguments.method, arguments.layer, arguments.score
-        ),
+        {**reading, **explaining},
+        lambda: load(arguments.model, arguments.parameters, **reading).explainer(**explaining),
         device=arguments.device,
     )
+
+
+def _reading(arguments: argparse.Namespace) -> dict[str, Any]:
+    """How to read the model: arguments of `whylight.load`."""
+    return {name: getattr(arguments, name) for name in ("input_range", "output_variable")}
+
+
+def _explaining(arguments: argparse.Namespace) -> dict[str, Any]:
+    """How to explain: arguments of `Classifier.explainer`."""
+    against = None if arguments.against is None else _class_index(arguments.against)
+    names = ("method", "layer", "score", "counterfactual", "smooth")
+    return {**{name: getattr(arguments, name) for name in names}, "against": against}
 
 
 # ---- commands
@@ -410,12 +426,14 @@ def _add_compile(command: argparse.ArgumentParser) -> None:
 
 def _compile(arguments: argparse.Namespace) -> int:
     from whylight.compiler import compile_explainer
+    from whylight.facts import ExplainerFacts
     from whylight.output import save_bytes
 
-    classifier = load(arguments.model, arguments.parameters, arguments.input_range, arguments.output_variable)
-    graph = compile_explainer(classifier, arguments.method, arguments.layer, arguments.score)
+    classifier = load(arguments.model, arguments.parameters, **_reading(arguments))
+    graph = compile_explainer(classifier, **_explaining(arguments))
     save_bytes(graph.SerializeToString(), arguments.output)
-    print(f"{arguments.output}: {arguments.method} at layer {classifier.layer(arguments.layer).name}")
+    facts = ExplainerFacts.from_metadata({entry.key: entry.value for entry in graph.metadata_props}).maps[0]
+    print(f"{arguments.output}: {facts.method}{f' at layer {facts.layer}' if facts.layer else ''}")
     return 0
 
 

@@ -36,7 +36,7 @@ def paper(activation: np.ndarray[Any, Any], gradient: np.ndarray[Any, Any]) -> n
     return np.asarray(np.maximum(np.einsum("k,khw->hw", weights, activation), 0))
 
 
-def raw_map(path: Path, reference: Reference, **options: str) -> np.ndarray[Any, Any]:
+def raw_map(path: Path, reference: Reference, **options: Any) -> np.ndarray[Any, Any]:
     model, image = model_and_image(path)
     explainer = whylight.load(model).explainer(**options)
     size = (explainer.facts.input.width, explainer.facts.input.height)

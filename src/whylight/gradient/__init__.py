@@ -10,7 +10,7 @@ the result, one rule an operator. A rule reads like the formula::
 The rules are in one module a kind of operator; ``rule.py`` says what a rule takes and returns.
 """
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import reduce
 from inspect import Parameter, signature
 
@@ -25,7 +25,13 @@ from whylight.graph import GraphBuilder, Tensor, dependent_nodes
 _DEFAULT_DOMAINS = ("", "ai.onnx")
 
 
-def gradient(op: GraphBuilder, of: Tensor, seed: Tensor, wrt: Sequence[Tensor]) -> list[Tensor]:
+def gradient(
+    op: GraphBuilder,
+    of: Tensor,
+    seed: Tensor,
+    wrt: Sequence[Tensor],
+    replaced_rules: Mapping[str, Rule] | None = None,
+) -> list[Tensor]:
     """Append to the graph the derivative of sum(of * seed) with respect to each tensor of ``wrt``.
 
     Each is a total derivative, with that tensor taken as a free input. The nodes between the tensors and ``of`` are
@@ -36,6 +42,7 @@ def gradient(op: GraphBuilder, of: Tensor, seed: Tensor, wrt: Sequence[Tensor]) 
         of: the tensor to differentiate.
         seed: the weight of each of its elements, in its shape: one-hot (N, K) for a class score in (N, K).
         wrt: the tensors to differentiate by.
+        replaced_rules: rules to use in place of the usual ones, by operator.
 
     Returns:
         One gradient for each tensor of ``wrt``, in its shape; zero where only comparisons, signs and integers lead
@@ -47,7 +54,8 @@ def gradient(op: GraphBuilder, of: Tensor, seed: Tensor, wrt: Sequence[Tensor]) 
     _refuse_independent(op, of, wrt)
     differentiable = _differentiable(op, wrt)
     path = _path(op, of, differentiable)
-    _refuse_without_rule(path)
+    table = {**rules(), **(replaced_rules or {})}
+    _refuse_without_rule(path, table)
     collected: dict[str, list[Tensor]] = {of.name: [seed]}
 
     def total(name: str) -> Tensor | None:
@@ -62,7 +70,7 @@ def gradient(op: GraphBuilder, of: Tensor, seed: Tensor, wrt: Sequence[Tensor]) 
             if not any(grads):
                 continue
             node = forward_node(op, proto)
-            for tensor, result in zip(node.inputs, _rule_results(op, node, grads), strict=False):
+            for tensor, result in zip(node.inputs, _rule_results(op, node, grads, table), strict=False):
                 if tensor and tensor.name in differentiable and result:
                     grad = result() if callable(result) else result
                     collected.setdefault(tensor.name, []).append(_fitted(op, grad, tensor, node))
@@ -104,19 +112,21 @@ def _reads(node: onnx.NodeProto) -> set[str]:
     return set(node.input).union(*(_reads(inner) for graph in graphs for inner in graph.node))
 
 
-def _refuse_without_rule(path: Iterable[onnx.NodeProto]) -> None:
+def _refuse_without_rule(path: Iterable[onnx.NodeProto], table: Mapping[str, Rule]) -> None:
     missing: dict[str, list[str]] = {}
     for node in reversed(list(path)):
-        if node.domain not in _DEFAULT_DOMAINS or node.op_type not in rules():
+        if node.domain not in _DEFAULT_DOMAINS or node.op_type not in table:
             missing.setdefault(node.op_type, []).append(f"'{node.name or node.output[0]}'")
     if missing:
         listed = "; ".join(f"{operator} ({', '.join(names)})" for operator, names in sorted(missing.items()))
         raise WhylightError(f"the model cannot be differentiated, these operators have no derivative rule: {listed}")
 
 
-def _rule_results(op: GraphBuilder, node: ForwardNode, grads: list[Tensor | None]) -> tuple[Gradient, ...]:
+def _rule_results(
+    op: GraphBuilder, node: ForwardNode, grads: list[Tensor | None], table: Mapping[str, Rule]
+) -> tuple[Gradient, ...]:
     """What the node's rule returns, with one entry for each input."""
-    function = rules()[node.operator]
+    function = table[node.operator]
     if not _takes_all_outputs(function):
         if any(grads[1:]):
             raise WhylightError(f"'{node.name}': only the first output of {node.operator} has a derivative rule")

@@ -1,0 +1,102 @@
+"""What a method's formula sees: the target layer, the image, the class score, and its derivatives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from whylight.class_score import ClassScore
+from whylight.graph import GraphBuilder, Tensor
+
+if TYPE_CHECKING:
+    from whylight.classifier import Classifier, Layer
+    from whylight.gradient.rule import Rule
+    from whylight.methods import Method
+
+
+class Target:
+    """One layer and one class score. A tensor is added to the graph when it is first asked for.
+
+    Attributes:
+        classifier: the model's facts; names of tensors in it are those of ``op`` after `tensor`.
+        layer: the target layer, for a method that looks at one.
+        score: the class score.
+        method: the method that explains.
+    """
+
+    def __init__(
+        self,
+        op: GraphBuilder,
+        classifier: Classifier,
+        layer: Layer | None,
+        score: ClassScore,
+        method: Method,
+        renamed: Mapping[str, str],
+    ) -> None:
+        """Nothing is computed yet; ``renamed`` says which tensors of the model have another name in ``op``."""
+        self._op = op
+        self._renamed = renamed
+        self.classifier = classifier
+        self.layer = layer
+        self.score = score
+        self.method = method
+
+    def tensor(self, name: str) -> Tensor:
+        """A tensor of the model by its name there."""
+        return self._op.tensors[self._renamed.get(name, name)]
+
+    @property
+    def layer_output(self) -> Tensor:
+        """The target layer's output as the model has it."""
+        return self.tensor(self._layer.tensor)
+
+    @cached_property
+    def activation(self) -> Tensor:
+        """The target layer's output as feature maps, (N, C, h, w)."""
+        return feature_maps(self._op, self._layer, self.layer_output)
+
+    @cached_property
+    def gradient(self) -> Tensor:
+        """The derivative of the class score with respect to `activation`, (N, C, h, w)."""
+        (slope,) = self.score.gradients([self.layer_output], self.method)
+        return feature_maps(self._op, self._layer, slope)
+
+    @cached_property
+    def image(self) -> Tensor:
+        """The model's input, (N, channels, H, W)."""
+        return self._as_image(self.tensor(self.classifier.input.name))
+
+    def image_gradient(self, rules: Mapping[str, Rule] | None = None) -> Tensor:
+        """The derivative of the class score with respect to `image`, (N, channels, H, W).
+
+        Args:
+            rules: derivative rules to use in place of the usual ones, by operator.
+        """
+        (slope,) = self.score.gradients([self.tensor(self.classifier.input.name)], self.method, rules)
+        return self._as_image(slope)
+
+    @property
+    def _layer(self) -> Layer:
+        if self.layer is None:
+            raise ValueError(f"the method '{self.method.name}' is registered as one that looks at no layer")
+        return self.layer
+
+    def _as_image(self, tensor: Tensor) -> Tensor:
+        match self.classifier.input.layout:
+            case "HWC":
+                return self._op.Transpose(tensor, perm=[0, 3, 1, 2])
+            case "HW":
+                return self._op.Unsqueeze(tensor, [1])
+            case _:
+                return tensor
+
+
+def feature_maps(op: GraphBuilder, layer: Layer, tensor: Tensor) -> Tensor:
+    """A layer's output, or what has its shape, as (N, C, h, w)."""
+    return op.Transpose(tensor, perm=[0, 3, 1, 2]) if layer.channels_last else tensor
+
+
+def layer_output(op: GraphBuilder, layer: Layer, maps: Tensor) -> Tensor:
+    """Feature maps (N, C, h, w) as the layer's output: the inverse of `feature_maps`."""
+    return op.Transpose(maps, perm=[0, 2, 3, 1]) if layer.channels_last else maps
