@@ -63,6 +63,8 @@ def _parser() -> argparse.ArgumentParser:
         ("gradcam", _gradcam, _add_gradcam, "explain one image"),
         ("gradcam-batch", _gradcam_batch, _add_gradcam_batch, "explain every image of a dataset CSV"),
         ("report", _report, _add_report, "make a page of a gradcam-batch result: accuracy, confusions, every image"),
+        ("compare", _compare, _add_compare, "explain one image by many methods, side by side in one picture"),
+        ("methods", _methods, _add_nothing, "list the methods: what each shows, what it costs, and its paper"),
         ("inspect", _inspect, _add_inspect, "say what a model file holds, and what in it can be explained"),
         ("convert", _convert, _add_convert, "convert a .nnp model to ONNX"),
         ("compile", _compile, _add_compile, "write the explainer as one ONNX file"),
@@ -104,18 +106,26 @@ def _add_explanation(command: argparse.ArgumentParser) -> None:
         help="the layer to look at (default: the last convolution; see 'whylight inspect'); maps of several are fused",
     )
     command.add_argument(
+        "--smooth", action="store_true", help="average the maps over flipped and rescaled images (six passes)"
+    )
+    _add_question(command)
+    _add_reading(command)
+
+
+def _add_question(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
         "--against", metavar="INDEX", help="explain why the class rather than this one: an index, or 'predicted'"
     )
     command.add_argument("--counterfactual", action="store_true", help="explain what speaks against the class")
-    command.add_argument(
-        "--smooth", action="store_true", help="average the maps over flipped and rescaled images (six passes)"
-    )
     command.add_argument(
         "--score",
         default="logit",
         choices=("logit", "output"),
         help="what is explained: the score before or after the final Softmax or Sigmoid",
     )
+
+
+def _add_reading(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--input_range",
         default="auto",
@@ -139,11 +149,15 @@ def _add_device(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_rendering(command: argparse.ArgumentParser) -> None:
+def _add_colors(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--alpha", type=float, default=0.5, metavar="0..1", help="how strongly the colors cover the image"
     )
     command.add_argument("--colormap", default="jet", metavar="NAME", help="jet, viridis, inferno, turbo or gray")
+
+
+def _add_rendering(command: argparse.ArgumentParser) -> None:
+    _add_colors(command)
     command.add_argument(
         "--size",
         default="original",
@@ -383,6 +397,66 @@ def _report(arguments: argparse.Namespace) -> int:
     )
     accuracy = "" if summary.accuracy is None else f", {summary.accuracy:.1%} right"
     print(f"{summary.rows} rows{accuracy}: {arguments.output}")
+    return 0
+
+
+def _add_compare(command: argparse.ArgumentParser) -> None:
+    _add_model(command, option=False)
+    command.add_argument("image", metavar="IMAGE", type=Path, help="the image to analyse")
+    command.add_argument(
+        "-c", "--class_index", default="predicted", metavar="INDEX", help="the class to explain, or 'predicted'"
+    )
+    command.add_argument(
+        "--methods", nargs="+", default=[], metavar="NAME", help="the methods, or 'all' (default: all of one pass)"
+    )
+    command.add_argument(
+        "--layers", nargs="+", default=[], metavar="NAME", help="a row of pictures for each (default: one, the usual)"
+    )
+    command.add_argument(
+        "-o", "--output", metavar="FILE", type=Path, default=Path("comparison.png"), help="the picture to write"
+    )
+    _add_question(command)
+    _add_reading(command)
+    _add_device(command)
+    _add_colors(command)
+    command.add_argument("--labels", metavar="FILE", type=Path, help="a text file with one class name a line")
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    index = _class_index(arguments.class_index)
+    classifier = load(arguments.model, arguments.parameters, **_reading(arguments))
+    from whylight.class_score import Question
+    from whylight.comparison import compare, comparison_picture
+    from whylight.methods import methods
+    from whylight.output import save_image
+
+    against = None if arguments.against is None else _class_index(arguments.against)
+    comparison = compare(
+        classifier,
+        arguments.image,
+        index,
+        list(methods()) if arguments.methods == ["all"] else arguments.methods,
+        arguments.layers,
+        Question(arguments.score, against, arguments.counterfactual),
+        arguments.device,
+    )
+    picture = comparison_picture(comparison, _labels(arguments.labels), arguments.alpha, arguments.colormap)
+    save_image(picture, arguments.output)
+    print(f"{sum(map(len, comparison.rows))} maps of class {comparison.rows[0][0].class_index}: {arguments.output}")
+    return 0
+
+
+def _add_nothing(_: argparse.ArgumentParser) -> None:
+    """For commands without arguments."""
+
+
+def _methods(_: argparse.Namespace) -> int:
+    from whylight.methods import methods
+
+    width = max(map(len, methods()))
+    for one in methods().values():
+        print(f"{one.name:<{width}}  {one.summary}")
+        print(f"{'':<{width}}  passes: {one.passes}; {one.paper}")
     return 0
 
 
