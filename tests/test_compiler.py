@@ -39,7 +39,17 @@ def test_inputs_outputs_and_facts(tmp_path: Path) -> None:
         {"output": "cam", "method": "gradcam", "layer": "Convolution", "crop": [0.0, 0.0, 1.0, 1.0]}
     ]
     assert facts["class_count"] == 3
-    assert facts["input"] == {"name": "x", "channels": 1, "height": 8, "width": 8, "layout": "CHW", "maximum": 1.0}
+    assert facts["input"] == {
+        "name": "x",
+        "channels": 1,
+        "height": 8,
+        "width": 8,
+        "layout": "CHW",
+        "maximum": 1.0,
+        "mean": [],
+        "std": [],
+        "channel_order": "RGB",
+    }
 
 
 @pytest.mark.parametrize(("activation", "classes"), [("Softmax", 3), ("Sigmoid", 3), ("Sigmoid", 1), ("", 3)])

@@ -8,15 +8,19 @@ explanation = explainer("image.png", class_index=3)
 explanation.overlay().save("grad_cam.png")
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from whylight.errors import WhylightError, WhylightWarning
 
 if TYPE_CHECKING:
+    import torch
+
     from whylight.classifier import Classifier
     from whylight.explainer import Explainer
     from whylight.explanation import Explanation
+    from whylight.options import ModelOptions
 
 __version__ = "0.1.0"
 __all__ = ["Classifier", "Explainer", "Explanation", "WhylightError", "WhylightWarning", "load"]
@@ -25,26 +29,67 @@ _HOMES = {"Classifier": "classifier", "Explainer": "explainer", "Explanation": "
 
 
 def load(
-    path: str | Path,
+    model: "str | Path | torch.nn.Module",
     parameters: str | Path | None = None,
     input_range: str = "auto",
     output_variable: str | None = None,
+    model_input: str | None = None,
+    layout: str = "auto",
+    input_size: tuple[int, int] | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
 ) -> "Classifier":
     """Load a trained image classifier.
 
+    An image becomes the model's input as ``(value - mean) / std``, with values from 0 (black) to the input range
+    (white).
+
     Args:
-        path: a .nnp file, or a loose network (.nntxt, .prototxt, .protobuf).
+        model: an .onnx file of any producer, a .nnp file, a loose network (.nntxt, .prototxt, .protobuf), or, where
+            PyTorch is installed, a ``torch.nn.Module`` or a .pt2 file of ``torch.export.save``.
         parameters: the parameter file (.h5 or .protobuf) of a loose network that does not hold its own.
         input_range: the model's value of white: ``"1"`` (pixels / 255), ``"255"``, or ``"auto"`` (what the file
             says; 255 also where the network begins by dividing by 255 itself).
         output_variable: the output that holds the class scores; by default the first that can.
+        model_input: the input that takes the image; by default the one with an image's shape (.onnx).
+        layout: the order of its axes, ``"NCHW"`` or ``"NHWC"``; by default as its shape says (.onnx).
+        input_size: height and width, for a model that takes any; by default as its metadata says, else 224 x 224
+            (.onnx, PyTorch).
+        mean: one number a channel, or one for all; by default as its metadata says, else none (.onnx).
+        std: as ``mean``.
 
     Raises:
         WhylightError: the file cannot be read or is not a classifier of one image; the message says why.
     """
+    from whylight.options import ModelOptions
+
+    numbers = (None if values is None else tuple(float(value) for value in values) for values in (mean, std))
+    options = ModelOptions(input_range, output_variable, model_input, layout, input_size, *numbers)
+    if not isinstance(model, str | Path):
+        from whylight.torch_model import load_module
+
+        return load_module(model, options)
+    return load_with(Path(model), Path(parameters) if parameters else None, options)
+
+
+def load_with(path: Path, parameters: Path | None, options: "ModelOptions") -> "Classifier":
+    """As `load`, of a file, with all that is said about the model in one object."""
+    match path.suffix.lower():
+        case ".onnx":
+            from whylight.onnx_model import load_onnx
+
+            return load_onnx(path, options)
+        case ".pt2":
+            from whylight.torch_model import load_exported_program
+
+            return load_exported_program(path, options)
+        case ".pt" | ".pth" | ".ckpt":
+            from whylight.torch_model import refuse_pickle
+
+            refuse_pickle(path)
     from whylight import nnp
 
-    return nnp.to_classifier(nnp.read_model(path, parameters), input_range, output_variable)
+    return nnp.to_classifier(nnp.read_model(path, parameters), options)
 
 
 def __getattr__(name: str) -> Any:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -103,7 +104,7 @@ def clear() -> int:
 
 def _digest(model: Path, parameters: Path | None) -> bytes:
     digest = hashlib.sha256()
-    for path in (model, parameters):
+    for path in (model, parameters, *_data_files(model)):
         if path is not None:
             try:
                 with path.open("rb") as file:
@@ -113,6 +114,20 @@ def _digest(model: Path, parameters: Path | None) -> bytes:
             except OSError as error:
                 raise WhylightError(f"{path}: cannot be read: {error.strerror}") from error
     return digest.digest()
+
+
+def _data_files(model: Path) -> Iterator[Path]:
+    """The files beside an ONNX model that hold its weights, by their names in it (onnx.proto: external_data)."""
+    if model.suffix.lower() != ".onnx":
+        return
+    with suppress(OSError):
+        content = model.read_bytes()
+        found = re.finditer(rb"\x0a\x08location\x12([\x01-\x7f])", content)
+        names = {content[match.end() : match.end() + match[1][0]] for match in found}
+        for name in sorted(names):
+            path = model.parent / os.fsdecode(name)
+            if path.is_file():
+                yield path
 
 
 def _key(contents: bytes, model: Path, options: Mapping[str, object]) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import onnx
 from onnx import helper
 
+from whylight.default_layer import default_layer
 from whylight.errors import WhylightError, nearest
 from whylight.facts import Box, InputFacts
 from whylight.graph import GraphBuilder, Tensor, dependent_nodes, needed_nodes
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 FINAL_ACTIVATIONS = ("Softmax", "LogSoftmax", "Sigmoid")
 """Operators that turn scores (logits) into the model's output."""
 
-_SAME_VALUES = ("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Dropout")
+_SAME_VALUES = ("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Dropout", "Cast")
 _BEFORE_FEATURES = (*_SAME_VALUES, "Add", "Sub", "Mul", "Div", "Cast", "BatchNormalization", "Transpose", "Slice")
 
 
@@ -33,12 +35,16 @@ class Layer:
         type: the function's type, such as ``Convolution``.
         tensor: the name of its output in the graph.
         channels_last: whether that output is (N, H, W, C) instead of (N, C, H, W).
+        grid: rows and columns of the image's tokens, where that output is (N, T, C) (channels last) or (N, C, T).
+        tokens_before: how many tokens of no place in the image, such as a class token, come before them.
     """
 
     name: str
     type: str
     tensor: str
     channels_last: bool = False
+    grid: tuple[int, ...] | None = None
+    tokens_before: int = 0
 
 
 @dataclass(frozen=True)
@@ -72,23 +78,26 @@ class Classifier:
         """Whether one Sigmoid output stands for two classes: class 1 for it, class 0 against it."""
         return self.class_count == 2 and self.tensors[self.logits].shape[1:] in ((1,), (1, 1, 1))
 
-    @property
+    @cached_property
     def default_layer(self) -> Layer:
-        """The last convolution on the way to the score.
+        """The layer to explain where none is named: see `whylight.default_layer`.
 
         Raises:
-            WhylightError: the network has no convolution there.
+            WhylightError: the network has none that suits.
         """
-        convolutions = [layer for layer in self.layers if "Conv" in layer.type and "Deconv" not in layer.type]
-        if not convolutions:
+        layer = default_layer(self.model.graph.node, self.layers, self.tensors, self.input.name, self.logits)
+        if layer is None:
             raise WhylightError(
                 f"{self.path}: the network has no convolution on the way to its class scores; "
                 f"name another layer to explain: {', '.join(layer.name for layer in self.layers) or 'it has none'}"
             )
-        return convolutions[-1]
+        return layer
 
     def layer(self, name: str | None = None) -> Layer:
-        """The layer of that name (the part after the network's own name is enough), or the default layer.
+        """The layer of that name, or the default layer.
+
+        The last part of a name is enough where no other layer has it, and so is the name of its tensor. The name of a
+        module that holds several layers stands for the last of them.
 
         Raises:
             WhylightError: there is no such layer; the message has the nearest names.
@@ -98,6 +107,9 @@ class Classifier:
         for candidates in (
             [layer for layer in self.layers if layer.name == name],
             [layer for layer in self.layers if layer.name.rpartition("/")[2] == name],
+            [layer for layer in self.layers if layer.tensor == name],
+            [layer for layer in self.layers if layer.name.startswith((f"{name}.", f"{name}/"))][-1:],
+            [layer for layer in self.layers if f"/{name}/" in layer.name][-1:],
         ):
             if len(candidates) == 1:
                 return candidates[0]
@@ -144,6 +156,10 @@ def describe(
     image: str,
     maximum: float,
     output: str | None = None,
+    layout: str | None = None,
+    mean: tuple[float, ...] = (),
+    std: tuple[float, ...] = (),
+    channel_order: str = "RGB",
 ) -> Classifier:
     """Describe the classifier in ``model``: find its class scores, its classes and the layers to explain.
 
@@ -154,12 +170,18 @@ def describe(
         image: the name of the image input.
         maximum: the input's value for white, 1 or 255.
         output: the graph output that holds the class scores; by default the first that can.
+        layout: the input's axes after the batch axis; by default as its shape says.
+        mean: see `InputFacts`.
+        std: see `InputFacts`.
+        channel_order: see `InputFacts`.
 
     Raises:
         WhylightError: the input is no image, or no output holds class scores.
     """
     tensors = GraphBuilder.extending(model).tensors
-    input_facts = _input_facts(path, tensors[image], maximum)
+    input_facts = replace(
+        _input_facts(path, tensors[image], maximum, layout), mean=mean, std=std, channel_order=channel_order
+    )
     output = _class_output(path, [output] if output else [info.name for info in model.graph.output], tensors)
     logits, activation = _before_final_activation(model, output)
     outputs = tensors[logits].size(1)
@@ -176,13 +198,13 @@ def describe(
         layers=tuple(
             layer
             for layer in layers
-            if layer.tensor in reached & needed and _is_feature_map(tensors[layer.tensor], layer.channels_last)
+            if layer.tensor in reached & needed and _is_feature_map(tensors[layer.tensor], layer)
         ),
         tensors=tensors,
     )
 
 
-def _input_facts(path: Path, tensor: Tensor, maximum: float) -> InputFacts:
+def _input_facts(path: Path, tensor: Tensor, maximum: float, layout: str | None) -> InputFacts:
     shape = tensor.shape[1:]
     if len(shape) == 2 and all(isinstance(extent, int) for extent in shape):
         return InputFacts(tensor.name, 1, tensor.size(1), tensor.size(2), "HW", maximum)
@@ -191,7 +213,7 @@ def _input_facts(path: Path, tensor: Tensor, maximum: float) -> InputFacts:
             f"{path}: input '{tensor.name}' has shape {_shape_text(tensor)}, "
             "expected an image (channels, height, width)"
         )
-    channels_last = shape[0] not in (1, 3) and shape[2] in (1, 3)
+    channels_last = layout == "HWC" if layout else shape[0] not in (1, 3) and shape[2] in (1, 3)
     height, width, channels = (1, 2, 3) if channels_last else (2, 3, 1)
     return InputFacts(
         tensor.name,
@@ -223,14 +245,34 @@ def _before_final_activation(model: onnx.ModelProto, output: str) -> tuple[str, 
         node = producers[name]
         if node.op_type in FINAL_ACTIVATIONS:
             return node.input[0], node.op_type
+        if node.op_type == "Div" and (scores := _spelled_out_softmax(node, producers)):
+            return scores, "Softmax"
         if node.op_type not in _SAME_VALUES:
             break
         name = node.input[0]
     return output, None
 
 
-def _is_feature_map(tensor: Tensor, channels_last: bool) -> bool:
-    spatial = tensor.shape[1:3] if channels_last else tensor.shape[2:]
+def _spelled_out_softmax(node: onnx.NodeProto, producers: Mapping[str, onnx.NodeProto]) -> str | None:
+    """z of exp(z - m) / sum exp(z - m), with or without the maximum m."""
+    powers, total = (producers.get(name) for name in node.input)
+    if powers is None or total is None or powers.op_type != "Exp" or total.op_type != "ReduceSum":
+        return None
+    if total.input[0] != powers.output[0]:
+        return None
+    scores = powers.input[0]
+    shift = producers.get(scores)
+    if shift is not None and shift.op_type == "Sub":
+        largest = producers.get(shift.input[1])
+        if largest is not None and largest.op_type == "ReduceMax" and largest.input[0] == shift.input[0]:
+            return shift.input[0]
+    return scores
+
+
+def _is_feature_map(tensor: Tensor, layer: Layer) -> bool:
+    if layer.grid is not None:
+        return True
+    spatial = tensor.shape[1:3] if layer.channels_last else tensor.shape[2:]
     return tensor.rank == 4 and spatial != (1, 1)
 
 

@@ -5,15 +5,17 @@ import json
 import sys
 import warnings
 from collections.abc import Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from whylight import __version__, load
+from whylight import __version__, load_with
 from whylight.errors import WhylightError, WhylightWarning
 from whylight.storage import location
 
 if TYPE_CHECKING:
     from whylight.explainer import ClassIndex, Explainer
+    from whylight.options import ModelOptions
 
 _BAD_INPUT = 2
 _ROWS_SKIPPED = 1
@@ -87,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_model(command: argparse.ArgumentParser, option: bool) -> None:
-    text = "the model: a .nnp file, or a loose network (.nntxt, .prototxt, .protobuf)"
+    text = "the model: an .onnx file, a .nnp file, or a loose network (.nntxt, .prototxt, .protobuf)"
     if option:
         command.add_argument("-m", "--model", metavar="FILE", type=Path, default=Path("results.nnp"), help=text)
     else:
@@ -103,13 +105,12 @@ def _add_explanation(command: argparse.ArgumentParser) -> None:
         "--layer",
         metavar="NAME",
         nargs="+",
-        help="the layer to look at (default: the last convolution; see 'whylight inspect'); maps of several are fused",
+        help="the layer to look at (default: see 'whylight inspect'); maps of several are fused",
     )
     command.add_argument(
         "--smooth", action="store_true", help="average the maps over flipped and rescaled images (six passes)"
     )
     _add_question(command)
-    _add_reading(command)
 
 
 def _add_question(command: argparse.ArgumentParser) -> None:
@@ -125,7 +126,8 @@ def _add_question(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_reading(command: argparse.ArgumentParser) -> None:
+def _add_model_facts(command: argparse.ArgumentParser) -> None:
+    """What a model file may leave open."""
     command.add_argument(
         "--input_range",
         default="auto",
@@ -133,11 +135,52 @@ def _add_reading(command: argparse.ArgumentParser) -> None:
         help="the value of white at the model's input (auto: as the model says)",
     )
     command.add_argument(
+        "--mean",
+        type=_numbers,
+        metavar="R,G,B",
+        help="subtracted from values in the input range (default: as the model says)",
+    )
+    command.add_argument(
+        "--std", type=_numbers, metavar="R,G,B", help="what they are divided by after that (default: as the model says)"
+    )
+    command.add_argument(
+        "--layout",
+        default="auto",
+        choices=("auto", "NCHW", "NHWC"),
+        help="the order of an .onnx input's axes (auto: as its shape says)",
+    )
+    command.add_argument(
+        "--input_size",
+        type=_size,
+        metavar="H,W",
+        help="the image size for an .onnx model that takes any (default: as its metadata says, else 224)",
+    )
+    command.add_argument(
+        "--model_input", metavar="NAME", help="the .onnx input that takes the image (default: the one of its shape)"
+    )
+    command.add_argument(
         "-ov",
         "--output_variable",
         metavar="NAME",
         help="the model's output that holds the classes (default: the first that can)",
     )
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(number) for number in text.split(","))
+
+
+def _size(text: str) -> tuple[int, int]:
+    height, width = (int(number) for number in text.replace("x", ",").split(","))
+    if height < 1 or width < 1:
+        raise ValueError(text)
+    return height, width
+
+
+def _options(arguments: argparse.Namespace) -> "ModelOptions":
+    from whylight.options import ModelOptions
+
+    return ModelOptions(**{field.name: getattr(arguments, field.name) for field in fields(ModelOptions)})
 
 
 def _add_device(command: argparse.ArgumentParser) -> None:
@@ -169,19 +212,14 @@ def _add_rendering(command: argparse.ArgumentParser) -> None:
 def _explainer(arguments: argparse.Namespace) -> "Explainer":
     from whylight.cache import cached_explainer
 
-    reading, explaining = _reading(arguments), _explaining(arguments)
+    options, explaining = _options(arguments), _explaining(arguments)
     return cached_explainer(
         arguments.model,
         arguments.parameters,
-        {**reading, **explaining},
-        lambda: load(arguments.model, arguments.parameters, **reading).explainer(**explaining),
+        {**asdict(options), **explaining},
+        lambda: load_with(arguments.model, arguments.parameters, options).explainer(**explaining),
         device=arguments.device,
     )
-
-
-def _reading(arguments: argparse.Namespace) -> dict[str, Any]:
-    """How to read the model: arguments of `whylight.load`."""
-    return {name: getattr(arguments, name) for name in ("input_range", "output_variable")}
 
 
 def _explaining(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -211,6 +249,7 @@ def _add_gradcam(command: argparse.ArgumentParser) -> None:
         "-o", "--output", metavar="FILE", type=Path, default=Path("grad_cam.png"), help="the overlay to write"
     )
     _add_explanation(command)
+    _add_model_facts(command)
     _add_device(command)
     _add_rendering(command)
     command.add_argument("--labels", metavar="FILE", type=Path, help="a text file with one class name a line")
@@ -320,6 +359,7 @@ def _add_gradcam_batch(command: argparse.ArgumentParser) -> None:
         help="at a bad row: stop, or leave its cell empty and go on",
     )
     _add_explanation(command)
+    _add_model_facts(command)
     _add_device(command)
     _add_rendering(command)
 
@@ -416,7 +456,7 @@ def _add_compare(command: argparse.ArgumentParser) -> None:
         "-o", "--output", metavar="FILE", type=Path, default=Path("comparison.png"), help="the picture to write"
     )
     _add_question(command)
-    _add_reading(command)
+    _add_model_facts(command)
     _add_device(command)
     _add_colors(command)
     command.add_argument("--labels", metavar="FILE", type=Path, help="a text file with one class name a line")
@@ -424,7 +464,7 @@ def _add_compare(command: argparse.ArgumentParser) -> None:
 
 def _compare(arguments: argparse.Namespace) -> int:
     index = _class_index(arguments.class_index)
-    classifier = load(arguments.model, arguments.parameters, **_reading(arguments))
+    classifier = load_with(arguments.model, arguments.parameters, _options(arguments))
     from whylight.class_score import Question
     from whylight.comparison import compare, comparison_picture
     from whylight.methods import methods
@@ -462,13 +502,14 @@ def _methods(_: argparse.Namespace) -> int:
 
 def _add_inspect(command: argparse.ArgumentParser) -> None:
     _add_model(command, option=False)
+    _add_model_facts(command)
     command.add_argument("--json", action="store_true", help="print the facts as JSON")
 
 
 def _inspect(arguments: argparse.Namespace) -> int:
     from whylight.inspection import inspect_model, to_text
 
-    facts = inspect_model(arguments.model, arguments.parameters)
+    facts = inspect_model(arguments.model, arguments.parameters, _options(arguments))
     print(json.dumps(facts, ensure_ascii=False, indent=2) if arguments.json else to_text(facts))
     return 0
 
@@ -496,6 +537,7 @@ def _add_compile(command: argparse.ArgumentParser) -> None:
         "-o", "--output", metavar="FILE", type=Path, default=Path("explainer.onnx"), help="the ONNX file to write"
     )
     _add_explanation(command)
+    _add_model_facts(command)
 
 
 def _compile(arguments: argparse.Namespace) -> int:
@@ -503,7 +545,7 @@ def _compile(arguments: argparse.Namespace) -> int:
     from whylight.facts import ExplainerFacts
     from whylight.output import save_bytes
 
-    classifier = load(arguments.model, arguments.parameters, **_reading(arguments))
+    classifier = load_with(arguments.model, arguments.parameters, _options(arguments))
     graph = compile_explainer(classifier, **_explaining(arguments))
     save_bytes(graph.SerializeToString(), arguments.output)
     facts = ExplainerFacts.from_metadata({entry.key: entry.value for entry in graph.metadata_props}).maps[0]

@@ -20,7 +20,7 @@ from PIL import Image
 from whylight.errors import WhylightError, WhylightWarning
 from whylight.explanation import Explanation
 from whylight.facts import ALTERED, ALTERED_CLASS_INDEX, ALTERED_SCORE, BESIDE, CLASS_INDEX, SCORE, ExplainerFacts
-from whylight.images import Picture, model_inputs, picture_of, read_picture
+from whylight.images import Picture, model_inputs, normalize, picture_of, read_picture
 from whylight.maps import normalized, smoothed
 from whylight.methods import method_named
 from whylight.passes import Passes
@@ -179,7 +179,9 @@ class Explainer:
         facts = self.facts
         size = (facts.input.height, facts.input.width)
         wanted = np.array([self.checked_index(index) for index in class_indices], np.int64)
-        output, scores, *maps = self.run_all(model_inputs(pictures, size, facts.input.maximum), wanted)
+        inputs = model_inputs(pictures, size, facts.input.maximum)
+        normalize(inputs, facts.input.mean, facts.input.std, facts.input.channel_order)
+        output, scores, *maps = self.run_all(inputs, wanted)
         probabilities = self._probabilities(output)
         predicted, explained = probabilities.argmax(1), self._explained(output, wanted)
         own = probabilities[np.arange(len(explained)), explained]
@@ -228,7 +230,7 @@ class Explainer:
         """Run the graph, and what further passes the method takes.
 
         Args:
-            images: (N, C, H, W) float32 in the model's range.
+            images: (N, C, H, W) float32 in the model's range, normalized as the model wants it.
             class_indices: (N,), -1 for the predicted class.
 
         Returns:

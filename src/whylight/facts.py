@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from whylight.errors import WhylightError
 
@@ -32,6 +33,9 @@ class InputFacts:
         width: in pixels.
         layout: the axes after the batch axis: ``CHW``, ``HWC`` or ``HW``.
         maximum: the value of white: 1 (pixels / 255) or 255.
+        mean: what is subtracted from values between 0 and ``maximum``: one number a channel, or none.
+        std: what they are divided by after that: one number a channel, or none.
+        channel_order: ``RGB``, or ``BGR`` for a model that takes blue first; mean and std are in this order too.
     """
 
     name: str
@@ -40,6 +44,9 @@ class InputFacts:
     width: int
     layout: str
     maximum: float
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    channel_order: str = "RGB"
 
 
 @dataclass(frozen=True)
@@ -100,6 +107,9 @@ class ExplainerFacts:
         try:
             facts = json.loads(metadata[METADATA_KEY])
             maps = tuple(MapFacts(**{**one, "crop": tuple(one["crop"])}) for one in facts["maps"])
-            return cls(**{**facts, "input": InputFacts(**facts["input"]), "maps": maps})
+            image: dict[str, Any] = {
+                name: tuple(value) if isinstance(value, list) else value for name, value in facts["input"].items()
+            }
+            return cls(**{**facts, "input": InputFacts(**image), "maps": maps})
         except (KeyError, TypeError, ValueError) as error:
             raise WhylightError("not an explainer graph made by this version of 'whylight compile'") from error

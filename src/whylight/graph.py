@@ -14,7 +14,7 @@ type of the first tensor) or lists of integers (axes, shapes: int64); its attrib
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -90,6 +90,11 @@ class GraphBuilder:
         """
         builder = cls()
         builder.nodes = list(model.graph.node)
+        values = {
+            node.output[0]: numpy_helper.to_array(node.attribute[0].t)
+            for node in model.graph.node
+            if node.op_type == "Constant" and node.attribute[0].name == "value"
+        }
         builder._initializers = {tensor.name: tensor for tensor in model.graph.initializer}
         for initializer in model.graph.initializer:
             dtype = np.dtype(helper.tensor_dtype_to_np_dtype(initializer.data_type))
@@ -97,7 +102,8 @@ class GraphBuilder:
             builder._add(Tensor(initializer.name, tuple(initializer.dims), dtype, value))
         for info in infer_types(model):
             if info.name not in builder.tensors:
-                builder._add(_tensor_of_type(info.name, info.type))
+                tensor = _tensor_of_type(info.name, info.type)
+                builder._add(replace(tensor, value=values.get(info.name)))
         builder.inputs = [
             builder.tensors[info.name] for info in model.graph.input if info.name not in builder._initializers
         ]
@@ -264,8 +270,7 @@ def needed_nodes(nodes: Sequence[onnx.NodeProto], outputs: Iterable[str]) -> lis
     for node in reversed(nodes):
         if wanted.intersection(node.output):
             kept.append(node)
-            wanted.update(name for name in node.input if name)
-            wanted.update(name for graph in _subgraphs(node) for inner in graph.node for name in inner.input)
+            wanted.update(name for name in read_names(node) if name)
     return kept[::-1]
 
 
@@ -294,16 +299,23 @@ def dependent_nodes(nodes: Sequence[onnx.NodeProto], source: str) -> list[onnx.N
     reached = {source}
     kept: list[onnx.NodeProto] = []
     for node in nodes:
-        if reached.intersection(node.input):
+        if reached.intersection(read_names(node)):
             kept.append(node)
             reached.update(node.output)
     return kept
 
 
+def read_names(node: onnx.NodeProto) -> set[str]:
+    """The names of the tensors that a node reads, in its subgraphs too."""
+    graphs = _subgraphs(node)
+    inner = {name for graph in graphs for each in graph.node for name in read_names(each)}
+    return {*node.input, *inner, *(info.name for graph in graphs for info in graph.output)}
+
+
 def renamed_tensors(model: onnx.ModelProto, names: Mapping[str, str]) -> onnx.ModelProto:
     """``model`` with some of its tensors called otherwise; the model itself where it has none of them."""
     graph = model.graph
-    present = {name for node in graph.node for name in (*node.input, *node.output)}
+    present = {name for node in graph.node for name in (*read_names(node), *node.output)}
     present.update(info.name for info in (*graph.input, *graph.output))
     if not present.intersection(names):
         return model
@@ -330,6 +342,7 @@ def infer_types(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
     light.graph.node.extend(model.graph.node)
     light.graph.input.extend(model.graph.input)
     light.graph.output.extend(model.graph.output)
+    light.graph.value_info.extend(model.graph.value_info)
     declared = {info.name for info in model.graph.input}
     for initializer in model.graph.initializer:
         if int(np.prod(initializer.dims)) <= 64:

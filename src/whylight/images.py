@@ -117,8 +117,18 @@ def model_input(picture: Picture, size: tuple[int, int], maximum: float) -> Floa
     return image
 
 
+def normalize(inputs: FloatArray, mean: Sequence[float], std: Sequence[float], channel_order: str) -> None:
+    """(value - mean) / std, in place, of images (N, C, h, w) that are RGB, in the model's order of channels."""
+    if channel_order == "BGR":
+        inputs[:] = inputs[:, ::-1].copy()
+    if mean:
+        inputs -= np.array(mean, np.float32).reshape(-1, 1, 1)
+    if std:
+        inputs /= np.array(std, np.float32).reshape(-1, 1, 1)
+
+
 def model_inputs(pictures: Sequence[Picture], size: tuple[int, int], maximum: float) -> FloatArray:
-    """Pictures as the model takes them.
+    """Pictures at the size and in the range that the model takes, not yet normalized by a mean.
 
     Args:
         pictures: one or more, of one channel count and any sizes.

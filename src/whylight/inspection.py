@@ -4,14 +4,21 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import onnx
+
 from whylight.classifier import Classifier
 from whylight.errors import WhylightError
 from whylight.nnp import maximum, read_model, to_classifier
 from whylight.nnp.convert import unsupported_functions
 from whylight.nnp.network import BATCH_AXIS, Network
+from whylight.options import ModelOptions
+
+_AS_THE_FILE_SAYS = ModelOptions()
 
 
-def inspect_model(path: Path, parameters: Path | None = None) -> dict[str, Any]:
+def inspect_model(
+    path: Path, parameters: Path | None = None, options: ModelOptions = _AS_THE_FILE_SAYS
+) -> dict[str, Any]:
     """Describe a model file, also one that cannot be explained.
 
     Returns:
@@ -22,6 +29,8 @@ def inspect_model(path: Path, parameters: Path | None = None) -> dict[str, Any]:
     Raises:
         WhylightError: the file cannot be read.
     """
+    if path.suffix.lower() == ".onnx":
+        return _inspect_onnx(path, options)
     model = read_model(path, parameters)
     network = model.network
     facts: dict[str, Any] = {
@@ -42,12 +51,54 @@ def inspect_model(path: Path, parameters: Path | None = None) -> dict[str, Any]:
         "problem": None,
     }
     try:
-        classifier = to_classifier(model)
+        classifier = to_classifier(model, options)
         facts |= _explainable(classifier)
         facts["default_layer"] = classifier.default_layer.name
     except WhylightError as error:
         facts["problem"] = str(error)
     return facts
+
+
+def _inspect_onnx(path: Path, options: ModelOptions) -> dict[str, Any]:
+    from whylight.onnx_model import to_classifier
+    from whylight.onnx_model.read import read_model
+
+    model = read_model(path)
+    constants = {tensor.name for tensor in model.graph.initializer}
+    facts: dict[str, Any] = {
+        "path": str(path),
+        "format": f"ONNX, operator set {model.opset_import[0].version}"
+        + (f", by {model.producer_name}" if model.producer_name else ""),
+        "networks": [model.graph.name] if model.graph.name else [],
+        "executor": None,
+        "network": model.graph.name,
+        "inputs": [_onnx_variable(info) for info in model.graph.input if info.name not in constants],
+        "outputs": [_onnx_variable(info) for info in model.graph.output],
+        "classes": None,
+        "final_activation": None,
+        "batch": None,
+        "default_layer": None,
+        "layers": [],
+        "functions": dict(sorted(Counter(node.op_type for node in model.graph.node).items())),
+        "unsupported": [],
+        "problem": None,
+    }
+    try:
+        classifier = to_classifier(path, model, options)
+        facts |= _explainable(classifier)
+        image = classifier.input
+        for variable in facts["inputs"]:
+            variable |= {"range": image.maximum, "mean": list(image.mean), "std": list(image.std)}
+        facts["default_layer"] = classifier.default_layer.name
+    except WhylightError as error:
+        facts["problem"] = str(error)
+    return facts
+
+
+def _onnx_variable(info: onnx.ValueInfoProto) -> dict[str, Any]:
+    extents = info.type.tensor_type.shape.dim
+    shape = [extent.dim_value if extent.HasField("dim_value") else extent.dim_param or "?" for extent in extents]
+    return {"name": info.name, "data_name": info.name, "shape": shape, "range": None}
 
 
 def to_text(facts: dict[str, Any]) -> str:
@@ -56,8 +107,8 @@ def to_text(facts: dict[str, Any]) -> str:
         ("model", facts["path"]),
         ("format", facts["format"]),
         ("networks", ", ".join(facts["networks"])),
-        ("executor", f"{facts['executor']} runs {facts['network']}"),
-        *(("input", f"{_named(x)}, range 0 to {x['range']:g}") for x in facts["inputs"]),
+        ("executor", facts["executor"] and f"{facts['executor']} runs {facts['network']}"),
+        *(("input", _named(x) + _prepared(x)) for x in facts["inputs"]),
         *(("output", _named(y)) for y in facts["outputs"]),
         ("classes", facts["classes"]),
         ("activation", facts["final_activation"]),
@@ -104,6 +155,16 @@ def _variable(network: Network, name: str, data_name: str) -> dict[str, Any]:
 def _named(variable: dict[str, Any]) -> str:
     dataset = "" if variable["data_name"] == variable["name"] else f" ({variable['data_name']} in datasets)"
     return f"{variable['name']}{dataset} {_shape(variable['shape'])}"
+
+
+def _prepared(variable: dict[str, Any]) -> str:
+    """How pixels become the input's values."""
+    if variable["range"] is None:
+        return ""
+    steps = (
+        f", {name} {', '.join(f'{x:g}' for x in variable[name])}" for name in ("mean", "std") if variable.get(name)
+    )
+    return f", range 0 to {variable['range']:g}{''.join(steps)}"
 
 
 def _shape(shape: list[int | str]) -> str:

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from whylight.class_score import ClassScore
+from whylight.feature_map import feature_map
 from whylight.graph import GraphBuilder, Tensor
 
 if TYPE_CHECKING:
@@ -54,13 +55,13 @@ class Target:
     @cached_property
     def activation(self) -> Tensor:
         """The target layer's output as feature maps, (N, C, h, w)."""
-        return feature_maps(self._op, self._layer, self.layer_output)
+        return feature_map(self._op, self._layer, self.layer_output)
 
     @cached_property
     def gradient(self) -> Tensor:
         """The derivative of the class score with respect to `activation`, (N, C, h, w)."""
         (slope,) = self.score.gradients([self.layer_output], self.method)
-        return feature_maps(self._op, self._layer, slope)
+        return feature_map(self._op, self._layer, slope)
 
     @cached_property
     def image(self) -> Tensor:
@@ -90,11 +91,6 @@ class Target:
                 return self._op.Unsqueeze(tensor, [1])
             case _:
                 return tensor
-
-
-def feature_maps(op: GraphBuilder, layer: Layer, tensor: Tensor) -> Tensor:
-    """A layer's output, or what has its shape, as (N, C, h, w)."""
-    return op.Transpose(tensor, perm=[0, 3, 1, 2]) if layer.channels_last else tensor
 
 
 def layer_output(op: GraphBuilder, layer: Layer, maps: Tensor) -> Tensor:

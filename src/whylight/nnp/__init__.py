@@ -10,8 +10,10 @@ from whylight.errors import WhylightError
 from whylight.nnp.archive import Contents, read
 from whylight.nnp.convert import convert
 from whylight.nnp.network import Function, Network, executor_network
+from whylight.options import ModelOptions
 
 INPUT_RANGES = ("auto", "1", "255")
+_AS_THE_FILE_SAYS = ModelOptions()
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,10 @@ def to_onnx(path: str | Path, parameters: str | Path | None = None) -> onnx.Mode
     return convert(model.network, model.contents.parameters)
 
 
-def to_classifier(model: NnpModel, input_range: str = "auto", output_variable: str | None = None) -> Classifier:
+def to_classifier(model: NnpModel, options: ModelOptions = _AS_THE_FILE_SAYS) -> Classifier:
     """Convert a model that was read, and describe it as a classifier.
+
+    Of the options, those on the input's name and shape are for files that do not say it.
 
     Raises:
         WhylightError: the network cannot be converted, or is not a classifier of one image.
@@ -68,8 +72,10 @@ def to_classifier(model: NnpModel, input_range: str = "auto", output_variable: s
         graph,
         _layers(network),
         image=next(iter(network.data)),
-        maximum=maximum(network, input_range),
-        output=_output(network, output_variable) if output_variable else None,
+        maximum=maximum(network, options.input_range),
+        output=_output(network, options.output_variable) if options.output_variable else None,
+        mean=options.mean or (),
+        std=options.std or (),
     )
 
 

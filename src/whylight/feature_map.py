@@ -1,0 +1,32 @@
+"""Activations and gradients in one order of axes, whatever the network's own is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from whylight.graph import GraphBuilder, Tensor
+
+if TYPE_CHECKING:
+    from whylight.classifier import Layer
+
+
+def feature_map(op: GraphBuilder, layer: Layer, tensor: Tensor) -> Tensor:
+    """A layer's activation, or the gradient with respect to it, as (N, C, h, w).
+
+    Channels are moved to the second axis. Of tokens (N, T, C) or (N, C, T), those that belong to no place in the image
+    (class token, registers) are left out, and the others are laid out in their grid.
+    """
+    if layer.channels_last:
+        rank = tensor.rank
+        tensor = op.Transpose(tensor, perm=[0, rank - 1, *range(1, rank - 1)])
+    if layer.grid is None:
+        return tensor
+    count = 1
+    for extent in layer.grid:
+        count *= extent
+    if tensor.size(2) != count:
+        tensor = op.Slice(tensor, [layer.tokens_before], [layer.tokens_before + count], [2])
+    channels = tensor.size(1)
+    shape = (tensor.shape[0], channels, *layer.grid)
+    batch = shape[0] if isinstance(shape[0], int) else -1
+    return op.with_shape(op.Reshape(tensor, [batch, channels, *layer.grid]), shape)

@@ -1,0 +1,112 @@
+"""Reading classifiers in ONNX, of any producer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+from onnx import TensorProto, helper
+
+from whylight.classifier import Classifier, describe
+from whylight.errors import WhylightError
+from whylight.graph import GraphBuilder, dependent_nodes, needed_nodes
+from whylight.onnx_model.axes import BATCH_AXIS, CHANNELS, Positions, Roles, axis_roles
+from whylight.onnx_model.float32 import in_float32
+from whylight.onnx_model.image import Shape, image_input, pixels
+from whylight.onnx_model.layers import layers
+from whylight.onnx_model.opset import in_our_opset
+from whylight.onnx_model.outputs import class_output, tensor_outputs
+from whylight.onnx_model.read import read_model
+from whylight.onnx_model.simplify import Simplified, simplified
+from whylight.onnx_model.verify import outputs_differ
+from whylight.options import ModelOptions
+
+
+def load_onnx(path: Path, options: ModelOptions) -> Classifier:
+    """The classifier in an ONNX file.
+
+    Raises:
+        WhylightError: the file cannot be read, or it is not a classifier of one image.
+    """
+    return to_classifier(path, read_model(path), options)
+
+
+def to_classifier(path: Path, original: onnx.ModelProto, options: ModelOptions) -> Classifier:
+    """The classifier in a model that was read, in float32 and in our operator set.
+
+    The result computes what the file computes: it is run beside it, on random pixels, before it is given back.
+
+    Raises:
+        WhylightError: it is not a classifier of one image, or it cannot be converted.
+    """
+    model = in_our_opset(path, in_float32(tensor_outputs(original)))
+    image, shape, layout = image_input(path, model, options.model_input, options.layout, options.input_size)
+    channels = shape[1 if layout == "CHW" else 3]
+    if channels is None:
+        raise WhylightError(f"{path}: input '{image}' has no fixed number of channels, and one is needed")
+    prepared = pixels(path, model, image, channels, options.input_range, options.mean, options.std)
+    plain = _equivalent(path, original, _in_float_pixels(model, image), image, shape)
+    graph = GraphBuilder.extending(plain.model)
+    return describe(
+        path,
+        plain.model,
+        layers(
+            dependent_nodes(needed_nodes(plain.model.graph.node, graph.tensors), image),
+            axis_roles(plain.model.graph.node, graph.tensors, image, _image_roles(shape, layout)),
+        ),
+        image=image,
+        maximum=prepared.maximum or 1.0,
+        output=class_output(path, plain.model, graph.tensors, options.output_variable),
+        layout=layout,
+        mean=prepared.mean,
+        std=prepared.std,
+        channel_order=prepared.channel_order,
+    )
+
+
+def _image_roles(shape: Shape, layout: str) -> Roles:
+    rows, columns = shape[2:] if layout == "CHW" else shape[1:3]
+    positions = (Positions((0,), (rows or 0,)), Positions((1,), (columns or 0,)))
+    return (BATCH_AXIS, CHANNELS, *positions) if layout == "CHW" else (BATCH_AXIS, *positions, CHANNELS)
+
+
+def _equivalent(path: Path, original: onnx.ModelProto, model: onnx.ModelProto, image: str, shape: Shape) -> Simplified:
+    """The simplified model, with a dynamic batch axis if it then computes the same."""
+    loose = in_float32(original) is not original
+    try:
+        plain = simplified(model, {image: shape})
+    except WhylightError as error:
+        raise WhylightError(f"{path}: {error}") from error
+    try:
+        difference = outputs_differ(original, plain.model, shape, image, loose)
+    except WhylightError:
+        if not plain.is_dynamic or shape[0] is None:
+            raise
+        difference = "its run"
+    if difference and plain.is_dynamic and shape[0] is not None:
+        plain = simplified(model, {image: shape}, dynamic=False)
+        difference = outputs_differ(original, plain.model, shape, image, loose)
+    if difference:
+        raise WhylightError(f"{path}: the converted model does not compute what the file does: {difference} differs")
+    return plain
+
+
+def _in_float_pixels(model: onnx.ModelProto, image: str) -> onnx.ModelProto:
+    """The model with a float32 image input, where the file's takes bytes."""
+    info = next(info for info in model.graph.input if info.name == image)
+    if info.type.tensor_type.elem_type == TensorProto.FLOAT:
+        return model
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    kind = info.type.tensor_type.elem_type
+    next(info for info in copy.graph.input if info.name == image).type.tensor_type.elem_type = TensorProto.FLOAT
+    readers = [node for node in copy.graph.node if image in node.input]
+    if all(node.op_type == "Cast" for node in readers):
+        return copy
+    for node in readers:
+        node.input[:] = [f"{name}/bytes" if name == image else name for name in node.input]
+    cast = helper.make_node("Cast", [image], [f"{image}/bytes"], name=f"{image}/bytes", to=kind)
+    nodes = [cast, *copy.graph.node]
+    del copy.graph.node[:]
+    copy.graph.node.extend(nodes)
+    return copy

@@ -1,0 +1,80 @@
+"""The check that a rewritten model still computes what the file computes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+
+from whylight.errors import WhylightError
+
+Array = np.ndarray[Any, Any]
+
+
+def outputs_differ(
+    original: onnx.ModelProto | Path, rewritten: onnx.ModelProto, shape: tuple[int | None, ...], image: str, loose: bool
+) -> str | None:
+    """Run both on random images.
+
+    Args:
+        original: the model as it was read, or its file.
+        rewritten: with the same outputs, float32, its image input of the same name.
+        shape: of the original's image input; the batch axis is None where it is dynamic.
+        image: the name of the image input.
+        loose: whether the original computes in half precision.
+
+    Returns:
+        What differs; None where nothing does, or where ONNX Runtime cannot run the original.
+
+    Raises:
+        WhylightError: ONNX Runtime cannot run the rewritten model.
+    """
+    try:
+        old = _session(original)
+        fixed = shape[0] or 2
+        images = np.random.default_rng(0).random((fixed, *[extent or 1 for extent in shape[1:]]), np.float32)
+        expected = _run(old, image, images)
+    except Exception:  # ONNX Runtime's errors share no base class
+        return None
+    try:
+        new = _session(rewritten)
+        found = _run(new, image, images)
+        rows = new.get_inputs()[0].shape[0]
+        if not isinstance(rows, int):
+            found_twice = _run(new, image, np.concatenate([images[::-1], images]))
+            for name, values in found_twice.items():
+                if values.ndim and not _close(values[fixed:], found[name], loose):
+                    return f"output '{name}' at another batch size"
+    except Exception as error:
+        raise WhylightError(f"ONNX Runtime cannot run the model: {str(error).splitlines()[0]}") from error
+    return next((f"output '{name}'" for name in found if not _close(found[name], expected[name], loose)), None)
+
+
+def _session(model: onnx.ModelProto | Path) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    content = str(model) if isinstance(model, Path) else model.SerializeToString()
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def _run(session: Any, image: str, images: Array) -> Mapping[str, Array]:
+    kinds = {info.name: info.type for info in session.get_inputs()}
+    types = {"tensor(float16)": np.float16, "tensor(double)": np.float64, "tensor(uint8)": np.uint8}
+    if kinds[image] == "tensor(uint8)":
+        images = np.floor(images * 255)
+    names = [info.name for info in session.get_outputs() if info.type.startswith("tensor(")]
+    values = session.run(names, {image: images.astype(types.get(kinds[image], np.float32))})
+    return dict(zip(names, values, strict=True))
+
+
+def _close(found: Array, expected: Array, loose: bool) -> bool:
+    if found.dtype.kind != "f":
+        return found.shape == expected.shape and (loose or bool((found == expected).mean() >= 0.5))
+    expected = expected.astype(np.float32)
+    scale = float(np.abs(expected[np.isfinite(expected)]).max(initial=1e-6))
+    tolerance = (5e-2 if loose else 1e-3) * scale
+    return found.shape == expected.shape and bool(np.allclose(found, expected, rtol=0, atol=tolerance, equal_nan=True))
