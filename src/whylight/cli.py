@@ -67,6 +67,8 @@ def _parser() -> argparse.ArgumentParser:
         ("report", _report, _add_report, "make a page of a gradcam-batch result: accuracy, confusions, every image"),
         ("compare", _compare, _add_compare, "explain one image by many methods, side by side in one picture"),
         ("methods", _methods, _add_nothing, "list the methods: what each shows, what it costs, and its paper"),
+        ("evaluate", _evaluate, _add_evaluate, "judge methods on a dataset CSV by insertion, pointing game and others"),
+        ("sanity", _sanity, _add_sanity, "test whether a method's maps depend on what the model has learned"),
         ("inspect", _inspect, _add_inspect, "say what a model file holds, and what in it can be explained"),
         ("convert", _convert, _add_convert, "convert a .nnp model to ONNX"),
         ("compile", _compile, _add_compile, "write the explainer as one ONNX file"),
@@ -498,6 +500,39 @@ def _methods(_: argparse.Namespace) -> int:
         print(f"{one.name:<{width}}  {one.summary}")
         print(f"{'':<{width}}  passes: {one.passes}; {one.paper}")
     return 0
+
+
+def _add_evaluate(command: argparse.ArgumentParser) -> None:
+    from whylight.trust.commands import add_evaluate
+
+    _add_model(command, option=True)
+    _add_model_facts(command)
+    _add_explanation(command)
+    _add_device(command)
+    add_evaluate(command)
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from whylight.trust.commands import evaluate
+
+    return evaluate(arguments, lambda method: _explainer(argparse.Namespace(**{**vars(arguments), "method": method})))
+
+
+def _add_sanity(command: argparse.ArgumentParser) -> None:
+    from whylight.trust.commands import add_sanity
+
+    _add_model(command, option=False)
+    _add_model_facts(command)
+    _add_explanation(command)
+    add_sanity(command)
+
+
+def _sanity(arguments: argparse.Namespace) -> int:
+    from whylight.trust.commands import sanity
+
+    classifier = load_with(arguments.model, arguments.parameters, _options(arguments))
+    options = _explaining(arguments)
+    return sanity(arguments, classifier, lambda model, method: model.explainer(**{**options, "method": method}))
 
 
 def _add_inspect(command: argparse.ArgumentParser) -> None:
