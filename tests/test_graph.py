@@ -41,6 +41,40 @@ def test_shapes_that_contradict_each_other_are_refused_at_once() -> None:
         op.MatMul(x, np.zeros((4, 5), np.float32))
 
 
+@pytest.mark.parametrize(("operator", "count"), [("Relu", 2), ("Conv", 1)])
+def test_a_wrong_number_of_inputs_is_refused(operator: str, count: int) -> None:
+    op = GraphBuilder()
+    x = op.input("x", ("N", 3, 4))
+    with pytest.raises(WhylightError, match=f"{operator} cannot take inputs of shape .* has input size {count} not in"):
+        op.node(operator, [x] * count, 1)
+
+
+def test_an_attribute_or_operator_that_does_not_exist_is_refused() -> None:
+    op = GraphBuilder()
+    x = op.input("x", ("N", 3))
+    with pytest.raises(WhylightError, match="Unrecognized attribute: slope for operator Relu"):
+        op.Relu(x, slope=1.0)
+    with pytest.raises(WhylightError, match="no operator Rectify"):
+        op.Rectify(x)
+
+
+def test_numbers_take_the_type_of_the_tensors_that_they_are_chosen_among() -> None:
+    op = GraphBuilder()
+    x = op.input("x", ("N", 3))
+    chosen = [op.Where(op.Greater(x, 0.0), x, -1.0), op.Where(np.array([True, False, True]), 5, x)]
+    assert [y.dtype for y in chosen] == [np.float32] * 2
+    first, second = run(op.model(chosen, "g"), x=np.array([[-3, 0, 2]], np.float32))
+    assert first.tolist() == [[-1, -1, 2]]
+    assert second.tolist() == [[5, 0, 5]]
+
+
+def test_numbers_take_the_type_of_the_first_tensor_where_the_operator_leaves_it_open() -> None:
+    op = GraphBuilder()
+    x = op.input("x", ("N", 3), np.float64)
+    assert op.Pow(x, 2).dtype == np.float64
+    assert op.Clip(x, None, 1).dtype == np.float64
+
+
 def test_extending_a_model_keeps_its_tensors() -> None:
     first = GraphBuilder()
     x = first.input("x", ("N", 3))

@@ -8,18 +8,21 @@ through one `GraphBuilder`::
     y = op.Relu(op.Mul(x, 2.0))
 
 An operator is called by its ONNX name. Its inputs may be tensors, numpy arrays, Python numbers (they take the
-type of the first tensor) or lists of integers (axes, shapes: int64); its attributes are keywords. The result is a
-`Tensor` that knows its name, its shape and its type, from the operator's own inference in the ``onnx`` package.
+type of the tensors that the operator binds them to, else of the first one) or lists of integers (axes, shapes:
+int64); its attributes are keywords. The result is a `Tensor` that knows its name, its shape and its type, from the
+operator's own inference in the ``onnx`` package.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, TypeProto, helper, numpy_helper
+from onnx.checker import ValidationError
 from onnx.defs import SchemaError, get_schema
 from onnx.shape_inference import InferenceError, infer_node_outputs, infer_shapes
 
@@ -145,8 +148,10 @@ class GraphBuilder:
         Raises:
             WhylightError: the operator cannot take inputs of these shapes.
         """
-        dtype = next((operand.dtype for operand in operands if isinstance(operand, Tensor)), np.dtype(np.float32))
-        inputs = [self._tensor(operand, dtype) for operand in operands]
+        inputs = [
+            self._tensor(operand, dtype)
+            for operand, dtype in zip(operands, _number_types(op_type, operands), strict=True)
+        ]
         while inputs and inputs[-1] is None:
             inputs.pop()  # an absent input at the end is left out: runtimes fuse such nodes more readily
         names = [self.unique(op_type) for _ in range(outputs)]
@@ -371,6 +376,28 @@ def _rename_captured(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
             _rename_captured(inner, {old: new for old, new in names.items() if old not in own})
 
 
+def _number_types(op_type: str, operands: Sequence[Operand]) -> list[np.dtype[Any]]:
+    """The type that each operand takes where it is a number: that of the first tensor which the operator binds it to.
+
+    Of Where the operands have one type and the condition another; where no tensor is bound to it, it is that of the
+    first tensor.
+    """
+    bound = _type_parameters(op_type, len(operands))
+    tensors = [(kind, x.dtype) for kind, x in zip(bound, operands, strict=True) if isinstance(x, Tensor)]
+    first = tensors[0][1] if tensors else np.dtype(np.float32)
+    return [next((dtype for other, dtype in tensors if other == kind), first) for kind in bound]
+
+
+@cache
+def _type_parameters(op_type: str, count: int) -> list[str]:
+    """The name of the type of each of ``count`` inputs; those that may be of any number have the last one's."""
+    try:
+        names = [parameter.type_str for parameter in get_schema(op_type, OPSET, "").inputs]
+    except SchemaError as error:
+        raise WhylightError(f"ONNX has no operator {op_type} in operator set {OPSET}") from error
+    return (names + names[-1:] * count)[:count]
+
+
 def _infer_node(node: onnx.NodeProto, inputs: Sequence[Tensor]) -> dict[str, TypeProto]:
     try:
         schema = get_schema(node.op_type, OPSET, "")
@@ -386,7 +413,7 @@ def _infer_node(node: onnx.NodeProto, inputs: Sequence[Tensor]) -> dict[str, Typ
             opset_imports=[helper.make_opsetid("", OPSET)],
             ir_version=IR_VERSION,
         )
-    except (InferenceError, SchemaError) as error:
+    except (InferenceError, ValidationError) as error:
         shapes = ", ".join(str(x.shape) for x in inputs)
         reason = str(error).strip().splitlines()[-1]
         raise WhylightError(f"'{node.name}': {node.op_type} cannot take inputs of shape {shapes}: {reason}") from error

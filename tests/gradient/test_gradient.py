@@ -22,6 +22,7 @@ from gradient.differences import (
 )
 from whylight.errors import WhylightError
 from whylight.gradient import gradient
+from whylight.gradient.rule import ForwardNode
 from whylight.graph import BATCH, GraphBuilder, Tensor
 
 Stage = Callable[[GraphBuilder, Tensor], Tensor]
@@ -137,6 +138,31 @@ def test_a_tensor_that_only_decides_an_index_has_a_gradient_of_zeros() -> None:
     y = op.Cast(op.ArgMax(x, axis=1), to=TensorProto.FLOAT)
     grads = gradient(op, y, op.constant([[1]], np.float32), [x])
     assert run(session(op.model(grads, "gradient")), {"x": np.ones((2, 3))})[0].tolist() == [[0] * 3] * 2
+
+
+def test_rules_replaced_for_one_call() -> None:
+    """Guided backpropagation: what comes back is passed on where both it and the ReLU's input are positive."""
+
+    def guided(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+        return op.Mul(op.Relu(grad), op.Cast(op.Greater(node.input, 0.0), to=TensorProto.FLOAT))
+
+    op = GraphBuilder()
+    x = op.input("x", (2, 3))
+    y = op.Mul(op.Relu(x), np.array([2, 3, -4], np.float32))
+    seed = op.constant(np.ones((2, 3), np.float32))
+    slopes = gradient(op, y, seed, [x], rules={"Relu": guided}) + gradient(op, y, seed, [x])
+    replaced, own = run(session(op.model(slopes, "gradient")), {"x": np.array([[1, -1, 1], [-1, 1, -1]])})
+    assert replaced.tolist() == [[2, 0, 0], [0, 3, 0]]
+    assert own.tolist() == [[2, 0, -4], [0, 3, 0]]
+
+
+def test_a_rule_for_an_operator_that_has_none() -> None:
+    op = GraphBuilder()
+    x = op.input("x", (1, 2))
+    y = op.QuantizeLinear(x, np.float32(0.5), np.array(0, np.int8))
+    z = op.DequantizeLinear(y, np.float32(0.5), np.array(0, np.int8))
+    step = gradient(op, op.Mod(z, 1.0, fmod=1), x, [z], rules={"Mod": lambda op, node, grad: op.Mul(grad, 3.0)})
+    assert run(session(op.model(step, "gradient")), {"x": np.array([[1, 2]])})[0].tolist() == [[3, 6]]
 
 
 def test_operators_that_no_gradient_reaches_need_no_rule() -> None:

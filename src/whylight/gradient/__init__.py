@@ -10,7 +10,7 @@ the result, one rule an operator. A rule reads like the formula::
 The rules are in one module a kind of operator; ``rule.py`` says what a rule takes and returns.
 """
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Container, Iterable, Mapping, Sequence, Set
 from functools import reduce
 from inspect import Parameter, signature
 
@@ -19,18 +19,15 @@ import onnx
 
 from whylight.errors import WhylightError
 from whylight.gradient.broadcast import reduced_to, zeros_like
-from whylight.gradient.rule import ForwardNode, Gradient, Rule, forward_node, rules
+from whylight.gradient.rule import ForwardNode, Gradient, Rule, forward_node
+from whylight.gradient.rule import rules as registered_rules
 from whylight.graph import GraphBuilder, Tensor, dependent_nodes
 
 _DEFAULT_DOMAINS = ("", "ai.onnx")
 
 
 def gradient(
-    op: GraphBuilder,
-    of: Tensor,
-    seed: Tensor,
-    wrt: Sequence[Tensor],
-    replaced_rules: Mapping[str, Rule] | None = None,
+    op: GraphBuilder, of: Tensor, seed: Tensor, wrt: Sequence[Tensor], rules: Mapping[str, Rule] | None = None
 ) -> list[Tensor]:
     """Append to the graph the derivative of sum(of * seed) with respect to each tensor of ``wrt``.
 
@@ -42,7 +39,8 @@ def gradient(
         of: the tensor to differentiate.
         seed: the weight of each of its elements, in its shape: one-hot (N, K) for a class score in (N, K).
         wrt: the tensors to differentiate by.
-        replaced_rules: rules to use in place of the usual ones, by operator.
+        rules: rules to take in place of the derivative of some operators, by the operator's name; they are written
+            like those registered with `rule`.
 
     Returns:
         One gradient for each tensor of ``wrt``, in its shape; zero where only comparisons, signs and integers lead
@@ -54,8 +52,8 @@ def gradient(
     _refuse_independent(op, of, wrt)
     differentiable = _differentiable(op, wrt)
     path = _path(op, of, differentiable)
-    table = {**rules(), **(replaced_rules or {})}
-    _refuse_without_rule(path, table)
+    chosen = {**registered_rules(), **(rules or {})}
+    _refuse_without_rule(path, chosen)
     collected: dict[str, list[Tensor]] = {of.name: [seed]}
 
     def total(name: str) -> Tensor | None:
@@ -70,7 +68,8 @@ def gradient(
             if not any(grads):
                 continue
             node = forward_node(op, proto)
-            for tensor, result in zip(node.inputs, _rule_results(op, node, grads, table), strict=False):
+            results = _rule_results(op, node, chosen[node.operator], grads)
+            for tensor, result in zip(node.inputs, results, strict=False):
                 if tensor and tensor.name in differentiable and result:
                     grad = result() if callable(result) else result
                     collected.setdefault(tensor.name, []).append(_fitted(op, grad, tensor, node))
@@ -112,10 +111,10 @@ def _reads(node: onnx.NodeProto) -> set[str]:
     return set(node.input).union(*(_reads(inner) for graph in graphs for inner in graph.node))
 
 
-def _refuse_without_rule(path: Iterable[onnx.NodeProto], table: Mapping[str, Rule]) -> None:
+def _refuse_without_rule(path: Iterable[onnx.NodeProto], chosen: Container[str]) -> None:
     missing: dict[str, list[str]] = {}
     for node in reversed(list(path)):
-        if node.domain not in _DEFAULT_DOMAINS or node.op_type not in table:
+        if node.domain not in _DEFAULT_DOMAINS or node.op_type not in chosen:
             missing.setdefault(node.op_type, []).append(f"'{node.name or node.output[0]}'")
     if missing:
         listed = "; ".join(f"{operator} ({', '.join(names)})" for operator, names in sorted(missing.items()))
@@ -123,10 +122,9 @@ def _refuse_without_rule(path: Iterable[onnx.NodeProto], table: Mapping[str, Rul
 
 
 def _rule_results(
-    op: GraphBuilder, node: ForwardNode, grads: list[Tensor | None], table: Mapping[str, Rule]
+    op: GraphBuilder, node: ForwardNode, function: Rule, grads: list[Tensor | None]
 ) -> tuple[Gradient, ...]:
     """What the node's rule returns, with one entry for each input."""
-    function = table[node.operator]
     if not _takes_all_outputs(function):
         if any(grads[1:]):
             raise WhylightError(f"'{node.name}': only the first output of {node.operator} has a derivative rule")

@@ -1,0 +1,194 @@
+"""The families of timm as ONNX files, and the derivatives that PyTorch's autograd finds in them.
+
+Runs in the peers' environment, for `coverage.py`:
+
+    python timm_models.py list
+    python timm_models.py export MODEL FOLDER
+    python timm_models.py differentiate FOLDER
+
+``list`` prints the smallest model of every module of ``timm.models`` as JSON. ``export`` writes ``model.onnx``, the
+program that PyTorch exported (``model.pt2``), and ``example.npz``: an image, the model's scores for it and the class
+with the highest. ``differentiate`` reads ``found.npz``, the values of tensors of the ONNX graph, finds each in the
+exported program, and writes ``expected.npz``: the derivatives of the class score with respect to them and to the image.
+"""
+
+import json
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import timm
+import torch
+from timm.models import is_model, list_modules
+from torch import nn
+from torch.export import ExportedProgram
+
+OPSET = 20
+_SAME = 1e-3
+"""How far values of one tensor in ONNX Runtime and in PyTorch may lie apart, as a part of the largest."""
+
+
+def smallest_models() -> dict[str, dict[str, Any]]:
+    """Of every module, the model with the fewest parameters; timm's own miniatures for tests do not count."""
+    chosen = {}
+    for module in list_modules():
+        names = [name for name in timm.list_models(module=module) if not name.startswith("test_")]
+        with torch.device("meta"):
+            sizes = {name: _parameters(name) for name in names}
+        name = min(names, key=lambda name: (sizes[name], name))
+        chosen[module] = {"model": name, "parameters": sizes[name]}
+    return chosen
+
+
+def _parameters(name: str) -> float:
+    try:
+        return sum(parameter.numel() for parameter in timm.create_model(name).parameters())
+    except Exception:  # a few models cannot be made without memory
+        return float("inf")
+
+
+def random_model(name: str) -> nn.Module:
+    """The model with random weights that let gradients pass.
+
+    Parameters that start as constants (zero or tiny scales of residual branches, biases) become random ones. Batch
+    normalizations divide by one number a layer, measured on two random images: activations keep their size through
+    the network. With a mean and a deviation a channel, random networks are chaotic: PyTorch's own gradients in single
+    and in double precision then lie several percent apart.
+    """
+    torch.manual_seed(0)
+    model = timm.create_model(name)
+    with torch.no_grad():
+        for path, parameter in model.named_parameters():
+            if parameter.numel() > 1 and bool((parameter == parameter.flatten()[0]).all()):
+                _randomize(path, parameter)
+        normalizations = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+        model.eval()
+        for module in normalizations:
+            module.train()
+            module.momentum = None
+        if normalizations:
+            model(torch.randn(2, *_input_size(model)))
+        for module in normalizations:
+            module.running_var.fill_((module.running_var + module.running_mean**2).mean())
+            module.running_mean.zero_()
+    return model.eval()
+
+
+def _randomize(path: str, parameter: torch.Tensor) -> None:
+    if path.endswith("bias"):
+        parameter.normal_(0, 0.1)
+    elif parameter.squeeze().ndim >= 2:
+        parameter.normal_(0, parameter[0].numel() ** -0.5)
+    else:
+        parameter.uniform_(0.5, 1.5)
+
+
+def _input_size(model: nn.Module) -> tuple[int, int, int]:
+    size = model.pretrained_cfg["input_size"]
+    return tuple(size)
+
+
+def export(name: str, folder: Path) -> None:
+    """Write the model as ONNX with a dynamic batch (a fixed one where PyTorch cannot), and what to compare it with."""
+    model = random_model(name)
+    images = torch.randn(2, *_input_size(model))
+    try:
+        program = _exported(model, images, ({0: torch.export.Dim("batch", min=1, max=1024)},))
+    except Exception as error:
+        print(f"no dynamic batch: {str(error).strip().splitlines()[0][:200]}", file=sys.stderr)
+        program = _exported(model, images[:1], None)
+    with torch.no_grad():
+        scores = model(images[:1])
+    program.save(folder / "model.onnx")
+    torch.export.save(program.exported_program, folder / "model.pt2")
+    np.savez(folder / "example.npz", image=images[:1].numpy(), scores=scores.numpy(), index=scores.argmax().item())
+
+
+def _exported(model: nn.Module, images: torch.Tensor, dynamic_shapes: Any) -> torch.onnx.ONNXProgram:
+    program = torch.onnx.export(
+        model,
+        (images,),
+        dynamo=True,
+        opset_version=OPSET,
+        dynamic_shapes=dynamic_shapes,
+        input_names=["image"],
+        output_names=["scores"],
+        verbose=False,
+    )
+    assert program is not None
+    return program
+
+
+class Recorder(torch.fx.Interpreter):
+    """Runs an exported program and keeps every tensor; some of them may be replaced."""
+
+    def __init__(self, program: ExportedProgram) -> None:
+        super().__init__(program.module(check_guards=False), garbage_collect_values=False)
+        self.tensors: dict[str, torch.Tensor] = {}
+        self.leaf: str | None = None
+
+    def run_node(self, node: torch.fx.Node) -> Any:
+        """Evaluate one node; one that is a leaf starts a graph of its own."""
+        value = super().run_node(node)
+        if isinstance(value, torch.Tensor) and value.is_floating_point() and node.op != "get_attr":
+            if node.name == self.leaf:
+                value = value.detach().clone().requires_grad_(True)
+            self.tensors[node.name] = value
+        return value
+
+
+def differentiate(folder: Path) -> None:
+    """The derivatives of the class score with respect to the tensors in ``found.npz`` and the image."""
+    example = np.load(folder / "example.npz")
+    found = np.load(folder / "found.npz")
+    image, index = torch.from_numpy(example["image"]), int(example["index"])
+    recorder = Recorder(torch.export.load(folder / "model.pt2"))
+    with torch.no_grad():
+        recorder.run(image)
+    values = {name: tensor.clone() for name, tensor in recorder.tensors.items()}
+    leaves = {name: _matching(values, name, torch.from_numpy(found[name])) for name in found.files}
+    expected, names = {}, {}
+    for name, leaf in leaves.items():
+        if leaf is None:
+            continue
+        recorder.leaf = leaf
+        (scores,) = _tensors(recorder.run(image))
+        expected[name] = torch.autograd.grad(scores[0, index], recorder.tensors[leaf])[0].numpy()
+        names[name] = leaf
+    np.savez(folder / "expected.npz", **expected)
+    (folder / "leaves.json").write_text(json.dumps(names))
+
+
+def _tensors(outputs: Any) -> list[torch.Tensor]:
+    return [outputs] if isinstance(outputs, torch.Tensor) else list(outputs)
+
+
+def _matching(values: dict[str, torch.Tensor], name: str, value: torch.Tensor) -> str | None:
+    """The tensor of the program that has this name and value, else the first that has this value."""
+    for candidate in [name, *values]:
+        tensor = values.get(candidate)
+        if tensor is None or tensor.shape != value.shape:
+            continue
+        if float((tensor - value).abs().max()) <= _SAME * float(tensor.abs().max()):
+            return candidate
+    return None
+
+
+def main() -> None:
+    warnings.filterwarnings("ignore")
+    torch.set_num_threads(1)
+    match sys.argv[1:]:
+        case ["list"]:
+            print(json.dumps(smallest_models()))
+        case ["export", name, folder] if is_model(name):
+            export(name, Path(folder))
+        case ["differentiate", folder]:
+            differentiate(Path(folder))
+        case _:
+            raise SystemExit(__doc__)
+
+
+if __name__ == "__main__":
+    main()
