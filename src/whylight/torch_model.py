@@ -103,7 +103,10 @@ def _exported(path: Path, torch: Any, network: Any, example: Any) -> onnx.ModelP
         try:
             with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
                 warnings.simplefilter("ignore")
-                program = torch.onnx.export(network, **attempt, dynamo=True, opset_version=OPSET, verbose=False)
+                # not optimized: that would make one layer of a convolution and the normalization after it
+                program = torch.onnx.export(
+                    network, **attempt, dynamo=True, opset_version=OPSET, optimize=False, verbose=False
+                )
             return prepared(path, program.model_proto)
         except Exception as error:  # the exporter's errors share no base class
             if number == len(attempts):

@@ -82,6 +82,4 @@ def _scopes(node: onnx.NodeProto) -> tuple[str, str]:
         return "", ""
     if not isinstance(scopes, list) or len(scopes) < 2 or not all(isinstance(scope, str) for scope in scopes):
         return "", ""
-    if node.op_type == "Conv" and node.input[1].endswith(".weight"):
-        return node.input[1].removesuffix(".weight"), scopes[-1]  # the exporter gives it the scope of a fused norm
     return scopes[-2], scopes[-1]
