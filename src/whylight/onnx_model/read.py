@@ -74,7 +74,7 @@ def _all_nodes(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
 def _looks_like(path: Path) -> str:
     """What else the file is, by its first bytes."""
     with path.open("rb") as file:
-        head = file.read(16)
+        head = file.read(64)
     if head[4:8] == b"ORTM":
         return ": it is in ONNX Runtime's own format (.ort), expected the .onnx file that it was made from"
     if head.startswith(b"PK"):
