@@ -9,9 +9,9 @@ import onnx
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from onnx_samples import CLASSES, HEIGHT, WIDTH, cnn, cnn_weights, expected_cam, vision_transformer
 
 import whylight
+from onnx_samples import CLASSES, HEIGHT, WIDTH, cnn, cnn_weights, expected_cam, vision_transformer
 from whylight.classifier import Classifier
 from whylight.compiler import compile_explainer
 
@@ -246,7 +246,7 @@ def test_tokens_of_a_vision_transformer(tmp_path: Path, batch: int | str) -> Non
     below = onnxruntime.InferenceSession(free.SerializeToString())
     above = onnx.ModelProto()
     above.CopyFrom(content)
-    kept = [node for node in above.graph.node if node.output[0] in {*"querys keys values keys_t".split(), "similarity"}]
+    kept = [node for node in above.graph.node if node.output[0] in {"querys", "keys", "values", "keys_t", "similarity"}]
     kept += [node for node in above.graph.node if node.output[0] in {"attention", "attended", "block", "rectified"}]
     kept += [node for node in above.graph.node if node.output[0] in {"picked", "scores"}]
     del above.graph.node[:], above.graph.input[:]
