@@ -283,7 +283,7 @@ def test_layers_are_named_by_modules_nodes_or_tensors(tmp_path: Path) -> None:
 
 def test_a_condition_that_is_known_is_decided(tmp_path: Path) -> None:
     content = cnn()
-    squeezed, kept = ([helper.make_node(kind, ["pooled"], ["out"], **a)] for kind, a in (("Neg", {}), ("Identity", {})))
+    squeezed, kept = ([helper.make_node(kind, ["pooled"], ["out"])] for kind in ("Neg", "Identity"))
     info = helper.make_tensor_value_info("out", TensorProto.FLOAT, None)
     branches = [helper.make_graph(nodes, "branch", [], [info]) for nodes in (squeezed, kept)]
     content.graph.initializer.append(numpy_helper.from_array(np.array(False), "condition"))
