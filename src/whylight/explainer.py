@@ -166,6 +166,13 @@ class Explainer:
             return picture_of(image, self.facts.input.channels)
         return read_picture(location(image) if isinstance(image, str) else image, self.facts.input.channels)
 
+    def inputs(self, pictures: Sequence[Picture]) -> FloatArray:
+        """Decoded images (N, C, H, W) as `run` takes them: resized, in the model's range, normalized."""
+        facts = self.facts.input
+        inputs = model_inputs(pictures, (facts.height, facts.width), facts.maximum)
+        normalize(inputs, facts.mean, facts.std, facts.channel_order)
+        return inputs
+
     def explain(self, pictures: Sequence[Picture], class_indices: Sequence[ClassIndex]) -> list[Explanation]:
         """Explain decoded images in one batch.
 
@@ -179,9 +186,7 @@ class Explainer:
         facts = self.facts
         size = (facts.input.height, facts.input.width)
         wanted = np.array([self.checked_index(index) for index in class_indices], np.int64)
-        inputs = model_inputs(pictures, size, facts.input.maximum)
-        normalize(inputs, facts.input.mean, facts.input.std, facts.input.channel_order)
-        output, scores, *maps = self.run_all(inputs, wanted)
+        output, scores, *maps = self.run_all(self.inputs(pictures), wanted)
         probabilities = self._probabilities(output)
         predicted, explained = probabilities.argmax(1), self._explained(output, wanted)
         own = probabilities[np.arange(len(explained)), explained]

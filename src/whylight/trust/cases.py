@@ -37,13 +37,13 @@ class Cases:
     """A batch of explained images, all in the geometry of the model's input.
 
     Attributes:
-        images: (N, C, H, W) in the model's range.
+        images: (N, C, H, W) as the model takes them; zero is its range's zero, black or the mean color.
         maps: (N, H, W), from 0 to 1.
         class_indices: (N,), the explained classes.
         probabilities: the model.
         explain: the method; None where no metric asks for more maps.
         regions: where the objects are, if that is known.
-        white: the model's range: the difference between white and black.
+        white: the difference between white and black for the model.
         seeds: (N,) one number an image: what is random in a metric depends on it alone.
         steps: how many times insertion and deletion change the image; by default once a row's number of pixels.
         tolerance: of the pointing game, in pixels; by default 15 for a shorter side of 224, else in proportion.

@@ -119,7 +119,6 @@ def sanity(
     arguments: argparse.Namespace, classifier: Classifier, compiled: Callable[[Classifier, str], Explainer]
 ) -> int:
     """Run ``whylight sanity``; ``compiled`` makes the explainer of a classifier and a method. 1 if a method fails."""
-    from whylight.images import model_inputs
     from whylight.output import check_writable, save_bytes, save_image
     from whylight.progress import progress
     from whylight.trust.results import print_table, sanity_chart, sanity_csv, sanity_table
@@ -129,9 +128,8 @@ def sanity(
     picture = arguments.output.with_suffix(".png")
     methods, images = methods_of(arguments.method), None
     if arguments.image:
-        explainer, facts = compiled(classifier, methods[0]), classifier.input
-        pictures = [explainer.picture(path) for path in arguments.image]
-        images = model_inputs(pictures, (facts.height, facts.width), facts.maximum)
+        explainer = compiled(classifier, methods[0])
+        images = explainer.inputs([explainer.picture(path) for path in arguments.image])
     with progress("randomizing", stage_count(classifier) * len(methods)) as advance:
         reports = [
             check_sanity(classifier, method, partial(_compiled_with, compiled, method), images, advance)

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from whylight.dataset import Dataset, Row, open_dataset
 from whylight.errors import WhylightError
 from whylight.explainer import PREDICTED, ClassIndex, Explainer
-from whylight.images import Picture, model_inputs, quiet_decoders
+from whylight.images import Picture, quiet_decoders
 from whylight.maps import normalized
 from whylight.output import replacing
 from whylight.render import enlarged_maps
@@ -262,12 +262,12 @@ def explained_cases(explainer: Explainer, pictures: Sequence[Picture], indices: 
     size = (facts.height, facts.width)
     crop = explanations[0].crop
     return Cases(
-        images=model_inputs(pictures, size, facts.maximum),
+        images=explainer.inputs(pictures),
         maps=enlarged_maps(np.stack([one.cam for one in explanations]), size, crop),
         class_indices=np.array([one.class_index for one in explanations], np.int64),
         probabilities=explainer.probabilities,
         explain=_explanations_of(explainer, size, crop),
-        white=facts.maximum,
+        white=facts.maximum / (sum(facts.std) / len(facts.std) if facts.std else 1),
     )
 
 

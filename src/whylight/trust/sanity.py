@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from whylight.images import normalize
 from whylight.maps import normalized
 from whylight.render import enlarged_maps
 from whylight.trust.cases import FloatArray, Values
@@ -165,7 +166,7 @@ def stage_count(classifier: Classifier) -> int:
 
 
 def noise_images(facts: InputFacts, count: int) -> FloatArray:
-    """Images (N, C, H, W) of noise in the model's range: grains of all sizes, so that there are edges of all sizes."""
+    """Images (N, C, H, W) of noise as the model takes them: grains of all sizes, so that there are edges of all sizes."""
     generator = np.random.default_rng(0)
     size = (facts.height, facts.width)
     total = np.zeros((count * facts.channels, *size), np.float32)
@@ -174,7 +175,9 @@ def noise_images(facts: InputFacts, count: int) -> FloatArray:
         grid = generator.standard_normal((len(total), min(cells, size[0]), min(cells, size[1])), np.float32)
         total += enlarged_maps(grid, size)
         cells *= 2
-    return (normalized(total) * np.float32(facts.maximum)).reshape(count, facts.channels, *size)
+    images = (normalized(total) * np.float32(facts.maximum)).reshape(count, facts.channels, *size)
+    normalize(images, facts.mean, facts.std, facts.channel_order)
+    return images
 
 
 def _edge_correlation(explainer: Explainer, noise: FloatArray) -> Score:
