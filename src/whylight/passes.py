@@ -33,6 +33,7 @@ class Passes:
         size: height and width of the model's input.
         blank: (C, 1, 1), the pixel that the network sees as zero; it takes the place of what is taken out.
         region: the rows and columns of the image that the layer's map covers.
+        explains_tokens: whether the layer holds tokens rather than feature maps.
     """
 
     def __init__(self, explainer: Explainer, images: FloatArray, class_indices: NDArray[np.int64]) -> None:
@@ -42,6 +43,7 @@ class Passes:
         self._batch_size = _batch_size(facts.activation_bytes)
         self._batch_size_above = _batch_size(facts.bytes_above)
         self.images = images
+        self.explains_tokens = facts.explains_tokens
         self.class_indices = class_indices
         self.size = (facts.input.height, facts.input.width)
         self.blank = np.array(facts.blank, np.float32)[:, np.newaxis, np.newaxis]
@@ -75,7 +77,7 @@ class Passes:
         if facts.against == "predicted":
             explained = explained - found[:, self._explainer.probabilities(self.images[[image]])[0].argmax()]
         elif facts.against is not None:
-            explained = explained - found[:, facts.against]
+            explained = explained - found[:, int(facts.against)]
         return self._sign * explained
 
     def scores_above(self, count: int, altered: Altered, image: int) -> FloatArray:

@@ -51,7 +51,8 @@ def smoothgrad(passes: Passes, gradients: FloatArray) -> FloatArray:
 
 def _mean_over_noise(passes: Passes, number: int) -> FloatArray:
     batches = passes.maps(_SMOOTHGRAD_SAMPLES, noisy(passes.images[number]), int(passes.class_indices[number]))
-    return (sum(batch.sum(0, dtype=np.float64) for batch in batches) / _SMOOTHGRAD_SAMPLES).astype(np.float32)
+    total = np.sum([batch.sum(0, dtype=np.float64) for batch in batches], axis=0)
+    return np.asarray(total / _SMOOTHGRAD_SAMPLES, np.float32)
 
 
 def noisy(image: FloatArray) -> Callable[[NDArray[np.int64]], FloatArray]:
@@ -60,7 +61,7 @@ def noisy(image: FloatArray) -> Callable[[NDArray[np.int64]], FloatArray]:
 
     def made(rows: NDArray[np.int64]) -> FloatArray:
         noise = [np.random.default_rng(row).standard_normal(image.shape, np.float32) for row in rows]
-        return image + deviation * np.stack(noise)
+        return np.asarray(image + deviation * np.stack(noise), np.float32)
 
     return made
 
@@ -91,7 +92,7 @@ def _integrated(passes: Passes, number: int) -> FloatArray:
     for batch in passes.maps(_STEPS, lambda rows: passes.blank + parts[rows] * way, int(passes.class_indices[number])):
         total += np.tensordot(weights[start : start + len(batch)] / 2, batch, 1)
         start += len(batch)
-    return (way * total).sum(0).astype(np.float32)
+    return np.asarray((way * total).sum(0), np.float32)
 
 
 @method_of_passes(
@@ -107,8 +108,8 @@ def smooth_gradcam_plus_plus(passes: Passes, both: FloatArray) -> FloatArray:
     Omeiza et al., "Smooth Grad-CAM++: An Enhanced Inference Level Visualization Technique for Deep Convolutional Neural
     Network Models", 2019, section 3. D1, D2 and D3 are the means of the gradient, its square and its cube over 10
     copies with noise (15 % of the image's range), as Grad-CAM++ has them for the exponential of the score. The paper
-    prints D1 in the numerator; without noise that would not be Grad-CAM++, which it is said to smooth: D2 belongs there,
-    and torchcam has it. torchcam takes the last copy's gradient in place of D1 in the ReLU; the paper says the mean.
+    prints D1 in the numerator; without noise that would not be Grad-CAM++, which it is said to smooth: D2 belongs
+    there, and torchcam has it. In the ReLU torchcam takes the last copy's gradient; the paper says the mean.
     """
     channels = both.shape[1] // 2
     return np.stack([_smooth_gradcam_map(passes, i, one[:channels]) for i, one in enumerate(both)])
@@ -126,4 +127,4 @@ def _smooth_gradcam_map(passes: Passes, number: int, maps: FloatArray) -> FloatA
     below = 2 * second + (maps * third).sum(axes, keepdims=True)
     share = np.divide(second, below, out=np.zeros_like(second), where=below != 0)
     weights = (share * np.maximum(first, 0)).sum(axes)
-    return np.maximum(np.tensordot(weights, maps, 1), 0).astype(np.float32)
+    return np.asarray(np.maximum(np.tensordot(weights, maps, 1), 0), np.float32)

@@ -33,4 +33,4 @@ def _noise(image: FloatArray, size: tuple[int, ...]) -> FloatArray:
     if len(size) != 2:
         return noise
     rows, columns = (halfway_weights(*pair) for pair in zip(cells, size, strict=True))
-    return resampled(noise[np.newaxis], rows, columns)[0]
+    return np.asarray(resampled(noise[np.newaxis], rows, columns)[0])

@@ -191,7 +191,7 @@ def _rise_map(passes: Passes, number: int, grids: FloatArray, shifts: FloatArray
     one = passes.images[number] - passes.blank
 
     def masked(rows: NDArray[np.int64]) -> FloatArray:
-        return one * rise_masks(grids[rows], shifts[rows], passes.size)[:, np.newaxis] + passes.blank
+        return np.asarray(one * rise_masks(grids[rows], shifts[rows], passes.size)[:, np.newaxis] + passes.blank)
 
     kept = passes.probabilities(len(grids), masked, number)
     total = np.zeros(passes.size, np.float64)

@@ -20,9 +20,9 @@ def halfway_weights(before: int, after: int) -> FloatArray:
 
 def resampled(maps: FloatArray, rows: FloatArray, columns: FloatArray) -> FloatArray:
     """(m, h, w) -> (m, H, W), by the weights (H, h) and (W, w)."""
-    return np.matmul(np.matmul(rows, maps), columns.T)
+    return np.asarray(np.matmul(np.matmul(rows, maps), columns.T))
 
 
 def _weights(positions: NDArray[np.float64], before: int) -> FloatArray:
     distance = np.abs(positions[:, np.newaxis] - np.arange(before))
-    return np.maximum(1 - distance, 0).astype(np.float32)
+    return np.asarray(np.maximum(1 - distance, 0), np.float32)
