@@ -11,8 +11,9 @@ import numpy as np
 from whylight.class_score import ClassScore
 from whylight.errors import WhylightError
 from whylight.facts import ALTERED, ALTERED_CLASS_INDEX, ALTERED_SCORE, BESIDE
+from whylight.feature_map import layer_output
 from whylight.graph import GraphBuilder, Shape, Tensor, dependent_nodes, needed_nodes
-from whylight.target import Target, layer_output
+from whylight.target import Target
 
 
 def add_scores_above(op: GraphBuilder, target: Target) -> list[Tensor]:
@@ -35,6 +36,9 @@ def add_scores_above(op: GraphBuilder, target: Target) -> list[Tensor]:
     made = {target.layer_output.name, *(name for node in nodes for name in node.output)}
     moving = {image.name, *(name for node in dependent_nodes(op.nodes, image.name) for name in node.output)}
     read = dict.fromkeys(name for node in nodes for name in node.input if name in moving - made)
+    original = target.layer_output
+    if layer.grid is not None:
+        read[original.name] = None  # for its tokens of no place
     batch = image.shape[0] if isinstance(image.shape[0], int) else "M"
 
     def own_batch(tensor: Tensor) -> Shape:
@@ -49,7 +53,8 @@ def add_scores_above(op: GraphBuilder, target: Target) -> list[Tensor]:
     altered = op.input(ALTERED, own_batch(target.activation))
     class_index = op.input(ALTERED_CLASS_INDEX, (batch,), np.int64)
     beside = {name: op.input(f"{BESIDE}/{i}/in", own_batch(op.tensors[name])) for i, name in enumerate(read)}
-    copies = op.replayed(nodes, {target.layer_output.name: layer_output(op, layer, altered), **beside})
+    whole = layer_output(op, layer, altered, beside.get(original.name, original))
+    copies = op.replayed(nodes, {**beside, original.name: whole})
     again = ClassScore(
         op,
         target.classifier,

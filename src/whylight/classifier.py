@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import onnx
 from onnx import helper
 
+from whylight.blank import blank_pixel
 from whylight.default_layer import default_layer
 from whylight.errors import WhylightError, nearest
 from whylight.facts import Box, InputFacts
@@ -143,6 +144,11 @@ class Classifier:
 
         graph = compile_explainer(self, method, layer, score, against, counterfactual, smooth)
         return Explainer(graph.SerializeToString())
+
+    @property
+    def blank(self) -> tuple[float, ...]:
+        """For each channel the value at the model's input that its own preprocessing turns into zero."""
+        return blank_pixel(self.model, self.tensors, self.input, self.logits)
 
     def crop(self, layer: Layer) -> Box:
         """The part of the input image that the network looks at: what is left by crops before the first convolution."""

@@ -110,11 +110,12 @@ def compile_maps(
         )
         for number, (method, layers) in enumerate(chosen):
             targets = [Target(op, classifier, layer, class_score, method, reserved) for layer in _layer_or_none(layers)]
-            cam = _fused(op, [method.formula(op, target) for target in targets])
+            cam = _fused(op, [method.formula(op, target) for target in targets], _seen(classifier, layers))
             cam = op.Identity(cam) if cam.name in own else cam
             crop = classifier.crop(layers[0]) if layers else (0.0, 0.0, 1.0, 1.0)
             names = " + ".join(layer.name for layer in layers)
             maps.append((MapFacts(f"{MAP}/{number}" if number else MAP, method.name, names, crop), cam))
+        below = len(op.nodes)
         above = add_scores_above(op, targets[0]) if chosen[0][0].perturbs_layer else []
     facts = ExplainerFacts(
         maps=tuple(facts for facts, _ in maps),
@@ -124,8 +125,13 @@ def compile_maps(
         final_activation=classifier.final_activation,
         class_count=classifier.class_count,
         is_two_class=classifier.is_two_class,
-        activation_bytes=_activation_bytes(op),
+        activation_bytes=_activation_bytes(op, op.nodes[:below]),
         smooth=smooth,
+        bytes_above=_activation_bytes(op, op.nodes[below:]),
+        blank=classifier.blank,
+        against=question.against,
+        counterfactual=question.counterfactual,
+        explains_tokens=any(layer.grid is not None for _, layers in chosen for layer in layers),
     )
     outputs += [op.rename(class_score.value, SCORE), *(op.rename(cam, facts.output) for facts, cam in maps), *above]
     return op.model(outputs, "explainer", facts.to_metadata())
@@ -142,6 +148,12 @@ def _layers(classifier: Classifier, method: Method, names: Layers) -> list[Layer
     return layers
 
 
+def _seen(classifier: Classifier, layers: list[Layer]) -> list[int]:
+    """Height and width of the part of the image that the layers see."""
+    top, left, bottom, right = classifier.crop(layers[0]) if layers else (0.0, 0.0, 1.0, 1.0)
+    return [round((bottom - top) * classifier.input.height), round((right - left) * classifier.input.width)]
+
+
 def _layer_or_none(layers: list[Layer]) -> Sequence[Layer | None]:
     return layers or [None]
 
@@ -152,16 +164,22 @@ def _refuse_drivers_in_company(chosen: Sequence[tuple[Method, list[Layer]]]) -> 
             raise WhylightError(f"method '{method.name}' takes several passes: it cannot share a graph with others")
 
 
-def _fused(op: GraphBuilder, maps: Sequence[Tensor]) -> Tensor:
-    """One map: the mean of what speaks for the class in each, as parts of its maximum, at the finest resolution."""
+def _fused(op: GraphBuilder, maps: Sequence[Tensor], full: list[int]) -> Tensor:
+    """One map: the mean of what speaks for the class in each, stretched to [0, 1].
+
+    As in pytorch-grad-cam, and at the resolution of ``full`` where theirs differ. (LayerCAM's paper takes the largest
+    of the maps, and saturates those of early layers first; that is a choice for that method alone.)
+    """
     if len(maps) == 1:
         return maps[0]
     axes = list(range(1, maps[0].rank))
-    size = max(([cam.size(axis) for axis in axes] for cam in maps), key=prod)
+    sizes = [[cam.size(axis) for axis in axes] for cam in maps]
+    size = sizes[0] if all(other == sizes[0] for other in sizes) else full
     parts = []
     for cam in maps:
         positive = op.Relu(cam)
-        part = op.Div(positive, op.Max(op.ReduceMax(positive, axes, keepdims=1), np.float32(1e-12)))
+        part = op.Sub(positive, op.ReduceMin(positive, axes, keepdims=1))
+        part = op.Div(part, op.Max(op.ReduceMax(part, axes, keepdims=1), np.float32(1e-12)))
         if [cam.size(axis) for axis in axes] != size:
             inner = [axis + 1 for axis in axes]
             part = op.Squeeze(op.Resize(op.Unsqueeze(part, [1]), None, None, size, axes=inner, mode="linear"), [1])
@@ -169,7 +187,7 @@ def _fused(op: GraphBuilder, maps: Sequence[Tensor]) -> Tensor:
     return op.Div(reduce(op.Add, parts), np.float32(len(parts)))
 
 
-def _activation_bytes(op: GraphBuilder) -> int:
-    computed = {name for node in op.nodes for name in node.output if name}
+def _activation_bytes(op: GraphBuilder, nodes: Sequence[onnx.NodeProto]) -> int:
+    computed = {name for node in nodes for name in node.output if name}
     sizes = ([extent for extent in op.tensors[name].shape if isinstance(extent, int)] for name in computed)
     return sum(4 * prod(size) for size in sizes)

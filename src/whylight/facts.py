@@ -81,6 +81,11 @@ class ExplainerFacts:
         is_two_class: one output stands for two classes.
         activation_bytes: the size of all tensors of one image together: more than a run needs at a time.
         smooth: whether maps are averaged over flipped and rescaled images.
+        bytes_above: as ``activation_bytes``, of the second copy of the network above the layer.
+        blank: for each channel of the image the value that the network sees as zero.
+        against: the class that a contrast is made with: its index or ``predicted``.
+        counterfactual: whether what speaks against the class is explained.
+        explains_tokens: whether the layer holds tokens rather than feature maps.
     """
 
     maps: tuple[MapFacts, ...]
@@ -92,6 +97,11 @@ class ExplainerFacts:
     is_two_class: bool
     activation_bytes: int
     smooth: bool = False
+    bytes_above: int = 0
+    blank: tuple[float, ...] = ()
+    against: int | str | None = None
+    counterfactual: bool = False
+    explains_tokens: bool = False
 
     def to_metadata(self) -> dict[str, str]:
         """As entries of an ONNX model's metadata."""
@@ -110,6 +120,7 @@ class ExplainerFacts:
             image: dict[str, Any] = {
                 name: tuple(value) if isinstance(value, list) else value for name, value in facts["input"].items()
             }
-            return cls(**{**facts, "input": InputFacts(**image), "maps": maps})
+            blank = tuple(facts["blank"])
+            return cls(**{**facts, "input": InputFacts(**image), "maps": maps, "blank": blank})
         except (KeyError, TypeError, ValueError) as error:
             raise WhylightError("not an explainer graph made by this version of 'whylight compile'") from error

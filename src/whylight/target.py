@@ -91,8 +91,3 @@ class Target:
                 return self._op.Unsqueeze(tensor, [1])
             case _:
                 return tensor
-
-
-def layer_output(op: GraphBuilder, layer: Layer, maps: Tensor) -> Tensor:
-    """Feature maps (N, C, h, w) as the layer's output: the inverse of `feature_maps`."""
-    return op.Transpose(maps, perm=[0, 2, 3, 1]) if layer.channels_last else maps

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Seed = Callable[[GraphBuilder, ClassScore], Tensor]
     Driver = Callable[[Passes, NDArray[Any]], NDArray[Any]]
 
-_FAMILIES = ("class_activation", "perturbation")
+_FAMILIES = ("class_activation", "perturbation", "masked_images", "averaged_gradients", "control")
 _METHODS: dict[str, Method] = {}
 
 
