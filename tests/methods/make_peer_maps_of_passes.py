@@ -98,7 +98,14 @@ def export(model: nn.Module, images: torch.Tensor, path: Path) -> None:
         verbose=False,
     )
     proto = program.model_proto
-    for part in (*proto.graph.node, *proto.graph.value_info, *proto.graph.input, *proto.graph.output, proto.graph, proto):
+    for part in (
+        *proto.graph.node,
+        *proto.graph.value_info,
+        *proto.graph.input,
+        *proto.graph.output,
+        proto.graph,
+        proto,
+    ):
         del part.metadata_props[:]
     for node in proto.graph.node:
         node.doc_string = ""
