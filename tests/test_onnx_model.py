@@ -298,7 +298,7 @@ def test_a_condition_that_is_known_is_decided(tmp_path: Path) -> None:
 
 def quantized(source: str, nodes: list[onnx.NodeProto], place: int) -> onnx.ModelProto:
     """The network with ``source`` in 8 bits between two of its nodes."""
-    content = cnn()
+    content: onnx.ModelProto = cnn()
     scale, zero = np.array(0.05, np.float32), np.array(0, np.int8)
     content.graph.initializer.extend([numpy_helper.from_array(scale, "scale"), numpy_helper.from_array(zero, "zero")])
     for node in content.graph.node:
