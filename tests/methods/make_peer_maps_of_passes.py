@@ -14,14 +14,15 @@ import captum.attr
 import numpy as np
 import pytorch_grad_cam
 import torch
-import torch.nn.functional as F
 import torchcam.methods
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import nn
+from torch.nn.functional import interpolate
 from torchvision.models import VisionTransformer
 
 FOLDER = Path(__file__).parents[1] / "data" / "peers_of_passes"
 CLASSES = [3, 1]
+CLASS_OF_TOKENS = 4
 SIDE = 29
 """Such that corners of the last layer's 8 x 8 cells fall on pixels: (29 - 1) / (8 - 1) = 4."""
 
@@ -146,7 +147,7 @@ def of_torchcam(model: Small, images: torch.Tensor) -> dict[str, np.ndarray]:
             return 2 * torch.from_numpy(noise).expand(size)
 
     def upsample(activation: torch.Tensor) -> torch.Tensor:
-        return F.interpolate(activation, (SIDE, SIDE), mode="bilinear", align_corners=True)
+        return interpolate(activation, (SIDE, SIDE), mode="bilinear", align_corners=True)
 
     found = {}
     for name, method in {"ss-cam": torchcam.methods.SSCAM, "is-cam": torchcam.methods.ISCAM}.items():
@@ -157,7 +158,9 @@ def of_torchcam(model: Small, images: torch.Tensor) -> dict[str, np.ndarray]:
             found[name] = explainer(CLASSES, normalized=False)[0].numpy()
     with torchcam.methods.SmoothGradCAMpp(model, model.third, num_samples=1, std=1e-12) as explainer:
         scores = model(images)
-        found["smooth-gradcam++ without noise"] = explainer(CLASSES, scores, normalized=False)[0].detach().numpy()
+        found["smooth-gradcam++ without noise"] = (
+            explainer(CLASSES, scores, normalized=False, eps=1e-16)[0].detach().numpy()
+        )
     return found
 
 
@@ -209,7 +212,7 @@ def rise(model: Small, images: torch.Tensor, count: int = 4000, cells: int = 7) 
     grids = torch.from_numpy((random.random((count, cells, cells)) < 0.5).astype(np.float32))
     cell = -(-SIDE // cells)
     shifts = (random.random((count, 2)).astype(np.float32) * cell).astype(int)
-    large = F.interpolate(grids[:, None], ((cells + 1) * cell,) * 2, mode="bilinear", align_corners=False)[:, 0]
+    large = interpolate(grids[:, None], ((cells + 1) * cell,) * 2, mode="bilinear", align_corners=False)[:, 0]
     masks = torch.stack([m[y : y + SIDE, x : x + SIDE] for m, (y, x) in zip(large, shifts, strict=True)])
     found = []
     for image, index in zip(images, CLASSES, strict=True):
@@ -226,19 +229,19 @@ def recipro_of_tokens(model: Tokens, images: torch.Tensor) -> np.ndarray:
         mask = torch.zeros(6, 6)
         mask[y : y + 3, x : x + 3] = torch.outer(side, side)
         kept = torch.cat([torch.ones(1), mask[1:5, 1:5].reshape(-1)])
-        found[:, y, x] = model.after(tokens * kept[:, None])[range(len(CLASSES)), CLASSES]
+        found[:, y, x] = model.after(tokens * kept[:, None])[:, CLASS_OF_TOKENS]
     return found.numpy()
 
 
 @torch.no_grad()
 def ablation_of_tokens(model: Tokens, images: torch.Tensor) -> np.ndarray:
     tokens = model.tokens(images)
-    whole = model.after(tokens)[range(len(CLASSES)), CLASSES]
+    whole = model.after(tokens)[:, CLASS_OF_TOKENS]
     total = torch.zeros(len(images), 4, 4)
     for channel in range(tokens.shape[2]):
         without = tokens.clone()
         without[:, 1:, channel] = 0
-        lost = (whole - model.after(without)[range(len(CLASSES)), CLASSES]) / whole
+        lost = (whole - model.after(without)[:, CLASS_OF_TOKENS]) / whole
         total += lost[:, None, None] * tokens[:, 1:, channel].reshape(-1, 4, 4)
     return total.relu().numpy()
 
@@ -263,7 +266,7 @@ def main() -> None:
         found = {"scores": transformer(images).numpy(), "tokens": transformer.tokens(images).numpy()}
     found["recipro-cam"] = recipro_of_tokens(transformer, images)
     found["ablation-cam"] = ablation_of_tokens(transformer, images)
-    np.savez_compressed(FOLDER / "tokens.npz", images=images.numpy(), classes=CLASSES, **found)
+    np.savez_compressed(FOLDER / "tokens.npz", images=images.numpy(), classes=[CLASS_OF_TOKENS] * 2, **found)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from whylight.errors import WhylightError
 from whylight.methods import method_of_passes
+from whylight.methods.few_scores import map_of_scores
 from whylight.methods.perturbation import activation
 from whylight.methods.resampling import corner_weights, resampled
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float32]
 Scores = Callable[[FloatArray, int], FloatArray]
-"""From the channels that differ (k, h, w) and the image's number to their scores (k,)."""
+"""From some channels (k, h, w) and the image's number to their scores (k,)."""
 
 _SS_SAMPLES, _SS_NOISE, _IS_STEPS = 35, 2.0, 10
 
@@ -28,7 +30,7 @@ _SS_SAMPLES, _SS_NOISE, _IS_STEPS = 35, 2.0, 10
     "the channels' sum, each weighted by the score of the image seen through it",
     "Wang et al. 2020, CVPR workshops",
     activation,
-    passes="1, and one a channel",
+    passes="1, and at most one a channel",
 )
 def score_cam(passes: Passes, activations: FloatArray) -> FloatArray:
     """Score-CAM: ReLU(sum_k w_k A_k), with w = softmax over k of S(X * H_k) - S(X_b).
@@ -37,8 +39,8 @@ def score_cam(passes: Passes, activations: FloatArray) -> FloatArray:
     2020, algorithm 1. H_k is channel k, enlarged bilinearly (corners stay corners, as in pytorch-grad-cam; torchcam
     puts values in the middle of their cells) and then stretched to [0, 1]. The baseline's score S(X_b) is the same for
     all channels, and so leaves the softmax as it is. S is the explained score: the logit, as in both peers; section
-    3.3 of the paper prefers the probability: ``score="output"``. Channels that are the same everywhere cost no pass:
-    their mask is zero everywhere, and one blank image stands for all of them.
+    3.3 of the paper prefers the probability: ``score="output"``. No more
+    channels are scored than it takes to know the map to a thousandth: see `whylight.methods.few_scores`.
     """
 
     def scores(channels: FloatArray, number: int) -> FloatArray:
@@ -52,7 +54,7 @@ def score_cam(passes: Passes, activations: FloatArray) -> FloatArray:
     "Score-CAM with noise in the masks: the mean of 35 scores a channel",
     "Wang et al. 2020, arXiv",
     activation,
-    passes=f"1, and {_SS_SAMPLES} a channel",
+    passes=f"1, and at most {_SS_SAMPLES} a channel",
 )
 def ss_cam(passes: Passes, activations: FloatArray) -> FloatArray:
     """SS-CAM: as Score-CAM, with S_k the mean of S(X * (H_k + N(0, sigma^2))) over 35 samples, sigma = 2.
@@ -85,7 +87,7 @@ def ss_noise(sample: int, size: tuple[int, int]) -> FloatArray:
     "Score-CAM on a way of 10 steps from the blank image to the masked one",
     "Naidu et al. 2020, arXiv",
     activation,
-    passes=f"1, and {_IS_STEPS} a channel",
+    passes=f"1, and at most {_IS_STEPS} a channel",
 )
 def is_cam(passes: Passes, activations: FloatArray) -> FloatArray:
     """IS-CAM: as Score-CAM, with S_k the mean of S(M_i) over i = 1 ... 10, M_i = M_(i-1) + i / 10 (X * H_k), M_0 = 0.
@@ -147,20 +149,10 @@ def _weighted_by(passes: Passes, activations: FloatArray, scores: Scores) -> Flo
         raise WhylightError(
             f"the layer's activation has shape {activations.shape[1:]}: masks for an image need (channels, h, w)"
         )
-    return np.stack([_weighted_map(maps, scores, number) for number, maps in enumerate(activations)])
+    return np.stack(
+        [map_of_scores(maps, partial(_of_some, scores, maps, number)) for number, maps in enumerate(activations)]
+    )
 
 
-def _weighted_map(maps: FloatArray, scores: Scores, number: int) -> FloatArray:
-    different, which = _different(maps)
-    found = scores(maps[different], number).astype(np.float64)[which]
-    weights = np.exp(found - found.max())
-    return np.maximum(np.tensordot((weights / weights.sum()).astype(np.float32), maps, 1), 0)
-
-
-def _different(maps: FloatArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Channels whose masks differ, and for every channel the place in that list of one with its mask."""
-    flat = maps.reshape(len(maps), -1)
-    low, high = flat.min(1, keepdims=True), flat.max(1, keepdims=True)
-    stretched = (flat - low) / np.where(high > low, high - low, 1)
-    _, first, which = np.unique(stretched, axis=0, return_index=True, return_inverse=True)
-    return first, which.reshape(-1)
+def _of_some(scores: Scores, maps: FloatArray, number: int, channels: NDArray[np.int64]) -> FloatArray:
+    return scores(maps[channels], number)
