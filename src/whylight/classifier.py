@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -71,6 +72,11 @@ class Classifier:
     def is_two_class(self) -> bool:
         """Whether one Sigmoid output stands for two classes: class 1 for it, class 0 against it."""
         return self.class_count == 2 and self.tensors[self.logits].shape[1:] in ((1,), (1, 1, 1))
+
+    @cached_property
+    def path_nodes(self) -> list[onnx.NodeProto]:
+        """The nodes between the image and `logits`, in topological order."""
+        return dependent_nodes(needed_nodes(self.model.graph.node, [self.logits]), self.input.name)
 
     @property
     def default_layer(self) -> Layer:

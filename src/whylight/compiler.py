@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -25,6 +24,7 @@ from whylight.facts import (
 )
 from whylight.graph import GraphBuilder, Tensor, renamed_tensors
 from whylight.methods import Method, method_named
+from whylight.methods.fusion import mean_of_maps
 from whylight.target import Target
 
 if TYPE_CHECKING:
@@ -110,7 +110,8 @@ def compile_maps(
         )
         for number, (method, layers) in enumerate(chosen):
             targets = [Target(op, classifier, layer, class_score, method, reserved) for layer in _layer_or_none(layers)]
-            cam = _fused(op, [method.formula(op, target) for target in targets])
+            parts = [method.formula(op, target) for target in targets]
+            cam = (method.fusion or mean_of_maps)(op, parts) if len(parts) > 1 else parts[0]
             cam = op.Identity(cam) if cam.name in own else cam
             crop = classifier.crop(layers[0]) if layers else (0.0, 0.0, 1.0, 1.0)
             names = " + ".join(layer.name for layer in layers)
@@ -136,6 +137,8 @@ def _layers(classifier: Classifier, method: Method, names: Layers) -> list[Layer
         if names is not None:
             raise WhylightError(f"method '{method.name}' looks at no layer: leave the layer out")
         return []
+    if names is None and method.layers:
+        return list(method.layers(classifier))
     layers = [classifier.layer(name) for name in ([names] if names is None or isinstance(names, str) else names)]
     if method.driver and len(layers) > 1:
         raise WhylightError(f"method '{method.name}' takes one layer, {len(layers)} were given")
@@ -150,23 +153,6 @@ def _refuse_drivers_in_company(chosen: Sequence[tuple[Method, list[Layer]]]) -> 
     for method, _ in chosen:
         if method.driver and len(chosen) > 1:
             raise WhylightError(f"method '{method.name}' takes several passes: it cannot share a graph with others")
-
-
-def _fused(op: GraphBuilder, maps: Sequence[Tensor]) -> Tensor:
-    """One map: the mean of what speaks for the class in each, as parts of its maximum, at the finest resolution."""
-    if len(maps) == 1:
-        return maps[0]
-    axes = list(range(1, maps[0].rank))
-    size = max(([cam.size(axis) for axis in axes] for cam in maps), key=prod)
-    parts = []
-    for cam in maps:
-        positive = op.Relu(cam)
-        part = op.Div(positive, op.Max(op.ReduceMax(positive, axes, keepdims=1), np.float32(1e-12)))
-        if [cam.size(axis) for axis in axes] != size:
-            inner = [axis + 1 for axis in axes]
-            part = op.Squeeze(op.Resize(op.Unsqueeze(part, [1]), None, None, size, axes=inner, mode="linear"), [1])
-        parts.append(part)
-    return op.Div(reduce(op.Add, parts), np.float32(len(parts)))
 
 
 def _activation_bytes(op: GraphBuilder) -> int:
