@@ -166,7 +166,7 @@ def stage_count(classifier: Classifier) -> int:
 
 
 def noise_images(facts: InputFacts, count: int) -> FloatArray:
-    """Images (N, C, H, W) of noise as the model takes them: grains of all sizes, so that there are edges of all sizes."""
+    """Images (N, C, H, W) of noise as the model takes them: grains of all sizes, edges of all sizes."""
     generator = np.random.default_rng(0)
     size = (facts.height, facts.width)
     total = np.zeros((count * facts.channels, *size), np.float32)
