@@ -6,15 +6,17 @@ Runs in the peers' environment, for `coverage.py`:
     python timm_models.py export MODEL FOLDER
     python timm_models.py differentiate FOLDER
 
-``list`` prints the smallest model of every module of ``timm.models`` as JSON. ``export`` writes ``model.onnx``, the
-program that PyTorch exported (``model.pt2``), and ``example.npz``: an image, the model's scores for it and the class
-with the highest. ``differentiate`` reads ``found.npz``, the values of tensors of the ONNX graph, finds each in the
-exported program, and writes ``expected.npz``: the derivatives of the class score with respect to them and to the image.
+``list`` prints the smallest model of every module of ``timm.models`` as JSON. ``export`` writes ``model.onnx`` and the
+program that PyTorch exported, ``model.pt2``. ``differentiate`` reads ``found.npz``: an image, a class and the values of
+tensors of the ONNX graph; ``points.npz`` has those that replace PyTorch's own. It finds each tensor in the exported
+program, and writes ``expected.npz``: the scores, and the derivatives of the class's with respect to the tensors and the
+image.
 """
 
 import json
 import sys
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -99,11 +101,8 @@ def export(name: str, folder: Path) -> None:
     except Exception as error:
         print(f"no dynamic batch: {str(error).strip().splitlines()[0][:200]}", file=sys.stderr)
         program = _exported(model, images[:1], None)
-    with torch.no_grad():
-        scores = model(images[:1])
     program.save(folder / "model.onnx")
     torch.export.save(program.exported_program, folder / "model.pt2")
-    np.savez(folder / "example.npz", image=images[:1].numpy(), scores=scores.numpy(), index=scores.argmax().item())
 
 
 def _exported(model: nn.Module, images: torch.Tensor, dynamic_shapes: Any) -> torch.onnx.ONNXProgram:
@@ -122,43 +121,68 @@ def _exported(model: nn.Module, images: torch.Tensor, dynamic_shapes: Any) -> to
 
 
 class Recorder(torch.fx.Interpreter):
-    """Runs an exported program and keeps every tensor; some of them may be replaced."""
+    """Runs an exported program and keeps every tensor; one of them, the leaf, may be differentiated by.
 
-    def __init__(self, program: ExportedProgram) -> None:
+    Tensors for which a point is given take its values, and pass their gradient on as before.
+
+    Batch normalization is computed by its formula: the derivative of PyTorch's own operator is wrong where the
+    gradient that reaches it is not contiguous (2.14, processor; finite differences of the models show it).
+    """
+
+    def __init__(self, program: ExportedProgram, points: Mapping[str, torch.Tensor]) -> None:
         super().__init__(program.module(check_guards=False), garbage_collect_values=False)
         self.tensors: dict[str, torch.Tensor] = {}
         self.leaf: str | None = None
+        self.points = points
 
     def run_node(self, node: torch.fx.Node) -> Any:
         """Evaluate one node; one that is a leaf starts a graph of its own."""
-        value = super().run_node(node)
+        if node.target is torch.ops.aten._native_batch_norm_legit_no_training.default:
+            arguments, _ = self.fetch_args_kwargs_from_env(node)
+            value = (_normalized(*arguments),)
+        else:
+            value = super().run_node(node)
         if isinstance(value, torch.Tensor) and value.is_floating_point() and node.op != "get_attr":
+            point = self.points.get(node.name)
+            if point is not None and _is_same(value, point):
+                value = value + (point - value).detach()
             if node.name == self.leaf:
                 value = value.detach().clone().requires_grad_(True)
             self.tensors[node.name] = value
         return value
 
 
+def _normalized(
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor,
+    mean: torch.Tensor,
+    variance: torch.Tensor,
+    momentum: float,
+    epsilon: float,
+) -> torch.Tensor:
+    """(x - mean) / sqrt(variance + epsilon) weight + bias, along axis 1."""
+    shape = (1, -1) + (1,) * (x.ndim - 2)
+    factor = weight * (variance + epsilon).rsqrt()
+    return (x - mean.view(shape)) * factor.view(shape) + bias.view(shape)
+
+
 def differentiate(folder: Path) -> None:
-    """The derivatives of the class score with respect to the tensors in ``found.npz`` and the image."""
-    example = np.load(folder / "example.npz")
+    """The derivatives of the class score with respect to the tensors in the file."""
     found = np.load(folder / "found.npz")
-    image, index = torch.from_numpy(example["image"]), int(example["index"])
-    recorder = Recorder(torch.export.load(folder / "model.pt2"))
+    image, index = torch.from_numpy(found["image"]), int(found["class index"])
+    points = {name: torch.from_numpy(value) for name, value in np.load(folder / "points.npz").items()}
+    recorder = Recorder(torch.export.load(folder / "model.pt2"), points)
     with torch.no_grad():
-        recorder.run(image)
-    values = {name: tensor.clone() for name, tensor in recorder.tensors.items()}
-    leaves = {name: _matching(values, name, torch.from_numpy(found[name])) for name in found.files}
-    expected, names = {}, {}
-    for name, leaf in leaves.items():
-        if leaf is None:
-            continue
-        recorder.leaf = leaf
         (scores,) = _tensors(recorder.run(image))
-        expected[name] = torch.autograd.grad(scores[0, index], recorder.tensors[leaf])[0].numpy()
-        names[name] = leaf
+    values = {name: tensor.clone() for name, tensor in recorder.tensors.items()}
+    expected = {"scores": scores.numpy()}
+    for name in set(found.files) - {"class index"}:
+        recorder.leaf = _matching(values, name, torch.from_numpy(found[name]))
+        if recorder.leaf:
+            (scores,) = _tensors(recorder.run(image))
+            expected[name] = torch.autograd.grad(scores[0, index], recorder.tensors[recorder.leaf])[0].numpy()
     np.savez(folder / "expected.npz", **expected)
-    (folder / "leaves.json").write_text(json.dumps(names))
 
 
 def _tensors(outputs: Any) -> list[torch.Tensor]:
@@ -169,11 +193,15 @@ def _matching(values: dict[str, torch.Tensor], name: str, value: torch.Tensor) -
     """The tensor of the program that has this name and value, else the first that has this value."""
     for candidate in [name, *values]:
         tensor = values.get(candidate)
-        if tensor is None or tensor.shape != value.shape:
-            continue
-        if float((tensor - value).abs().max()) <= _SAME * float(tensor.abs().max()):
+        if tensor is not None and _is_same(tensor, value):
             return candidate
     return None
+
+
+def _is_same(tensor: torch.Tensor, value: torch.Tensor) -> bool:
+    if tensor.shape != value.shape or tensor.dtype != value.dtype:
+        return False
+    return float((tensor - value).abs().max()) <= _SAME * float(tensor.abs().max())
 
 
 def main() -> None:

@@ -16,6 +16,8 @@ CASES = [
     case("GatherND", batch(3, 4), np.array([[0], [1], [0]])),
     case("GatherND", free(2, 3, 4, 2), np.array([[[0, 1], [2, 1]], [[-1, 3], [0, -4]]]), batch_dims=1),
     case("GatherND", free(2, 3), np.array([[0, 2], [1, 1]])),
+    case("Compress", batch(4, 2), np.array([False, True, True]), axis=1, linear=True),
+    case("Compress", free(2, 3), np.array([False, True, True, False, True]), linear=True),
     case("ScatterElements", free(2, 3), np.array([[0, 2], [1, -1]]), free(2, 2), axis=1),
     case("ScatterElements", free(2, 3), np.array([[0, 0], [1, 2]]), free(2, 2), axis=1, reduction="add"),
     case("ScatterND", free(4, 3), np.array([[1], [3]]), free(2, 3)),

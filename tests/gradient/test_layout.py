@@ -2,8 +2,23 @@
 
 import numpy as np
 import pytest
+from onnx import helper
 
 from gradient.differences import Case, assert_derivative, batch, case, free
+from whylight.graph import GraphBuilder, Tensor
+
+
+def centered(*sizes: int) -> Case:
+    """A node made by hand: shape inference knows this operator in whole models only."""
+
+    def build(op: GraphBuilder, x: Tensor) -> Tensor:
+        target = op.constant(np.array(sizes))
+        op.nodes.append(helper.make_node("CenterCropPad", [x.name, target.name], ["y"], axes=[1, -1]))
+        op.tensors["y"] = Tensor("y", (x.shape[0], sizes[0], x.shape[2], sizes[1]), x.dtype)
+        return op.tensors["y"]
+
+    return Case(f"CenterCropPad {sizes}", build, build, (free(2, 3, 4, 7),), linear=True)
+
 
 CASES = [
     case("Reshape", batch(3, 4), np.array([0, 2, -1])),
@@ -34,6 +49,10 @@ CASES = [
     case("Pad", batch(3, 4), np.array([0, 1, 2, 0, 2, 3]), mode="reflect"),
     case("Pad", batch(3, 4, 4), np.array([0, 1, 2, 0, 0, 2, 3, 1]), mode="edge"),
     case("Pad", batch(3, 4), np.array([0, 1, 2, 0, 2, 3]), mode="wrap"),
+    centered(6, 4),
+    centered(2, 10),
+    centered(3, 6),
+    case("Col2Im", free(2, 4, 9), np.array([4, 3]), np.array([2, 1]), linear=True),
     case("DepthToSpace", batch(8, 2, 3), blocksize=2),
     case("DepthToSpace", batch(8, 2, 3), blocksize=2, mode="CRD"),
     case("SpaceToDepth", batch(2, 4, 6), blocksize=2),

@@ -3,7 +3,25 @@
 import numpy as np
 import pytest
 
-from gradient.differences import Case, assert_derivative, batch, case, gradient_at
+from gradient.differences import Case, assert_derivative, batch, case, free, gradient_at
+from whylight.graph import GraphBuilder, Tensor
+
+
+def norm(op: GraphBuilder, x: Tensor, axes: list[int], order: float, keepdims: int = 0) -> Tensor:
+    powers = op.ReduceSum(op.Pow(op.Abs(x), order), axes, keepdims=keepdims)
+    return op.Pow(powers, 1 / order)
+
+
+def lp_pool(op: GraphBuilder, x: Tensor) -> Tensor:
+    """The square root of 6 times the mean of squares in windows of 3 x 2."""
+    return op.Sqrt(op.Mul(op.AveragePool(op.Mul(x, x), kernel_shape=[3, 2], strides=[2, 1]), 6.0))
+
+
+def lp_pool_1d(op: GraphBuilder, x: Tensor) -> Tensor:
+    padded = op.Pad(x, [0, 0, 1, 0, 0, 0])
+    windows = [op.Unsqueeze(op.Slice(padded, [start], [start + 5], [2]), [0]) for start in range(3)]
+    return norm(op, op.Concat(*windows, axis=0), [0], 3.0)
+
 
 CASES = [
     case("MaxPool", batch(2, 6), kernel_shape=[3]),
@@ -30,6 +48,11 @@ CASES = [
     case("AveragePool", batch(2, 6, 6), kernel_shape=[2, 3], dilations=[2, 1]),
     case("AveragePool", batch(2, 6, 5), kernel_shape=[3, 3], strides=[2, 2], auto_pad="SAME_LOWER"),
     case("AveragePool", batch(1, 4, 5, 3), kernel_shape=[2, 2, 2], strides=[2, 1, 1]),
+    case("LpPool", batch(2, 6, 6), kernel_shape=[3, 2], strides=[2, 1], exact=lp_pool),
+    case("LpPool", batch(2, 6), kernel_shape=[3], p=3, pads=[1, 0], exact=lp_pool_1d),
+    case("GlobalLpPool", batch(2, 3, 4), exact=lambda op, x: op.ReduceL2(x, [2, 3], keepdims=1)),
+    case("GlobalLpPool", batch(2, 3), p=3, exact=lambda op, x: norm(op, x, [2], 3.0, keepdims=1)),
+    case("MaxUnpool", free(1, 2, 3), np.array([[[1, 2, 5], [6, 9, 10]]]), kernel_shape=[2], strides=[2], linear=True),
     case("GlobalAveragePool", batch(3, 4, 5)),
     case("GlobalAveragePool", batch(3, 4)),
     case("GlobalMaxPool", batch(3, 4, 5)),

@@ -37,6 +37,19 @@ def gather(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
     return _added_slices(op, zeros_like(op, x), positions, op.Reshape(grad, [0] * axis + [-1, *rest]), axis)
 
 
+@rule("Compress")
+def compress(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """g at the slices that were taken."""
+    x, condition = node.inputs
+    places = op.Squeeze(op.NonZero(condition), [0])
+    if "axis" not in node.attributes:
+        zeros = op.Reshape(zeros_like(op, x), [-1])
+        return reshaped_to(op, op.ScatterElements(zeros, places, grad), x)
+    axis = node.attributes["axis"] % x.rank
+    positions = op.Reshape(places, [-1] + [1] * (x.rank - axis - 1))
+    return _added_slices(op, zeros_like(op, x), positions, grad, axis)
+
+
 @rule("GatherND")
 def gather_nd(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
     """g added up at the slices that were taken, found by one index over all indexed axes."""

@@ -112,6 +112,37 @@ def pad(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
     return grad
 
 
+@rule("CenterCropPad")
+def center_crop_pad(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """g, cropped where zeros were put around and the other way round."""
+    x, pads = node.input, np.zeros((2, grad.rank), np.int64)
+    for axis in node.attributes.get("axes", range(grad.rank)):
+        missing = x.size(axis) - grad.size(axis)
+        begin = abs(missing) // 2 * np.sign(missing)
+        pads[:, axis] = begin, missing - begin
+    return op.Pad(grad, pads.ravel())
+
+
+@rule("Col2Im")
+def columns_to_image(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """For each element of each block, g at the place that it was added to; none for those outside the image."""
+    x, image, block = node.input, node.constant("image_shape", 1), node.constant("block_shape", 2)
+    count = len(block)
+    strides, dilations = (node.attributes.get(name, [1] * count) for name in ("strides", "dilations"))
+    pads = np.reshape(node.attributes.get("pads", [0] * 2 * count), (2, count))
+    padded = op.Pad(grad, np.concatenate([[0, 0], pads[0], [0, 0], pads[1]]))
+    sizes = image + pads.sum(0)
+    places = np.zeros((1, 1), np.int64)
+    for axis in range(count):
+        reach = (block[axis] - 1) * dilations[axis]
+        starts = np.arange(0, sizes[axis] - reach, strides[axis])
+        positions = np.arange(block[axis])[:, None] * dilations[axis] + starts
+        places = places[:, None, :, None] * sizes[axis] + positions[:, None]
+        places = places.reshape(places.shape[0] * places.shape[1], -1)
+    flat = op.Reshape(padded, [0, padded.size(1), int(sizes.prod())])
+    return reshaped_to(op, op.Gather(flat, places, axis=2), x)
+
+
 @rule("DepthToSpace")
 def depth_to_space(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
     """Each block of g back in the channels, in their order."""

@@ -48,6 +48,14 @@ def instance_normalization(op: GraphBuilder, node: ForwardNode, grad: Tensor) ->
     )
 
 
+@rule("MeanVarianceNormalization")
+def mean_variance_normalization(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
+    """Of x standardized over the axes."""
+    axes = [axis % node.input.rank for axis in node.attributes["axes"]]
+    standard, deviation = _standardized(op, node.input, axes, epsilon=1e-12)
+    return _standardized_gradient(op, grad, standard, deviation, axes)
+
+
 @rule("LayerNormalization")
 def layer_normalization(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tuple[Gradient, ...]:
     """Of z scale + bias, z being x standardized over the axes from ``axis`` on."""

@@ -28,6 +28,7 @@ _MODULES = (
     "pooling",
     "reduction",
     "resize",
+    "sampling",
 )
 _RULES: dict[str, Rule] = {}
 
