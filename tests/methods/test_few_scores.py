@@ -44,9 +44,9 @@ def counting(scores: Array) -> tuple[Callable[[NDArray[np.int64]], NDArray[np.fl
     return some, asked
 
 
-@pytest.mark.parametrize("scale", [0.001, 0.1, 0.3, 1.0, 10.0])
+@pytest.mark.parametrize("scale", [0.001, 0.1, 0.3, 3.0, 100.0])
 def test_the_map_is_that_of_all_scores(scale: float) -> None:
-    maps = channels(900)
+    maps = channels(500)
     scores = scale * seen_through(maps)
     some, asked = counting(scores)
     found, expected = map_of_scores(maps, some), plain_sum(maps, scores)
@@ -55,20 +55,20 @@ def test_the_map_is_that_of_all_scores(scale: float) -> None:
 
 
 def test_most_scores_are_not_needed_where_they_are_nearly_alike() -> None:
-    maps = channels(900)
+    maps = channels(500)
     some, asked = counting(0.001 * seen_through(maps))
     map_of_scores(maps, some)
     assert len(asked) < 100
 
 
 def test_scores_without_any_order_are_all_asked_for() -> None:
-    maps = channels(400)
-    scores = np.random.default_rng(2).standard_normal(400) * 3
+    maps = channels(300)
+    scores = np.random.default_rng(2).standard_normal(300) * 3
     scores[::4] = scores[0]  # one shape, one score
     some, asked = counting(scores)
     found, expected = map_of_scores(maps, some), plain_sum(maps, scores)
     assert np.abs(found - expected).max() < 1e-3 * expected.max()
-    assert len(asked) > 200
+    assert len(asked) > 150
 
 
 @pytest.mark.parametrize("count", [1, 2, 40])

@@ -19,14 +19,14 @@ FloatArray = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-_TOLERANCE = 1e-3
+_TOLERANCE = 5e-4
 """Of the map's range from its lowest to its highest value."""
 _DEVIATIONS = 5
 """So many standard deviations of the map's error stay below the tolerance."""
 _FIRST, _ROUND = 64, 32
 _SPREADS = (0.1, 0.3, 1.0, 3.0, 10.0)
 _ROUGHNESSES = (1e-4, 1e-3, 1e-2, 1e-1)
-_TUNED_ON = 256
+_TUNED_ON = 128
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,7 @@ def map_of_scores(maps: FloatArray, scores: Callable[[Indices], FloatArray]) -> 
         maps: the channels (C, h, w).
         scores: gives the scores (k,) of some channels, by their numbers (k,).
     """
-    flat = maps.reshape(len(maps), -1).astype(np.float64)
-    shapes, first, which = _shapes(flat)
+    shapes, first, centers, counts = _shapes(maps.reshape(len(maps), -1).astype(np.float64))
     squared = _squared_distances(shapes)
     known, found = np.zeros(len(shapes), bool), np.zeros(len(shapes))
     asked = np.unique(np.linspace(0, len(shapes) - 1, _FIRST).astype(int))
@@ -53,42 +52,66 @@ def map_of_scores(maps: FloatArray, scores: Callable[[Indices], FloatArray]) -> 
     while True:
         found[asked], known[asked] = scores(first[asked]), True
         if known.all():
-            summed, _ = _softmax_sum(flat, found[which])
+            weights = np.log(counts) + found
             break
         if forecast:
             missed = (found[asked] - forecast.means[asked]) / forecast.deviations[asked]
             wrong = max(1.0, float(np.sqrt(np.mean(missed**2))))
         forecast = _forecast(squared, known, found[known])
-        deviations = np.where(known, 0, wrong * forecast.deviations)
-        # exp(S) of an uncertain S: its mean, and its standard deviation as a part of that
-        summed, weights = _softmax_sum(flat, np.where(known, found, forecast.means + deviations**2 / 2)[which])
-        relative = np.sqrt(np.expm1(np.minimum(deviations**2, 50)))
-        changes = np.zeros_like(shapes)
-        np.add.at(changes, which, weights[:, np.newaxis] * (flat - summed))
-        changes *= relative[:, np.newaxis]
-        if _DEVIATIONS * np.sqrt((changes**2).sum(0).max()) < _TOLERANCE * np.ptp(np.maximum(summed, 0)):
+        weights = np.log(counts) + np.where(known, found, forecast.means)
+        changes = _changes(centers, weights, np.where(known, 0, _DEVIATIONS * wrong * forecast.deviations))
+        allowed = _TOLERANCE * np.ptp(np.maximum(_softmax(weights) @ centers, 0))
+        if np.sqrt((changes**2).sum(0).max()) < allowed:
             break
-        worst = np.argsort(-np.abs(changes).max(1), kind="stable")[: max(_ROUND, known.sum() // 4)]
+        worst = np.argsort(-changes.max(1), kind="stable")[: max(_ROUND, known.sum() // 4)]
         asked = worst[~known[worst]]
-    return np.maximum(summed, 0).reshape(maps.shape[1:]).astype(np.float32)
+    return np.maximum(_softmax(weights) @ centers, 0).reshape(maps.shape[1:]).astype(np.float32)
 
 
-def _shapes(flat: Doubles) -> tuple[Doubles, Indices, Indices]:
-    """Channels stretched to [0, 1] that differ (n, h * w), the first channel of each (n,), and each one's shape (C,).
+def _shapes(flat: Doubles) -> tuple[Doubles, Indices, Doubles, Doubles]:
+    """Channels (C, h * w) by shape, that is, stretched to [0, 1]; one that is the same everywhere has the shape 0.
 
-    One that is the same everywhere has the shape 0.
+    Returns:
+        The shapes (n, h * w), the number of one channel of each (n,), the mean of its channels (n, h * w), and how many
+        these are (n,).
     """
     low, high = flat.min(1, keepdims=True), flat.max(1, keepdims=True)
     stretched = (flat - low) / np.where(high > low, high - low, 1)
-    shapes, first, which = np.unique(stretched, axis=0, return_index=True, return_inverse=True)
-    return shapes, first, which.reshape(-1)
+    shapes, first, which, counts = np.unique(
+        stretched, axis=0, return_index=True, return_inverse=True, return_counts=True
+    )
+    centers = np.zeros_like(shapes)
+    np.add.at(centers, which.reshape(-1), flat)
+    return shapes, first, centers / counts[:, np.newaxis], counts.astype(np.float64)
 
 
-def _softmax_sum(flat: Doubles, scores: Doubles) -> tuple[Doubles, Doubles]:
-    """The channels' sum (h * w,), weighted by the softmax of their scores, and these weights (C,)."""
-    weights = np.exp(scores - scores.max())
-    weights /= weights.sum()
-    return weights @ flat, weights
+def _changes(centers: Doubles, weights: Doubles, shifts: Doubles) -> Doubles:
+    """How much the map changes (n, h * w) when the logarithm of one shape's weight moves up or down by its shift."""
+    shares = _softmax(weights)
+    summed = shares @ centers
+    rest = np.maximum(1 - shares, 0.5)
+    others = (summed - shares[:, np.newaxis] * centers) / rest[:, np.newaxis]
+    odds = weights - _log_sum(weights) - np.log(rest)
+    largest = int(shares.argmax())
+    if shares[largest] > 0.5:  # 1 - share has lost its digits
+        without = np.delete(weights, largest)
+        others[largest] = _softmax(without) @ np.delete(centers, largest, 0)
+        odds[largest] = weights[largest] - _log_sum(without)
+    moved = np.maximum(_share(odds + shifts) - shares, shares - _share(odds - shifts))
+    moved[shifts == 0] = 0
+    return np.asarray(moved[:, np.newaxis] * np.abs(centers - others))
+
+
+def _share(odds: Doubles) -> Doubles:
+    return np.asarray(1 / (1 + np.exp(-np.clip(odds, -700, 700))))
+
+
+def _log_sum(weights: Doubles) -> float:
+    return float(weights.max() + np.log(np.exp(weights - weights.max()).sum()))
+
+
+def _softmax(weights: Doubles) -> Doubles:
+    return np.asarray(np.exp(weights - _log_sum(weights)))
 
 
 def _squared_distances(shapes: Doubles) -> Doubles:

@@ -40,7 +40,7 @@ def score_cam(passes: Passes, activations: FloatArray) -> FloatArray:
     puts values in the middle of their cells) and then stretched to [0, 1]. The baseline's score S(X_b) is the same for
     all channels, and so leaves the softmax as it is. S is the explained score: the logit, as in both peers; section
     3.3 of the paper prefers the probability: ``score="output"``. No more
-    channels are scored than it takes to know the map to a thousandth: see `whylight.methods.few_scores`.
+    channels are scored than it takes to know the map well within a thousandth: see `whylight.methods.few_scores`.
     """
 
     def scores(channels: FloatArray, number: int) -> FloatArray:
