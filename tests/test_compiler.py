@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -34,11 +35,21 @@ def test_inputs_outputs_and_facts(tmp_path: Path) -> None:
         ("cam", "tensor(float)", ["N", 8, 8]),
     ]
     facts = json.loads(session.get_modelmeta().custom_metadata_map["whylight"])
-    assert facts["method"] == "gradcam"
-    assert facts["layer"] == "Convolution"
+    assert facts["maps"] == [
+        {"output": "cam", "method": "gradcam", "layer": "Convolution", "crop": [0.0, 0.0, 1.0, 1.0]}
+    ]
     assert facts["class_count"] == 3
-    expected = {"name": "x", "channels": 1, "height": 8, "width": 8, "layout": "CHW", "maximum": 1.0}
-    assert facts["input"] == {**expected, "mean": [], "std": [], "channel_order": "RGB"}
+    assert facts["input"] == {
+        "name": "x",
+        "channels": 1,
+        "height": 8,
+        "width": 8,
+        "layout": "CHW",
+        "maximum": 1.0,
+        "mean": [],
+        "std": [],
+        "channel_order": "RGB",
+    }
 
 
 @pytest.mark.parametrize(("activation", "classes"), [("Softmax", 3), ("Sigmoid", 3), ("Sigmoid", 1), ("", 3)])
@@ -87,7 +98,7 @@ def test_minus_one_explains_the_predicted_class(tmp_path: Path) -> None:
 def test_any_layer_can_be_explained(tmp_path: Path) -> None:
     classifier = whylight.load(small_classifier(tmp_path / "m.nnp"))
     assert [layer.name for layer in classifier.layers] == ["Convolution", "ReLU"]
-    assert classifier.explainer(layer="ReLU").facts.layer == "ReLU"
+    assert classifier.explainer(layer="ReLU").facts.maps[0].layer == "ReLU"
 
 
 def test_a_model_may_use_the_explainers_names(tmp_path: Path) -> None:
@@ -124,7 +135,7 @@ def test_a_model_may_use_the_explainers_names(tmp_path: Path) -> None:
         ({"score": "loss"}, "no score 'loss': expected one of logit, output"),
     ],
 )
-def test_what_is_wrong_is_said(tmp_path: Path, options: dict[str, str], message: str) -> None:
+def test_what_is_wrong_is_said(tmp_path: Path, options: dict[str, Any], message: str) -> None:
     classifier = whylight.load(small_classifier(tmp_path / "m.nnp"))
     with pytest.raises(WhylightError, match=message):
         classifier.explainer(**options)

@@ -12,7 +12,9 @@ import whylight
 from nnp.networks import small_classifier
 from samples import BUNDLED, evaluation
 from whylight.errors import WhylightError, WhylightWarning
-from whylight.explainer import ClassIndex, Explainer, ImageLike, normalized, overlays
+from whylight.explainer import ClassIndex, Explainer, ImageLike
+from whylight.explanation import overlays
+from whylight.maps import normalized
 
 MNIST = BUNDLED / "mnist"
 

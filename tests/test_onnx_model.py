@@ -283,7 +283,7 @@ def test_layers_are_named_by_modules_nodes_or_tensors(tmp_path: Path) -> None:
 
 def test_a_condition_that_is_known_is_decided(tmp_path: Path) -> None:
     content = cnn()
-    squeezed, kept = ([helper.make_node(kind, ["pooled"], ["out"], **a)] for kind, a in (("Neg", {}), ("Identity", {})))
+    squeezed, kept = ([helper.make_node(kind, ["pooled"], ["out"])] for kind in ("Neg", "Identity"))
     info = helper.make_tensor_value_info("out", TensorProto.FLOAT, None)
     branches = [helper.make_graph(nodes, "branch", [], [info]) for nodes in (squeezed, kept)]
     content.graph.initializer.append(numpy_helper.from_array(np.array(False), "condition"))
@@ -294,6 +294,38 @@ def test_a_condition_that_is_known_is_decided(tmp_path: Path) -> None:
     classifier = load(tmp_path, content)
     assert "If" not in {node.op_type for node in classifier.model.graph.node}
     check_cnn(classifier)
+
+
+def quantized(source: str, nodes: list[onnx.NodeProto], place: int) -> onnx.ModelProto:
+    """The network with ``source`` in 8 bits between two of its nodes."""
+    content: onnx.ModelProto = cnn()
+    scale, zero = np.array(0.05, np.float32), np.array(0, np.int8)
+    content.graph.initializer.extend([numpy_helper.from_array(scale, "scale"), numpy_helper.from_array(zero, "zero")])
+    for node in content.graph.node:
+        node.input[:] = ["restored" if name == source else name for name in node.input]
+    for node in reversed(nodes):
+        content.graph.node.insert(place, node)
+    return content
+
+
+def test_quantized_activations_are_refused(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("QuantizeLinear", ["rectified", "scale", "zero"], ["rounded"]),
+        helper.make_node("DequantizeLinear", ["rounded", "scale", "zero"], ["restored"]),
+    ]
+    with pytest.raises(whylight.WhylightError, match=r"quantized \(QuantizeLinear\)"):
+        load(tmp_path, quantized("rectified", nodes, 2))
+
+
+def test_quantized_weights_are_read(tmp_path: Path) -> None:
+    kernel = cnn_weights()["kernel"]
+    bytes_ = np.round(kernel / 0.05).clip(-128, 127).astype(np.int8)
+    content = quantized("kernel", [helper.make_node("DequantizeLinear", ["bytes", "scale", "zero"], ["restored"])], 0)
+    content.graph.initializer.append(numpy_helper.from_array(bytes_, "bytes"))
+    explanation = load(tmp_path, content).explainer()(IMAGE, 1)
+    # within what rounding moves the map
+    np.testing.assert_allclose(explanation.cam, expected_cam(IMAGE.transpose(2, 0, 1), 1), atol=0.1)
+    assert explanation.cam.max() == 1
 
 
 def test_bytes_as_input(tmp_path: Path) -> None:

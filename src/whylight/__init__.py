@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     import torch
 
     from whylight.classifier import Classifier
-    from whylight.explainer import Explainer, Explanation
+    from whylight.explainer import Explainer
+    from whylight.explanation import Explanation
     from whylight.options import ModelOptions
 
 __version__ = "0.1.0"
 __all__ = ["Classifier", "Explainer", "Explanation", "WhylightError", "WhylightWarning", "load"]
 
-_HOMES = {"Classifier": "classifier", "Explainer": "explainer", "Explanation": "explainer"}
+_HOMES = {"Classifier": "classifier", "Explainer": "explainer", "Explanation": "explanation"}
 
 
 def load(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from whylight.explainer import Explainer
 
 FOLDER_VARIABLE = "WHYLIGHT_CACHE"
-_FORM = 2
+_FORM = 3
 """To be raised when the compiler's graphs change without a new version of whylight."""
 _LARGEST = 4 * 2**30
 
@@ -69,7 +69,8 @@ def cached_explainer(
         contents = _digest(model, parameters)
     finally:
         loading.join()
-    from whylight.explainer import Explainer, optimized
+    from whylight.explainer import Explainer
+    from whylight.session import optimized
 
     key = _key(contents, model, options)
     known = _read(key)

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import onnx
 from onnx import helper
 
+from whylight.blank import blank_pixel
 from whylight.default_layer import default_layer
 from whylight.errors import WhylightError, nearest
 from whylight.facts import Box, InputFacts
@@ -79,6 +80,11 @@ class Classifier:
         return self.class_count == 2 and self.tensors[self.logits].shape[1:] in ((1,), (1, 1, 1))
 
     @cached_property
+    def path_nodes(self) -> list[onnx.NodeProto]:
+        """The nodes between the image and `logits`, in topological order."""
+        return dependent_nodes(needed_nodes(self.model.graph.node, [self.logits]), self.input.name)
+
+    @cached_property
     def default_layer(self) -> Layer:
         """The layer to explain where none is named: see `whylight.default_layer`.
 
@@ -116,21 +122,38 @@ class Classifier:
         near = nearest(name, [layer.name for layer in self.layers])
         raise WhylightError(f"{self.path}: no layer '{name}' that can be explained; the nearest are {near}")
 
-    def explainer(self, method: str = "gradcam", layer: str | None = None, score: str = "logit") -> Explainer:
+    def explainer(
+        self,
+        method: str = "gradcam",
+        layer: str | Sequence[str] | None = None,
+        score: str = "logit",
+        against: int | Literal["predicted"] | None = None,
+        counterfactual: bool = False,
+        smooth: bool = False,
+    ) -> Explainer:
         """Compile an explainer for this classifier.
 
         Args:
-            method: the name of a method, such as ``"gradcam"`` or ``"gradcam-nnc"``.
-            layer: the name of the target layer; by default the last convolution on the way to the score.
+            method: the name of a method, such as ``"gradcam"`` or ``"score-cam"``.
+            layer: the name of the target layer, by default `default_layer`; of several, the maps are fused.
             score: what is differentiated: ``"logit"`` (before the final Softmax or Sigmoid) or ``"output"``.
+            against: explain why the class rather than this one: its index, or ``"predicted"``.
+            counterfactual: explain what speaks against the class.
+            smooth: average the maps over flipped and rescaled images (six passes).
 
         Raises:
-            WhylightError: no such method, layer or score, or the layer cannot be differentiated through.
+            WhylightError: no such method, layer, score or class, or the layer cannot be differentiated through.
         """
         from whylight.compiler import compile_explainer
         from whylight.explainer import Explainer
 
-        return Explainer(compile_explainer(self, method, layer, score).SerializeToString())
+        graph = compile_explainer(self, method, layer, score, against, counterfactual, smooth)
+        return Explainer(graph.SerializeToString())
+
+    @property
+    def blank(self) -> tuple[float, ...]:
+        """For each channel the value at the model's input that its own preprocessing turns into zero."""
+        return blank_pixel(self.model, self.tensors, self.input, self.logits)
 
     def crop(self, layer: Layer) -> Box:
         """The part of the input image that the network looks at: what is left by crops before the first convolution."""

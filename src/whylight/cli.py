@@ -65,6 +65,10 @@ def _parser() -> argparse.ArgumentParser:
         ("gradcam", _gradcam, _add_gradcam, "explain one image"),
         ("gradcam-batch", _gradcam_batch, _add_gradcam_batch, "explain every image of a dataset CSV"),
         ("report", _report, _add_report, "make a page of a gradcam-batch result: accuracy, confusions, every image"),
+        ("compare", _compare, _add_compare, "explain one image by many methods, side by side in one picture"),
+        ("methods", _methods, _add_nothing, "list the methods: what each shows, what it costs, and its paper"),
+        ("evaluate", _evaluate, _add_evaluate, "judge methods on a dataset CSV by insertion, pointing game and others"),
+        ("sanity", _sanity, _add_sanity, "test whether a method's maps depend on what the model has learned"),
         ("inspect", _inspect, _add_inspect, "say what a model file holds, and what in it can be explained"),
         ("convert", _convert, _add_convert, "convert a .nnp model to ONNX"),
         ("compile", _compile, _add_compile, "write the explainer as one ONNX file"),
@@ -98,14 +102,24 @@ def _add_model(command: argparse.ArgumentParser, option: bool) -> None:
 
 
 def _add_explanation(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--method", default="gradcam", metavar="NAME", help="gradcam, or gradcam-nnc (the older plugins' variant)"
-    )
+    command.add_argument("--method", default="gradcam", metavar="NAME", help="how to explain: see 'whylight methods'")
     command.add_argument(
         "--layer",
         metavar="NAME",
-        help="the layer to look at (default: the last convolution, or what suits; see 'whylight inspect')",
+        nargs="+",
+        help="the layer to look at (default: see 'whylight inspect'); maps of several are fused",
     )
+    command.add_argument(
+        "--smooth", action="store_true", help="average the maps over flipped and rescaled images (six passes)"
+    )
+    _add_question(command)
+
+
+def _add_question(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--against", metavar="INDEX", help="explain why the class rather than this one: an index, or 'predicted'"
+    )
+    command.add_argument("--counterfactual", action="store_true", help="explain what speaks against the class")
     command.add_argument(
         "--score",
         default="logit",
@@ -180,11 +194,15 @@ def _add_device(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_rendering(command: argparse.ArgumentParser) -> None:
+def _add_colors(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--alpha", type=float, default=0.5, metavar="0..1", help="how strongly the colors cover the image"
     )
     command.add_argument("--colormap", default="jet", metavar="NAME", help="jet, viridis, inferno, turbo or gray")
+
+
+def _add_rendering(command: argparse.ArgumentParser) -> None:
+    _add_colors(command)
     command.add_argument(
         "--size",
         default="original",
@@ -196,15 +214,21 @@ def _add_rendering(command: argparse.ArgumentParser) -> None:
 def _explainer(arguments: argparse.Namespace) -> "Explainer":
     from whylight.cache import cached_explainer
 
-    options = _options(arguments)
-    explained = (arguments.method, arguments.layer, arguments.score)
+    options, explaining = _options(arguments), _explaining(arguments)
     return cached_explainer(
         arguments.model,
         arguments.parameters,
-        {**asdict(options), "explained": explained},
-        lambda: load_with(arguments.model, arguments.parameters, options).explainer(*explained),
+        {**asdict(options), **explaining},
+        lambda: load_with(arguments.model, arguments.parameters, options).explainer(**explaining),
         device=arguments.device,
     )
+
+
+def _explaining(arguments: argparse.Namespace) -> dict[str, Any]:
+    """How to explain: arguments of `Classifier.explainer`."""
+    against = None if arguments.against is None else _class_index(arguments.against)
+    names = ("method", "layer", "score", "counterfactual", "smooth")
+    return {**{name: getattr(arguments, name) for name in names}, "against": against}
 
 
 # ---- commands
@@ -418,6 +442,99 @@ def _report(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _add_compare(command: argparse.ArgumentParser) -> None:
+    _add_model(command, option=False)
+    command.add_argument("image", metavar="IMAGE", type=Path, help="the image to analyse")
+    command.add_argument(
+        "-c", "--class_index", default="predicted", metavar="INDEX", help="the class to explain, or 'predicted'"
+    )
+    command.add_argument(
+        "--methods", nargs="+", default=[], metavar="NAME", help="the methods, or 'all' (default: all of one pass)"
+    )
+    command.add_argument(
+        "--layers", nargs="+", default=[], metavar="NAME", help="a row of pictures for each (default: one, the usual)"
+    )
+    command.add_argument(
+        "-o", "--output", metavar="FILE", type=Path, default=Path("comparison.png"), help="the picture to write"
+    )
+    _add_question(command)
+    _add_model_facts(command)
+    _add_device(command)
+    _add_colors(command)
+    command.add_argument("--labels", metavar="FILE", type=Path, help="a text file with one class name a line")
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    index = _class_index(arguments.class_index)
+    classifier = load_with(arguments.model, arguments.parameters, _options(arguments))
+    from whylight.class_score import Question
+    from whylight.comparison import compare, comparison_picture
+    from whylight.methods import methods
+    from whylight.output import save_image
+
+    against = None if arguments.against is None else _class_index(arguments.against)
+    comparison = compare(
+        classifier,
+        arguments.image,
+        index,
+        list(methods()) if arguments.methods == ["all"] else arguments.methods,
+        arguments.layers,
+        Question(arguments.score, against, arguments.counterfactual),
+        arguments.device,
+    )
+    picture = comparison_picture(comparison, _labels(arguments.labels), arguments.alpha, arguments.colormap)
+    save_image(picture, arguments.output)
+    print(f"{sum(map(len, comparison.rows))} maps of class {comparison.rows[0][0].class_index}: {arguments.output}")
+    return 0
+
+
+def _add_nothing(_: argparse.ArgumentParser) -> None:
+    """For commands without arguments."""
+
+
+def _methods(_: argparse.Namespace) -> int:
+    from whylight.methods import methods
+
+    width = max(map(len, methods()))
+    for one in methods().values():
+        print(f"{one.name:<{width}}  {one.summary}")
+        print(f"{'':<{width}}  passes: {one.passes}; {one.paper}")
+    return 0
+
+
+def _add_evaluate(command: argparse.ArgumentParser) -> None:
+    from whylight.trust.commands import add_evaluate
+
+    _add_model(command, option=True)
+    _add_model_facts(command)
+    _add_explanation(command)
+    _add_device(command)
+    add_evaluate(command)
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from whylight.trust.commands import evaluate
+
+    return evaluate(arguments, lambda method: _explainer(argparse.Namespace(**{**vars(arguments), "method": method})))
+
+
+def _add_sanity(command: argparse.ArgumentParser) -> None:
+    from whylight.trust.commands import add_sanity
+
+    _add_model(command, option=False)
+    _add_model_facts(command)
+    _add_explanation(command)
+    add_sanity(command)
+
+
+def _sanity(arguments: argparse.Namespace) -> int:
+    from whylight.trust.commands import sanity
+
+    classifier = load_with(arguments.model, arguments.parameters, _options(arguments))
+    options = _explaining(arguments)
+    return sanity(arguments, classifier, lambda model, method: model.explainer(**{**options, "method": method}))
+
+
 def _add_inspect(command: argparse.ArgumentParser) -> None:
     _add_model(command, option=False)
     _add_model_facts(command)
@@ -460,12 +577,14 @@ def _add_compile(command: argparse.ArgumentParser) -> None:
 
 def _compile(arguments: argparse.Namespace) -> int:
     from whylight.compiler import compile_explainer
+    from whylight.facts import ExplainerFacts
     from whylight.output import save_bytes
 
     classifier = load_with(arguments.model, arguments.parameters, _options(arguments))
-    graph = compile_explainer(classifier, arguments.method, arguments.layer, arguments.score)
+    graph = compile_explainer(classifier, **_explaining(arguments))
     save_bytes(graph.SerializeToString(), arguments.output)
-    print(f"{arguments.output}: {arguments.method} at layer {classifier.layer(arguments.layer).name}")
+    facts = ExplainerFacts.from_metadata({entry.key: entry.value for entry in graph.metadata_props}).maps[0]
+    print(f"{arguments.output}: {facts.method}{f' at layer {facts.layer}' if facts.layer else ''}")
     return 0
 
 

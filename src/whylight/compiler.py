@@ -1,31 +1,50 @@
-"""From a classifier to its explainer: one ONNX graph that computes the model's outputs, the score and the map."""
+"""From a classifier to its explainer: one ONNX graph that computes the model's outputs, the score and the maps."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
 
+from whylight.above import add_scores_above
+from whylight.class_score import Against, ClassScore, Question
 from whylight.errors import WhylightError
-from whylight.facts import ExplainerFacts
-from whylight.feature_map import feature_map
-from whylight.gradient import gradient
+from whylight.facts import (
+    ALTERED,
+    ALTERED_CLASS_INDEX,
+    ALTERED_SCORE,
+    CLASS_INDEX,
+    MAP,
+    SCORE,
+    ExplainerFacts,
+    MapFacts,
+)
 from whylight.graph import GraphBuilder, Tensor, renamed_tensors
 from whylight.methods import Method, method_named
+from whylight.methods.fusion import mean_of_maps
+from whylight.target import Target
 
 if TYPE_CHECKING:
-    from whylight.classifier import Classifier
+    from whylight.classifier import Classifier, Layer
 
-CLASS_INDEX = "class_index"
-SCORE = "score"
-MAP = "cam"
-SCORES = ("logit", "output")
+_RESERVED = (CLASS_INDEX, SCORE, MAP, ALTERED, ALTERED_CLASS_INDEX, ALTERED_SCORE)
+_PLAIN = Question()
+
+Layers = str | Sequence[str] | None
+"""A layer's name, several whose maps are fused, or None for the default layer."""
 
 
 def compile_explainer(
-    classifier: Classifier, method: str = "gradcam", layer: str | None = None, score: str = "logit"
+    classifier: Classifier,
+    method: str = "gradcam",
+    layer: Layers = None,
+    score: str = "logit",
+    against: Against = None,
+    counterfactual: bool = False,
+    smooth: bool = False,
 ) -> onnx.ModelProto:
     """Add an explanation to the classifier's graph.
 
@@ -36,92 +55,120 @@ def compile_explainer(
     Args:
         classifier: the model.
         method: the name of a method.
-        layer: the target layer's name; by default the last convolution on the way to the score.
+        layer: the target layer's name, by default `Classifier.default_layer`; several are fused into one map.
         score: what is differentiated: ``logit`` or ``output`` (after the final Softmax or Sigmoid).
+        against: explain why the class rather than this one.
+        counterfactual: explain what speaks against the class.
+        smooth: average the maps over flipped and rescaled images, when the explainer is run by whylight.
 
     Raises:
-        WhylightError: no such method, layer or score, or a part of the graph above the layer has no derivative.
+        WhylightError: no such method, layer, score or class, or a part of the graph above the layer has no derivative.
     """
-    if score not in SCORES:
-        raise WhylightError(f"no score '{score}': expected one of {', '.join(SCORES)}")
-    chosen_method, target = method_named(method), classifier.layer(layer)
-    reserved = {name: f"model/{name}" for name in (CLASS_INDEX, SCORE, MAP)}
+    return compile_maps(classifier, [(method, layer)], Question(score, against, counterfactual), smooth)
+
+
+def compile_maps(
+    classifier: Classifier,
+    wanted: Sequence[tuple[str, Layers]],
+    question: Question = _PLAIN,
+    smooth: bool = False,
+) -> onnx.ModelProto:
+    """Add several explanations to the classifier's graph, which runs once for all of them.
+
+    Args:
+        classifier: the model.
+        wanted: method and layers of each; the first one's map is the output ``cam``, the others' ``cam/1``, ``cam/2``.
+        question: what is asked about the class.
+        smooth: see `compile_explainer`.
+
+    Raises:
+        WhylightError: as `compile_explainer`; or a method that takes several passes is one of several.
+    """
+    question.check(classifier.class_count)
+    chosen = [(method_named(method), _layers(classifier, method_named(method), layers)) for method, layers in wanted]
+    _refuse_drivers_in_company(chosen)
+    reserved = {name: f"model/{name}" for name in _RESERVED}
     op = GraphBuilder.extending(renamed_tensors(classifier.model, reserved))
-    outputs = [op.tensors[reserved.get(info.name, info.name)] for info in classifier.model.graph.output]
-    logits = op.tensors[_renamed(classifier.logits, reserved)]
-    output = op.tensors[_renamed(classifier.output, reserved)]
-    activation = op.tensors[_renamed(target.tensor, reserved)]
-    batch = op.tensors[_renamed(classifier.input.name, reserved)].shape[0]
-    class_index = op.input(CLASS_INDEX, (batch,), np.int64)
+
+    def tensor(name: str) -> Tensor:
+        return op.tensors[reserved.get(name, name)]
+
+    outputs = [tensor(info.name) for info in classifier.model.graph.output]
+    class_index = op.input(CLASS_INDEX, (tensor(classifier.input.name).shape[0],), np.int64)
+    maps: list[tuple[MapFacts, Tensor]] = []
+    own = set(op.tensors)
     with op.scope("whylight"):
-        explained = output if score == "output" else logits
-        seed, score_tensor = _seed_and_score(
-            op, classifier, chosen_method, explained, class_index, boundary=0.5 if score == "output" else 0.0
+        class_score = ClassScore(
+            op,
+            classifier,
+            tensor(classifier.logits),
+            tensor(classifier.output),
+            class_index,
+            question,
+            layers=[tensor(layer.tensor) for _, layers in chosen for layer in layers],
+            negates_class_zero=chosen[0][0].negates_class_zero,
         )
-        if score == "output" and classifier.final_activation == "Softmax":
-            explained, seed = logits, _through_softmax(op, logits, seed)
-        (slope,) = gradient(op, explained, seed, [activation])
-        activation, slope = (feature_map(op, target, tensor) for tensor in (activation, slope))
-        cam = chosen_method.formula(op, activation, slope)
+        for number, (method, layers) in enumerate(chosen):
+            targets = [Target(op, classifier, layer, class_score, method, reserved) for layer in _layer_or_none(layers)]
+            parts = [method.formula(op, target) for target in targets]
+            fuse = method.fusion or mean_of_maps
+            cam = fuse(op, parts, _seen(classifier, layers)) if len(parts) > 1 else parts[0]
+            cam = op.Identity(cam) if cam.name in own else cam
+            crop = classifier.crop(layers[0]) if layers else (0.0, 0.0, 1.0, 1.0)
+            names = " + ".join(layer.name for layer in layers)
+            maps.append((MapFacts(f"{MAP}/{number}" if number else MAP, method.name, names, crop), cam))
+        below = len(op.nodes)
+        above = add_scores_above(op, targets[0]) if chosen[0][0].perturbs_layer else []
     facts = ExplainerFacts(
-        method=method,
-        layer=target.name,
-        score=score,
+        maps=tuple(facts for facts, _ in maps),
+        score=question.score,
         input=classifier.input,
-        output=_renamed(classifier.output, reserved),
+        output=reserved.get(classifier.output, classifier.output),
         final_activation=classifier.final_activation,
         class_count=classifier.class_count,
         is_two_class=classifier.is_two_class,
-        crop=classifier.crop(target),
-        activation_bytes=_activation_bytes(op),
+        activation_bytes=_activation_bytes(op, op.nodes[:below]),
+        smooth=smooth,
+        bytes_above=_activation_bytes(op, op.nodes[below:]),
+        blank=classifier.blank,
+        against=question.against,
+        counterfactual=question.counterfactual,
+        explains_tokens=any(layer.grid is not None for _, layers in chosen for layer in layers),
     )
-    outputs += [op.rename(score_tensor, SCORE), op.rename(cam, MAP)]
+    outputs += [op.rename(class_score.value, SCORE), *(op.rename(cam, facts.output) for facts, cam in maps), *above]
     return op.model(outputs, "explainer", facts.to_metadata())
 
 
-def _activation_bytes(op: GraphBuilder) -> int:
-    computed = {name for node in op.nodes for name in node.output if name}
+def _layers(classifier: Classifier, method: Method, names: Layers) -> list[Layer]:
+    if not method.sees_layer:
+        if names is not None:
+            raise WhylightError(f"method '{method.name}' looks at no layer: leave the layer out")
+        return []
+    if names is None and method.layers:
+        return list(method.layers(classifier))
+    layers = [classifier.layer(name) for name in ([names] if names is None or isinstance(names, str) else names)]
+    if method.driver and len(layers) > 1:
+        raise WhylightError(f"method '{method.name}' takes one layer, {len(layers)} were given")
+    return layers
+
+
+def _seen(classifier: Classifier, layers: list[Layer]) -> list[int]:
+    """Height and width of the part of the image that the layers see."""
+    top, left, bottom, right = classifier.crop(layers[0]) if layers else (0.0, 0.0, 1.0, 1.0)
+    return [round((bottom - top) * classifier.input.height), round((right - left) * classifier.input.width)]
+
+
+def _layer_or_none(layers: list[Layer]) -> Sequence[Layer | None]:
+    return layers or [None]
+
+
+def _refuse_drivers_in_company(chosen: Sequence[tuple[Method, list[Layer]]]) -> None:
+    for method, _ in chosen:
+        if method.driver and len(chosen) > 1:
+            raise WhylightError(f"method '{method.name}' takes several passes: it cannot share a graph with others")
+
+
+def _activation_bytes(op: GraphBuilder, nodes: Sequence[onnx.NodeProto]) -> int:
+    computed = {name for node in nodes for name in node.output if name}
     sizes = ([extent for extent in op.tensors[name].shape if isinstance(extent, int)] for name in computed)
     return sum(4 * prod(size) for size in sizes)
-
-
-def _renamed(name: str, reserved: dict[str, str]) -> str:
-    return reserved.get(name, name)
-
-
-def _seed_and_score(
-    op: GraphBuilder, classifier: Classifier, method: Method, explained: Tensor, class_index: Tensor, boundary: float
-) -> tuple[Tensor, Tensor]:
-    """The derivative of the class score with respect to ``explained`` (one-hot, or a sign), and the score (N,).
-
-    A single output beyond ``boundary`` is class 1.
-    """
-    scores = op.Flatten(explained) if explained.rank > 2 else explained
-    if classifier.is_two_class:
-        predicted = op.Cast(op.Greater(op.Squeeze(scores, [1]), boundary), to=onnx.TensorProto.INT64)
-        chosen = op.Where(op.Less(class_index, np.int64(0)), predicted, class_index)
-        against = np.float32(-1 if method.negates_class_zero else 1)
-        seed = op.Unsqueeze(op.Where(op.Equal(chosen, np.int64(1)), np.float32(1), against), [1])
-        score = op.Squeeze(op.Mul(scores, seed), [1])
-    else:
-        predicted = op.ArgMax(scores, axis=1, keepdims=0)
-        chosen = op.Where(op.Less(class_index, np.int64(0)), predicted, class_index)
-        seed = op.OneHot(chosen, np.array([scores.size(1)]), np.array([0, 1], np.float32))
-        score = op.Squeeze(op.GatherElements(scores, op.Unsqueeze(chosen, [1]), axis=1), [1])
-    return (op.Unsqueeze(seed, list(range(2, explained.rank))) if explained.rank > 2 else seed), score
-
-
-def _through_softmax(op: GraphBuilder, logits: Tensor, seed: Tensor) -> Tensor:
-    """The seed of the scores (N, K) before a Softmax, from that of its output: y (g - sum(g y)).
-
-    Where the network is certain, 1 - y is a few units of float32 rounding. nnabla adds up the exponentials one after
-    the other; so does CumSum, and the Console plugins' maps are met there too.
-    """
-    ones = [1] * (logits.rank - 2)
-    scores, weights = (op.Flatten(tensor) if ones else tensor for tensor in (logits, seed))
-    powers = op.Exp(op.Sub(scores, op.ReduceMax(scores, [1], keepdims=1)))
-    total = op.Slice(op.CumSum(powers, np.int64(1)), [-1], [2**31 - 1], [1])
-    probabilities = op.Div(powers, total)
-    expected = op.ReduceSum(op.Mul(probabilities, weights), [1], keepdims=1)
-    through = op.Mul(probabilities, op.Sub(weights, expected))
-    return op.Unsqueeze(through, list(range(2, logits.rank))) if ones else through

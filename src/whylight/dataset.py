@@ -177,7 +177,7 @@ class Dataset:
         Raises:
             WhylightError: the row has not the header's number of cells, or the cell is empty.
         """
-        cells = self._cells(row, positions)
+        cells = self.cells(row, positions)
         if len(cells) > 1:
             columns = f"'{self.columns[positions[0]].header}' to '{self.columns[positions[-1]].header}'"
             raise WhylightError(
@@ -197,7 +197,7 @@ class Dataset:
         Raises:
             WhylightError: the row has not the header's number of cells, or names no class.
         """
-        cells = self._cells(row, positions)
+        cells = self.cells(row, positions)
         if len(cells) > 1:
             return self._vector_label(row, cells, positions)
         value = _number(cells[0])
@@ -241,7 +241,12 @@ class Dataset:
         expected = "one index (a whole number), or one vector (one-hot or probabilities)"
         raise WhylightError(f"{place}: {_quoted(cell)}, of shape {values.shape}, names no class: expected {expected}")
 
-    def _cells(self, row: Row, positions: Sequence[int]) -> list[str]:
+    def cells(self, row: Row, positions: Sequence[int]) -> list[str]:
+        """Cells of a row, without the blanks around them.
+
+        Raises:
+            WhylightError: the row has not the header's number of cells.
+        """
         if len(row.cells) != len(self.columns):
             found, expected = len(row.cells), len(self.columns)
             cells = "1 cell" if found == 1 else f"{found} cells"

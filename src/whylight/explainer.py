@@ -5,23 +5,26 @@ This module needs no model reader: it runs the file that ``whylight compile`` wr
 
 import warnings
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from threading import Lock
 from typing import Any, Literal, overload
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image
 
-from whylight import render
-from whylight.errors import OutOfMemoryError, WhylightError, WhylightWarning
-from whylight.facts import Box, ExplainerFacts
-from whylight.images import Picture, display_pixels, model_inputs, normalize, picture_of, read_picture
-from whylight.png import Pixels, encoded_png
+from whylight.errors import WhylightError, WhylightWarning
+from whylight.explanation import Explanation
+from whylight.facts import ALTERED, ALTERED_CLASS_INDEX, ALTERED_SCORE, BESIDE, CLASS_INDEX, SCORE, ExplainerFacts
+from whylight.images import Picture, model_inputs, normalize, picture_of, read_picture
+from whylight.maps import normalized, smoothed
+from whylight.methods import method_named
+from whylight.passes import Passes
+from whylight.session import open_part, open_session, session_error
 from whylight.storage import location
 
 ImageLike = str | Path | Image.Image | NDArray[Any]
@@ -31,99 +34,10 @@ PREDICTED: Literal["predicted"] = "predicted"
 """In place of a class index: the class that the model finds most probable."""
 ClassIndex = int | Literal["predicted"]
 
-SIZES = ("original", "input")
-
-_PROVIDERS = {
-    "cuda": "CUDAExecutionProvider",
-    "directml": "DmlExecutionProvider",
-    "coreml": "CoreMLExecutionProvider",
-    "cpu": "CPUExecutionProvider",
-}
-DEVICES = ("auto", *_PROVIDERS)
-"""What can run a network; ``auto`` takes the first of the others that is installed."""
-
 FloatArray = NDArray[np.float32]
 
 _BATCH_SIZE = 16
 _BATCHES_AHEAD = 2
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """Where the network looked when it decided for a class.
-
-    Attributes:
-        cam: the saliency map (h, w), float32 in [0, 1], at the target layer's resolution; 1 is where the class
-            score owes most. All zero where nothing speaks for the class.
-        class_index: the explained class.
-        score: the explained class score: the logit, or the output (see `Classifier.explainer`).
-        probability: the class's probability as the model gives it; for a model without a final activation,
-            the softmax of its scores.
-        predicted: the class that the model finds most probable.
-        rank: the explained class's place among all by probability: 1 for the predicted one.
-        layer: the target layer's name.
-        method: the method's name.
-        picture: the decoded image.
-        input_size: height and width of the model's input.
-        maximum: the model's value of white.
-        crop: the part of the image that the map covers: top, left, bottom, right in fractions.
-    """
-
-    cam: FloatArray
-    class_index: int
-    score: float
-    probability: float
-    predicted: int
-    rank: int
-    layer: str
-    method: str
-    picture: Picture
-    input_size: tuple[int, int]
-    maximum: float
-    crop: Box
-
-    def overlay(self, alpha: float = 0.5, colormap: str = "jet", size: str = "original") -> Image.Image:
-        """The map, in colors, blended over the image.
-
-        Args:
-            alpha: the weight of the colors, 0 to 1.
-            colormap: one of `whylight.render.COLORMAPS`.
-            size: ``"original"`` (the image's own size) or ``"input"`` (the model's input size).
-
-        Returns:
-            An RGB image.
-
-        Raises:
-            WhylightError: an argument is none of these.
-        """
-        return Image.fromarray(next(overlays([self], alpha, colormap, size)))
-
-    def _repr_png_(self) -> bytes:
-        return encoded_png(next(overlays([self])))
-
-
-def overlays(
-    explanations: Sequence[Explanation], alpha: float = 0.5, colormap: str = "jet", size: str = "original"
-) -> Iterator[Pixels]:
-    """What `Explanation.overlay` makes, of a batch of one explainer at once, as arrays (H, W, 3).
-
-    Raises:
-        WhylightError: as `Explanation.overlay`.
-    """
-    if size not in SIZES:
-        raise WhylightError(f"no size '{size}': expected one of {', '.join(SIZES)}")
-    if explanations:
-        images = [_displayed(explanation, size) for explanation in explanations]
-        cams = np.stack([explanation.cam for explanation in explanations])
-        yield from render.overlays(images, cams, explanations[0].crop, alpha, colormap)
-
-
-def _displayed(explanation: Explanation, size: str) -> Pixels:
-    pixels = display_pixels(explanation.picture, explanation.maximum)
-    if size == "original" or pixels.shape[:2] == explanation.input_size:
-        return pixels
-    height, width = explanation.input_size
-    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
 
 
 class Explainer:
@@ -132,7 +46,8 @@ class Explainer:
     Attributes:
         facts: what it explains, and how.
         graph: the explainer graph: a file's content, or its path.
-        device: what runs it: one of `DEVICES`, not ``auto``.
+        device: what runs it: one of `whylight.session.DEVICES`, not ``auto``.
+        names_beside: the outputs that hold what goes around the layer: see `whylight.above`.
     """
 
     def __init__(self, graph: bytes | str | Path, threads: int | None = None, device: str = "cpu") -> None:
@@ -148,14 +63,23 @@ class Explainer:
             WhylightError: it is not an explainer graph.
         """
         self.graph = graph
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        options.intra_op_num_threads = threads or 0
-        self._session, self.device = _session(graph, options, device)
+        self._threads = threads
+        self._lock = Lock()
+        self._session, self.device = open_session(graph, device, threads)
         self.facts = ExplainerFacts.from_metadata(self._session.get_modelmeta().custom_metadata_map)
-        self._fixed_batch = next(
-            info.shape[0] for info in self._session.get_inputs() if info.name == self.facts.input.name
-        )
+        self._driver = method_named(self.facts.maps[0].method).driver
+        outputs = [info.name for info in self._session.get_outputs()]
+        self.names_beside = [name for name in outputs if name.startswith(f"{BESIDE}/")]
+        inputs = self._session.get_inputs()
+        self._fixed_batch = next(info.shape[0] for info in inputs if info.name == self.facts.input.name)
+        self._unused_inputs = {
+            info.name: np.zeros(
+                [extent if isinstance(extent, int) else 1 for extent in info.shape],
+                np.int64 if info.name == ALTERED_CLASS_INDEX else np.float32,
+            )
+            for info in inputs
+            if info.name not in (self.facts.input.name, CLASS_INDEX)
+        }
 
     def content(self) -> bytes:
         """The explainer graph as the content of an ONNX file."""
@@ -242,41 +166,55 @@ class Explainer:
             return picture_of(image, self.facts.input.channels)
         return read_picture(location(image) if isinstance(image, str) else image, self.facts.input.channels)
 
+    def inputs(self, pictures: Sequence[Picture]) -> FloatArray:
+        """Decoded images (N, C, H, W) as `run` takes them: resized, in the model's range, normalized."""
+        facts = self.facts.input
+        inputs = model_inputs(pictures, (facts.height, facts.width), facts.maximum)
+        normalize(inputs, facts.mean, facts.std, facts.channel_order)
+        return inputs
+
     def explain(self, pictures: Sequence[Picture], class_indices: Sequence[ClassIndex]) -> list[Explanation]:
         """Explain decoded images in one batch.
 
         Raises:
             WhylightError: a class index is out of range.
         """
+        return [explanations[0] for explanations in self.explain_all(pictures, class_indices)]
+
+    def explain_all(self, pictures: Sequence[Picture], class_indices: Sequence[ClassIndex]) -> list[list[Explanation]]:
+        """As `explain`: of each image one explanation for each of ``facts.maps``."""
         facts = self.facts
         size = (facts.input.height, facts.input.width)
         wanted = np.array([self.checked_index(index) for index in class_indices], np.int64)
-        inputs = model_inputs(pictures, size, facts.input.maximum)
-        normalize(inputs, facts.input.mean, facts.input.std, facts.input.channel_order)
-        output, scores, cams = self.run(inputs, wanted)
+        output, scores, *maps = self.run_all(self.inputs(pictures), wanted)
         probabilities = self._probabilities(output)
-        predicted = probabilities.argmax(1)
-        explained = np.where(wanted < 0, predicted, wanted)
+        predicted, explained = probabilities.argmax(1), self._explained(output, wanted)
         own = probabilities[np.arange(len(explained)), explained]
         ranks = 1 + (probabilities > own[:, np.newaxis]).sum(1)
-        if not np.isfinite(cams).all():
-            warnings.warn(f"layer '{facts.layer}': the map holds NaN or infinite values", WhylightWarning, stacklevel=2)
+        for one, cams in zip(facts.maps, maps, strict=True):
+            if not np.isfinite(cams).all():
+                name = f"layer '{one.layer}'" if one.layer else f"method '{one.method}'"
+                warnings.warn(f"{name}: the map holds NaN or infinite values", WhylightWarning, stacklevel=2)
+        stretched = [normalized(cams) for cams in maps]
         return [
-            Explanation(
-                cam=cam,
-                class_index=int(explained[i]),
-                score=float(scores[i]),
-                probability=float(own[i]),
-                predicted=int(predicted[i]),
-                rank=int(ranks[i]),
-                layer=facts.layer,
-                method=facts.method,
-                picture=pictures[i],
-                input_size=size,
-                maximum=facts.input.maximum,
-                crop=facts.crop,
-            )
-            for i, cam in enumerate(normalized(cams))
+            [
+                Explanation(
+                    cam=cams[i],
+                    class_index=int(explained[i]),
+                    score=float(scores[i]),
+                    probability=float(own[i]),
+                    predicted=int(predicted[i]),
+                    rank=int(ranks[i]),
+                    layer=one.layer,
+                    method=one.method,
+                    picture=picture,
+                    input_size=size,
+                    maximum=facts.input.maximum,
+                    crop=one.crop,
+                )
+                for one, cams in zip(facts.maps, stretched, strict=True)
+            ]
+            for i, picture in enumerate(pictures)
         ]
 
     def checked_index(self, index: ClassIndex) -> int:
@@ -294,7 +232,7 @@ class Explainer:
         return int(index)
 
     def run(self, images: FloatArray, class_indices: NDArray[np.int64]) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Run the graph.
+        """Run the graph, and what further passes the method takes.
 
         Args:
             images: (N, C, H, W) float32 in the model's range, normalized as the model wants it.
@@ -303,36 +241,104 @@ class Explainer:
         Returns:
             The model's class output (N, K), the scores (N,) and the maps (N, h, w), not normalized.
         """
-        facts = self.facts.input
-        if facts.layout == "HWC":
-            images = np.ascontiguousarray(images.transpose(0, 2, 3, 1))
-        elif facts.layout == "HW":
-            images = images[:, 0]
-        if isinstance(self._fixed_batch, int):
-            return self._run_in_fixed_batches(images, class_indices, self._fixed_batch)
-        return self._run_batch(images, class_indices)
+        output, scores, *cams = self.run_all(images, class_indices)
+        return output, scores, cams[0]
 
-    def _run_in_fixed_batches(
-        self, images: FloatArray, class_indices: NDArray[np.int64], size: int
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """For a model whose batch size cannot change: whole batches, the last one filled up."""
+    def run_all(self, images: FloatArray, class_indices: NDArray[np.int64]) -> list[FloatArray]:
+        """As `run`, with all maps that the graph computes.
+
+        Returns:
+            The model's class output (N, K), the scores (N,), and the maps (N, h, w) of each of ``facts.maps``.
+        """
+        output, scores, *cams = self._run_once(images, class_indices)
+        if self.facts.smooth:
+            cams = smoothed(lambda altered: self._run_once(altered, self._explained(output, class_indices))[2:], images)
+        return [output, scores, *cams]
+
+    def _run_once(self, images: FloatArray, class_indices: NDArray[np.int64]) -> list[FloatArray]:
+        names = [facts.output for facts in self.facts.maps]
+        output, scores, *cams = self.fetch([self.facts.output, SCORE, *names], images, class_indices)
+        output = output.reshape(len(images), -1)
+        if self._driver:
+            cams = [self._driver(Passes(self, images, self._explained(output, class_indices)), cams[0])]
+        return [output, scores, *cams]
+
+    def probabilities(self, images: FloatArray) -> FloatArray:
+        """The model's probabilities (N, classes) for images (N, C, H, W) in its range."""
+        (output,) = self.fetch([self.facts.output], images, np.zeros(len(images), np.int64))
+        return self._probabilities(output.reshape(len(images), -1))
+
+    def fetch(self, outputs: Sequence[str], images: FloatArray, class_indices: NDArray[np.int64]) -> list[FloatArray]:
+        """Some outputs of the graph.
+
+        Args:
+            outputs: their names.
+            images: (N, C, H, W), float32 in the model's range.
+            class_indices: (N,), -1 for the predicted class.
+
+        Raises:
+            WhylightError: ONNX Runtime cannot run it.
+        """
+        feeds: dict[str, NDArray[Any]] = {
+            self.facts.input.name: _laid_out(images, self.facts.input.layout),
+            CLASS_INDEX: class_indices,
+        }
+        return self._run_session(self._session, outputs, feeds, self._unused_inputs)
+
+    def scores_above(
+        self, activations: FloatArray, class_indices: NDArray[np.int64], beside: Mapping[str, FloatArray]
+    ) -> FloatArray:
+        """The scores (M,) of altered activations of the layer: only the network above it is run.
+
+        Args:
+            activations: (M, C, h, w).
+            class_indices: (M,).
+            beside: what goes around the layer, by the names of ``names_beside``, (M, ...) each.
+
+        Raises:
+            WhylightError: ONNX Runtime cannot run it.
+        """
+        feeds: dict[str, NDArray[Any]] = {ALTERED: activations, ALTERED_CLASS_INDEX: class_indices}
+        feeds |= {f"{name}/in": value for name, value in beside.items()}
+        return self._run_session(self._session_above, [ALTERED_SCORE], feeds, {})[0]
+
+    @cached_property
+    def _session_above(self) -> Any:
+        with self._lock:
+            return open_part(self.content(), [ALTERED_SCORE], self.device, self._threads)
+
+    def _run_session(
+        self,
+        session: Any,
+        outputs: Sequence[str],
+        feeds: Mapping[str, NDArray[Any]],
+        unused: Mapping[str, NDArray[Any]],
+    ) -> list[FloatArray]:
+        size, count = self._fixed_batch, len(next(iter(feeds.values())))
+        if not isinstance(self._fixed_batch, int):
+            return self._run_batch(session, outputs, {**unused, **feeds})
+        # a batch size that cannot change: whole batches, the last one filled up
+        size, count = self._fixed_batch, len(next(iter(feeds.values())))
         parts = []
-        for start in range(0, len(images), size):
-            chosen = np.arange(start, start + size).clip(max=len(images) - 1)
-            parts.append(self._run_batch(images[chosen], class_indices[chosen]))
-        output, scores, cams = (np.concatenate(part)[: len(images)] for part in zip(*parts, strict=True))
-        return output, scores, cams
+        for start in range(0, count, size):
+            rows = np.arange(start, start + size).clip(max=count - 1)
+            batch = {name: feed[rows] for name, feed in feeds.items()}
+            parts.append(self._run_batch(session, outputs, {**unused, **batch}))
+        return [np.concatenate(part)[:count] for part in zip(*parts, strict=True)]
 
-    def _run_batch(
-        self, images: FloatArray, class_indices: NDArray[np.int64]
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        feeds = {self.facts.input.name: images, "class_index": class_indices}
+    def _run_batch(self, session: Any, outputs: Sequence[str], feeds: Mapping[str, NDArray[Any]]) -> list[FloatArray]:
         try:
-            output, scores, cams = self._session.run([self.facts.output, "score", "cam"], feeds)
+            return list(session.run(list(outputs), feeds))
         except Exception as error:  # ONNX Runtime's errors share no base class of their own
-            kind = OutOfMemoryError if _is_out_of_memory(error) else WhylightError
-            raise kind(f"layer '{self.facts.layer}': ONNX Runtime stopped: {_first_line(error)}") from error
-        return output.reshape(len(images), -1), scores, cams
+            raise session_error(error, self._name()) from error
+
+    def _name(self) -> str:
+        facts = self.facts.maps[0]
+        return f"layer '{facts.layer}'" if facts.layer else f"method '{facts.method}'"
+
+    def _explained(self, output: FloatArray, class_indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The class indices, with the predicted class in place of -1."""
+        return np.where(class_indices < 0, self._probabilities(output).argmax(1), class_indices)
 
     def _probabilities(self, output: FloatArray) -> FloatArray:
         """(N, classes) from the model's output."""
@@ -348,68 +354,12 @@ class Explainer:
                 return output
 
 
-def normalized(cams: FloatArray) -> FloatArray:
-    """Each map (N, h, w) stretched to [0, 1]; one that is the same everywhere keeps its value, cut to [0, 1]."""
-    cams = np.nan_to_num(cams)
-    low, high = cams.min((1, 2), keepdims=True), cams.max((1, 2), keepdims=True)
-    flat = low == high
-    return np.where(flat, cams.clip(0, 1), (cams - low) / np.where(flat, 1, high - low)).astype(np.float32)
-
-
-def optimized(graph: bytes) -> bytes:
-    """An explainer graph as ONNX Runtime optimizes it for any processor: it loads faster, and computes the same.
-
-    Raises:
-        WhylightError: it is not a graph that ONNX Runtime can load.
-    """
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "optimized.onnx"
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
-        options.optimized_model_filepath = str(path)
-        _session(graph, options, "cpu")
-        return path.read_bytes()
-
-
-def _session(graph: bytes | str | Path, options: Any, device: str) -> tuple[Any, str]:
-    """A session on a device, or, with a warning, on the processor; and the device it is on."""
-    if device not in DEVICES:
-        raise WhylightError(f"no device '{device}': expected one of {', '.join(DEVICES)}")
-    installed = onnxruntime.get_available_providers()
-    wanted = [device] if device != "auto" else [name for name, provider in _PROVIDERS.items() if provider in installed]
-    for name in dict.fromkeys([*wanted, "cpu"]):
-        if _PROVIDERS[name] not in installed:
-            warnings.warn(
-                f"device '{name}': the installed ONNX Runtime has no {_PROVIDERS[name]}, the processor is used",
-                WhylightWarning,
-                stacklevel=3,
-            )
-            continue
-        providers = dict.fromkeys([_PROVIDERS[name], _PROVIDERS["cpu"]])
-        try:
-            session = onnxruntime.InferenceSession(
-                str(graph) if isinstance(graph, Path) else graph, options, providers=list(providers)
-            )
-        except Exception as error:  # ONNX Runtime's errors share no base class of their own
-            if name == "cpu":
-                source = "the explainer" if isinstance(graph, bytes) else graph
-                raise WhylightError(f"{source}: ONNX Runtime cannot load it: {_first_line(error)}") from error
-            reason = _first_line(error)
-        else:
-            if session.get_providers()[0] == _PROVIDERS[name]:
-                return session, name
-            reason = f"{_PROVIDERS[name]} did not start"
-        warnings.warn(f"device '{name}': {reason}, the processor is used", WhylightWarning, stacklevel=3)
-    raise WhylightError("the installed ONNX Runtime has no CPUExecutionProvider: pip install onnxruntime")
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    said = str(error).lower()
-    return isinstance(error, MemoryError) or any(sign in said for sign in ("out of memory", "allocat", "bad_alloc"))
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def _laid_out(images: FloatArray, layout: str) -> FloatArray:
+    """Images (N, C, H, W) in the layout of a model's input."""
+    match layout:
+        case "HWC":
+            return np.ascontiguousarray(images.transpose(0, 2, 3, 1))
+        case "HW":
+            return images[:, 0]
+        case _:
+            return images

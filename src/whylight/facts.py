@@ -9,6 +9,15 @@ from whylight.errors import WhylightError
 
 METADATA_KEY = "whylight"
 
+CLASS_INDEX = "class_index"
+SCORE = "score"
+MAP = "cam"
+ALTERED = "altered"
+ALTERED_CLASS_INDEX = "altered_class_index"
+ALTERED_SCORE = "altered_score"
+BESIDE = "beside"
+"""The names of an explainer graph's own inputs and outputs; the last begins several."""
+
 Box = tuple[float, float, float, float]
 """Top, left, bottom, right, as fractions of the image's height and width."""
 
@@ -41,32 +50,58 @@ class InputFacts:
 
 
 @dataclass(frozen=True)
+class MapFacts:
+    """One map that an explainer graph computes.
+
+    Attributes:
+        output: its name among the graph's outputs.
+        method: the method's name.
+        layer: the target layer's name; several, joined by " + ", where their maps are fused; empty for a method that
+            looks at no layer.
+        crop: the part of the image that the map covers.
+    """
+
+    output: str
+    method: str
+    layer: str
+    crop: Box
+
+
+@dataclass(frozen=True)
 class ExplainerFacts:
     """All that is needed to run an explainer graph and to read its results.
 
     Attributes:
-        method: the method's name.
-        layer: the target layer's name.
+        maps: what it computes; the first one is what `Explainer` explains with.
         score: ``logit`` or ``output``: what was differentiated.
         input: the image input.
         output: the graph output with the class scores or probabilities.
         final_activation: the ONNX operator that made ``output`` of the scores, if any.
         class_count: the number of classes.
         is_two_class: one output stands for two classes.
-        crop: the part of the image that the map covers.
         activation_bytes: the size of all tensors of one image together: more than a run needs at a time.
+        smooth: whether maps are averaged over flipped and rescaled images.
+        bytes_above: as ``activation_bytes``, of the second copy of the network above the layer.
+        blank: for each channel of the image the value that the network sees as zero.
+        against: the class that a contrast is made with: its index or ``predicted``.
+        counterfactual: whether what speaks against the class is explained.
+        explains_tokens: whether the layer holds tokens rather than feature maps.
     """
 
-    method: str
-    layer: str
+    maps: tuple[MapFacts, ...]
     score: str
     input: InputFacts
     output: str
     final_activation: str | None
     class_count: int
     is_two_class: bool
-    crop: Box
     activation_bytes: int
+    smooth: bool = False
+    bytes_above: int = 0
+    blank: tuple[float, ...] = ()
+    against: int | str | None = None
+    counterfactual: bool = False
+    explains_tokens: bool = False
 
     def to_metadata(self) -> dict[str, str]:
         """As entries of an ONNX model's metadata."""
@@ -81,9 +116,11 @@ class ExplainerFacts:
         """
         try:
             facts = json.loads(metadata[METADATA_KEY])
+            maps = tuple(MapFacts(**{**one, "crop": tuple(one["crop"])}) for one in facts["maps"])
             image: dict[str, Any] = {
                 name: tuple(value) if isinstance(value, list) else value for name, value in facts["input"].items()
             }
-            return cls(**{**facts, "input": InputFacts(**image), "crop": tuple(facts["crop"])})
+            blank = tuple(facts["blank"])
+            return cls(**{**facts, "input": InputFacts(**image), "maps": maps, "blank": blank})
         except (KeyError, TypeError, ValueError) as error:
             raise WhylightError("not an explainer graph made by this version of 'whylight compile'") from error

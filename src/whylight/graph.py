@@ -162,6 +162,32 @@ class GraphBuilder:
         self.nodes.append(node)
         return results
 
+    def replayed(self, nodes: Iterable[onnx.NodeProto], replaced: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Append copies of nodes, which read other tensors in place of some.
+
+        Args:
+            nodes: of this graph, in topological order.
+            replaced: what is read in place of the tensors of these names.
+
+        Returns:
+            The copies' outputs and ``replaced``, by the names of the originals.
+        """
+        known = dict(replaced)
+        for node in list(nodes):
+            copy = onnx.NodeProto()
+            copy.CopyFrom(node)
+            copy.input[:] = [known[name].name if name in known else name for name in node.input]
+            copy.output[:] = [name and self.unique(node.op_type) for name in node.output]
+            copy.name = copy.output[0]
+            for graph in _subgraphs(copy):
+                _rename_captured(graph, {name: tensor.name for name, tensor in known.items()})
+            types = _infer_node(copy, [self.tensors[name] for name in copy.input if name])
+            for original, name in zip(node.output, copy.output, strict=True):
+                if name:
+                    known[original] = self._add(_tensor_of_type(name, types[name]))
+            self.nodes.append(copy)
+        return known
+
     def rename(self, tensor: Tensor, name: str) -> Tensor:
         """Rename an output of one of the newest nodes, there and where other nodes read it."""
         for node in reversed(self.nodes):
@@ -253,6 +279,26 @@ def needed_nodes(nodes: Sequence[onnx.NodeProto], outputs: Iterable[str]) -> lis
     return kept[::-1]
 
 
+def part_of(model: onnx.ModelProto, outputs: Iterable[str]) -> onnx.ModelProto:
+    """The part of ``model`` that leads to some of its outputs, with the inputs and constants that it reads."""
+    part, wanted = onnx.ModelProto(), set(outputs)
+    part.CopyFrom(model)
+    graph = part.graph
+    nodes = needed_nodes(model.graph.node, wanted)
+    read = {name for node in nodes for name in _reads(node)} | wanted
+    del graph.node[:], graph.input[:], graph.output[:], graph.initializer[:]
+    graph.node.extend(nodes)
+    graph.input.extend(info for info in model.graph.input if info.name in read)
+    graph.output.extend(info for info in model.graph.output if info.name in wanted)
+    graph.initializer.extend(tensor for tensor in model.graph.initializer if tensor.name in read)
+    return part
+
+
+def _reads(node: onnx.NodeProto) -> set[str]:
+    """The names of the tensors that a node reads, in its subgraphs too."""
+    return set(node.input).union(*(_reads(inner) for graph in _subgraphs(node) for inner in graph.node))
+
+
 def dependent_nodes(nodes: Sequence[onnx.NodeProto], source: str) -> list[onnx.NodeProto]:
     """Those of ``nodes`` (in topological order) that depend on the tensor ``source``, in their order."""
     reached = {source}
@@ -319,6 +365,15 @@ def infer_types(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
 
 def _subgraphs(node: onnx.NodeProto) -> list[onnx.GraphProto]:
     return [attribute.g for attribute in node.attribute if attribute.type == onnx.AttributeProto.GRAPH]
+
+
+def _rename_captured(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
+    """Rename what a subgraph reads of the graph around it."""
+    own = {name for node in graph.node for name in node.output} | {info.name for info in graph.input}
+    for node in graph.node:
+        node.input[:] = [name if name in own else names.get(name, name) for name in node.input]
+        for inner in _subgraphs(node):
+            _rename_captured(inner, {old: new for old, new in names.items() if old not in own})
 
 
 def _number_types(op_type: str, operands: Sequence[Operand]) -> list[np.dtype[Any]]:

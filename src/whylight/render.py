@@ -97,6 +97,13 @@ def overlays(
         yield blended.pop(index)
 
 
+def enlarged_maps(cams: FloatArray, size: tuple[int, int], crop: Box = (0, 0, 1, 1)) -> FloatArray:
+    """Maps (N, h, w) as (N, height, width): resized to the crop, as `overlays` does it, and 0 outside of it."""
+    height, width = size
+    tall = _enlarged(cams, height, crop[0], crop[2])
+    return np.ascontiguousarray(_enlarged(tall.swapaxes(1, 2), width, crop[1], crop[3]).swapaxes(1, 2))
+
+
 def _blended(images: Pixels, colors: FloatArray, crop: Box, share: np.float32) -> Pixels:
     """Images (N, H, W, 3), of each its share, and on them the colors (N, h, w, 3), enlarged to the crop. In place."""
     count, height, width, _ = images.shape

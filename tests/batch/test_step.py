@@ -9,7 +9,8 @@ import whylight
 from batch.datasets import SAMPLE, dataset, files
 from whylight.batch import Plan, explain_dataset
 from whylight.errors import OutOfMemoryError, WhylightError
-from whylight.explainer import ClassIndex, Explainer, Explanation
+from whylight.explainer import ClassIndex, Explainer
+from whylight.explanation import Explanation
 from whylight.images import Picture
 
 

@@ -9,11 +9,9 @@ A shard is cut into batches; a batch goes through all stages in one thread (`ste
 import hashlib
 import os
 import re
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from whylight.batch.engines import Work, run_in_processes, run_in_threads, run_on_ray
@@ -24,6 +22,7 @@ from whylight.dataset import Dataset, Shard, open_dataset, writing_result
 from whylight.errors import WhylightError
 from whylight.explainer import Explainer
 from whylight.output import check_writable, save_bytes
+from whylight.progress import progress
 
 _SMALL_NETWORK = 2**20
 """Bytes of tensors an image below which a network takes less time than the interpreter."""
@@ -111,7 +110,7 @@ def explain_dataset(
     journal = Journal(plan)
     rows = sum(shard.count for shard in shards)
     started = time.perf_counter()
-    with journal.locked(), _progress(rows) as advance:
+    with journal.locked(), progress("explaining", rows) as advance:
         digest = hashlib.blake2b(explainer.content()).hexdigest()
         beginning = journal.begin(plan.fingerprint(f"{digest} {explainer.device}"))
         work = [(shard, journal.resume(shard)) for shard in shards]
@@ -216,29 +215,3 @@ def _added_cells(plan: Plan, result: RowResult, index: int, shard: Shard) -> lis
 def _reason(error: str) -> str:
     """An error without the row and the file it is about, so that like ones are counted together."""
     return _FILE.sub("", _ROW.sub("", error))
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar with rate and remaining time on a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    bar = Progress(
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
-    with bar:
-        task = bar.add_task("explaining", total=total, rate="")
-
-        def advance(count: int) -> None:
-            speed = bar.tasks[0].speed
-            bar.update(task, advance=count, rate=f"{speed:.1f} images/s" if speed else "")
-
-        yield advance

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from whylight.batch.plan import Plan
 from whylight.dataset import Dataset, Row, Shard
 from whylight.errors import OutOfMemoryError, WhylightError
-from whylight.explainer import PREDICTED, ClassIndex, Explainer, Explanation, overlays
+from whylight.explainer import PREDICTED, ClassIndex, Explainer
+from whylight.explanation import Explanation, overlays
 from whylight.images import Picture, quiet_decoders
 from whylight.output import encoded_image, save_bytes
 from whylight.png import Pixels

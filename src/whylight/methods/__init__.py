@@ -1,23 +1,51 @@
 """The explanation methods: each one short definition of its formula in ONNX operators.
 
-    @method("gradcam", "the paper's Grad-CAM")
-    def gradcam(op: GraphBuilder, activation: Tensor, gradient: Tensor) -> Tensor: ...
+    @method("gradcam", "the paper's Grad-CAM", paper="Selvaraju et al. 2017, ICCV")
+    def gradcam(op: GraphBuilder, target: Target) -> Tensor: ...
 
-A formula takes the target layer's activation and the gradient of the class score with respect to it, both
-(N, C, h, w), and returns the map (N, h, w), not normalized.
+A formula takes the graph and what it may ask for (`whylight.target.Target`: the layer's activation, the gradient of the
+class score, the image and its gradient) and returns the map (N, h, w), not normalized. A method that needs more than
+one pass of the network has a `Driver` too: what it does with the graph's results, and which further passes it asks for.
 """
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from whylight.errors import WhylightError, nearest
-from whylight.graph import GraphBuilder, Tensor
 
-Formula = Callable[[GraphBuilder, Tensor, Tensor], Tensor]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-_FAMILIES = ("class_activation",)
-_METHODS: dict[str, "Method"] = {}
+    from whylight.class_score import ClassScore
+    from whylight.classifier import Classifier, Layer
+    from whylight.graph import GraphBuilder, Tensor
+    from whylight.passes import Passes
+    from whylight.target import Target
+
+    Formula = Callable[[GraphBuilder, Target], Tensor]
+    Seed = Callable[[GraphBuilder, ClassScore], Tensor]
+    Layers = Callable[[Classifier], Sequence[Layer]]
+    Fusion = Callable[[GraphBuilder, Sequence[Tensor], Sequence[int]], Tensor]
+    Driver = Callable[[Passes, NDArray[Any]], NDArray[Any]]
+
+_FAMILIES = (
+    "class_activation",
+    "head",
+    "refinement",
+    "principal",
+    "attention",
+    "input_gradient",
+    "full_gradient",
+    "perturbation",
+    "masked_images",
+    "averaged_gradients",
+    "control",
+)
+_METHODS: dict[str, Method] = {}
 
 
 @dataclass(frozen=True)
@@ -27,23 +55,53 @@ class Method:
     Attributes:
         name: as the user writes it.
         summary: one line for lists.
-        formula: activation, gradient -> map.
+        paper: authors, year and place.
+        formula: the graph's part of it: the map, or what the driver makes it of.
+        passes: what one explanation costs, in forward passes of the network.
+        driver: for a method of several passes: takes these and the formula's result for the images, returns the
+            maps (N, h, w).
+        seed: the weight (N, K) of each class's score in what is differentiated; by default 1 for the class, 0 for the
+            others.
+        layers: the layers to look at where none is named; by default `Classifier.default_layer`.
+        fusion: how the maps of several layers become one; by default `whylight.methods.fusion.mean_of_maps`.
+        sees_layer: whether it looks at a layer; otherwise its map has the size of the model's input.
+        perturbs_layer: whether its driver changes the layer's activation and asks for the scores above it.
         negates_class_zero: whether class 0 of a model with one output is explained by the negated score;
             otherwise both classes are explained by the output itself.
     """
 
     name: str
     summary: str
+    paper: str
     formula: Formula
+    passes: str = "1"
+    driver: Driver | None = None
+    seed: Seed | None = None
+    layers: Layers | None = None
+    fusion: Fusion | None = None
+    sees_layer: bool = True
+    perturbs_layer: bool = False
     negates_class_zero: bool = True
 
 
-def method(name: str, summary: str, negates_class_zero: bool = True) -> Callable[[Formula], Formula]:
-    """Register a formula as the method ``name``."""
+def method(name: str, summary: str, paper: str, **facts: Any) -> Callable[[Formula], Formula]:
+    """Register a formula as the method ``name``; ``facts`` are further attributes of `Method`."""
 
     def register(formula: Formula) -> Formula:
-        _METHODS[name] = Method(name, summary, formula, negates_class_zero)
+        _METHODS[name] = Method(name, summary, paper, formula, **facts)
         return formula
+
+    return register
+
+
+def method_of_passes(
+    name: str, summary: str, paper: str, formula: Formula, passes: str, **facts: Any
+) -> Callable[[Driver], Driver]:
+    """Register a driver as the method ``name``; ``facts`` are further attributes of `Method`."""
+
+    def register(driver: Driver) -> Driver:
+        _METHODS[name] = Method(name, summary, paper, formula, passes, driver, **facts)
+        return driver
 
     return register
 

@@ -46,6 +46,7 @@ def to_classifier(path: Path, original: onnx.ModelProto, options: ModelOptions) 
         raise WhylightError(f"{path}: input '{image}' has no fixed number of channels, and one is needed")
     prepared = pixels(path, model, image, channels, options.input_range, options.mean, options.std)
     plain = _equivalent(path, original, _in_float_pixels(model, image), image, shape)
+    _refuse_quantized(path, plain.model, image)
     graph = GraphBuilder.extending(plain.model)
     return describe(
         path,
@@ -62,6 +63,20 @@ def to_classifier(path: Path, original: onnx.ModelProto, options: ModelOptions) 
         std=prepared.std,
         channel_order=prepared.channel_order,
     )
+
+
+def _refuse_quantized(path: Path, model: onnx.ModelProto, image: str) -> None:
+    """Refuse a network that rounds what it computes: its derivative is zero. Quantized weights alone are welcome."""
+    rounding = {
+        node.op_type
+        for node in dependent_nodes(model.graph.node, image)
+        if node.op_type in ("QuantizeLinear", "DynamicQuantizeLinear")
+    }
+    if rounding:
+        raise WhylightError(
+            f"{path}: the network is quantized ({', '.join(sorted(rounding))}), and rounded values have no derivative; "
+            "explain the float network that it was made from"
+        )
 
 
 def _image_roles(shape: Shape, layout: str) -> Roles:

@@ -69,7 +69,7 @@ class BatchRepair:
         every = before == (indices.size,) and np.array_equal(indices.reshape(-1), np.arange(indices.size))
         if not every or indices.ndim < 2 or self._growing_axis(now, node.input[0]) != 0:
             return [node]
-        shape = f"{node.output[0]}/shape"
+        shape = f"{node.output[0]}/batched_shape"
         reshape = helper.make_node("Reshape", [node.input[0], shape], node.output, name=node.name)
         return [_constant(shape, [-1, *indices.shape[1:]]), reshape]
 
@@ -104,7 +104,7 @@ class BatchRepair:
 def _with_operand(node: onnx.NodeProto, index: int, values: Sequence[int]) -> list[onnx.NodeProto]:
     copy = onnx.NodeProto()
     copy.CopyFrom(node)
-    copy.input[index] = f"{node.output[0]}/shape"
+    copy.input[index] = f"{node.output[0]}/batched_shape"
     return [_constant(copy.input[index], values), copy]
 
 

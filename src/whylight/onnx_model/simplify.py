@@ -148,7 +148,7 @@ def _plain(
         return [node]
     copy = onnx.NodeProto()
     copy.CopyFrom(node)
-    copy.input[1] = f"{node.output[0]}/shape"
+    copy.input[1] = f"{node.output[0]}/batched_shape"
     constants[copy.input[1]] = np.where(one == other, one, -1).astype(np.int64)
     return [copy]
 

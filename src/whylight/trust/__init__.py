@@ -1,0 +1,1 @@
+"""How far to trust maps: metrics over a dataset (`evaluation`), and sanity checks of a method (`sanity`)."""
