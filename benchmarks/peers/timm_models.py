@@ -186,11 +186,12 @@ def _variance(x: torch.Tensor, axes: list[int], correction: float = 1, **_: Any)
 
 
 _FORMULAS = {
+    torch.ops.aten.view.default: torch.reshape,
     torch.ops.aten._native_batch_norm_legit_no_training.default: _normalized,
     torch.ops.prims.broadcast_in_dim.default: _broadcast,
     torch.ops.prims.var.default: _variance,
 }
-"""What has no derivative in PyTorch, or a wrong one."""
+"""What has no derivative in PyTorch or a wrong one, and what fails for some orders of the elements in memory."""
 
 
 def differentiate(folder: Path) -> None:
