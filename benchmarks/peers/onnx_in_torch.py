@@ -123,6 +123,8 @@ OPERATORS: dict[str, Callable[..., Tensor]] = {
     "MatMul": lambda a, b: a @ b,
     "MaxPool": max_pool,
     "Mul": lambda a, b: a * b,
+    "PRelu": lambda x, slope: torch.where(x > 0, x, x * slope),
+    "Pow": lambda a, b: a**b,
     "ReduceMean": reduce_mean,
     "Relu": torch.relu,
     "Reshape": reshape,

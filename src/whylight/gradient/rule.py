@@ -26,6 +26,7 @@ _MODULES = (
     "linear",
     "normalization",
     "pooling",
+    "recurrent",
     "reduction",
     "resize",
     "sampling",
