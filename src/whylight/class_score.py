@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -61,6 +62,7 @@ class ClassScore:
         scores: (N, K), all scores; (N, 1) for a model with one output.
         chosen: (N,) int64, the class that is explained.
         value: (N,), the explained score: that of the class, or the difference of two.
+        against: the class that it is compared with, if any: (N,), or (1,) where it is the same for all.
     """
 
     def __init__(
@@ -90,20 +92,25 @@ class ClassScore:
         self._two_class = classifier.is_two_class
         self._negates_class_zero = negates_class_zero
         self._layers = {tensor.name: tensor for tensor in layers}
-        self._logits = logits
-        self._explained = output if question.score == "output" else logits
         self._through_softmax = question.score == "output" and classifier.final_activation == "Softmax"
         self._gradients: dict[tuple[str, object], Tensor] = {}
         self.question = question
-        self.scores = op.Flatten(self._explained) if self._explained.rank > 2 else self._explained
+        self._explain(logits, output)
         predicted = self._predicted(boundary=0.5 if question.score == "output" else 0.0)
         self.chosen = op.Where(op.Less(class_index, np.int64(0)), predicted, class_index)
         self.value = self._score_of(self.chosen)
-        self._against = None
+        self.against: Tensor | None = None
         if question.against is not None:
             other = predicted if question.against == "predicted" else op.constant([question.against], np.int64)
-            self._against = other
+            self.against = other
             self.value = op.Sub(self.value, self._score_of(other, everywhere=question.against != "predicted"))
+
+    def of(self, logits: Tensor, output: Tensor) -> ClassScore:
+        """What is asked here about the same classes, of other scores."""
+        other = copy(self)
+        other._layers, other._gradients = {}, {}
+        other._explain(logits, output)
+        return other
 
     def gradients(
         self, wrt: Sequence[Tensor], method: Method | None = None, rules: Mapping[str, Rule] | None = None
@@ -128,15 +135,20 @@ class ClassScore:
             self._gradients |= {(name, asked): slope for name, slope in zip(missing, slopes, strict=True)}
         return [self._gradients[tensor.name, asked] for tensor in wrt]
 
+    def _explain(self, logits: Tensor, output: Tensor) -> None:
+        self._logits = logits
+        self._explained = output if self.question.score == "output" else logits
+        self.scores = self._op.Flatten(self._explained) if self._explained.rank > 2 else self._explained
+
     def _seed(self, method: Method | None) -> tuple[Tensor, Tensor]:
         """What to differentiate, and the weight of each of its elements, in its shape."""
         op = self._op
         if method and method.seed:
             seed = method.seed(op, self)
         else:
-            seed = self._weights(self.chosen)
-            if self._against is not None:
-                seed = op.Sub(seed, self._weights(self._against))
+            seed = self.weights(self.chosen)
+            if self.against is not None:
+                seed = op.Sub(seed, self.weights(self.against))
         if self.question.counterfactual:
             seed = op.Neg(seed)
         if self._explained.rank > 2:
@@ -152,8 +164,8 @@ class ClassScore:
             return op.Cast(op.Greater(op.Squeeze(self.scores, [1]), boundary), to=onnx.TensorProto.INT64)
         return op.ArgMax(self.scores, axis=1, keepdims=0)
 
-    def _weights(self, index: Tensor) -> Tensor:
-        """What each of ``scores`` counts in the score of the classes ``index``: one-hot, or a sign."""
+    def weights(self, index: Tensor) -> Tensor:
+        """What each of ``scores`` counts in the score of the classes ``index``, (N, K): one-hot, or a sign."""
         op = self._op
         if self._two_class:
             against = np.float32(-1 if self._negates_class_zero else 1)
@@ -164,7 +176,7 @@ class ClassScore:
         """(N,), the scores of the classes ``index``, or of one class in all images."""
         op = self._op
         if self._two_class:
-            return op.Squeeze(op.Mul(self.scores, self._weights(index)), [1])
+            return op.Squeeze(op.Mul(self.scores, self.weights(index)), [1])
         if everywhere:
             return op.Squeeze(op.Gather(self.scores, index, axis=1), [1])
         return op.Squeeze(op.GatherElements(self.scores, op.Unsqueeze(index, [1]), axis=1), [1])

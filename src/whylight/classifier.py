@@ -80,6 +80,11 @@ class Classifier:
         return self.class_count == 2 and self.tensors[self.logits].shape[1:] in ((1,), (1, 1, 1))
 
     @cached_property
+    def path_nodes(self) -> list[onnx.NodeProto]:
+        """The nodes between the image and `logits`, in topological order."""
+        return dependent_nodes(needed_nodes(self.model.graph.node, [self.logits]), self.input.name)
+
+    @cached_property
     def default_layer(self) -> Layer:
         """The layer to explain where none is named: see `whylight.default_layer`.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -25,6 +24,7 @@ from whylight.facts import (
 )
 from whylight.graph import GraphBuilder, Tensor, renamed_tensors
 from whylight.methods import Method, method_named
+from whylight.methods.fusion import mean_of_maps
 from whylight.target import Target
 
 if TYPE_CHECKING:
@@ -110,7 +110,8 @@ def compile_maps(
         )
         for number, (method, layers) in enumerate(chosen):
             targets = [Target(op, classifier, layer, class_score, method, reserved) for layer in _layer_or_none(layers)]
-            cam = _fused(op, [method.formula(op, target) for target in targets], _seen(classifier, layers))
+            parts = [method.formula(op, target) for target in targets]
+            cam = (method.fusion or mean_of_maps)(op, parts, _seen(classifier, layers)) if len(parts) > 1 else parts[0]
             cam = op.Identity(cam) if cam.name in own else cam
             crop = classifier.crop(layers[0]) if layers else (0.0, 0.0, 1.0, 1.0)
             names = " + ".join(layer.name for layer in layers)
@@ -142,6 +143,8 @@ def _layers(classifier: Classifier, method: Method, names: Layers) -> list[Layer
         if names is not None:
             raise WhylightError(f"method '{method.name}' looks at no layer: leave the layer out")
         return []
+    if names is None and method.layers:
+        return list(method.layers(classifier))
     layers = [classifier.layer(name) for name in ([names] if names is None or isinstance(names, str) else names)]
     if method.driver and len(layers) > 1:
         raise WhylightError(f"method '{method.name}' takes one layer, {len(layers)} were given")
@@ -162,29 +165,6 @@ def _refuse_drivers_in_company(chosen: Sequence[tuple[Method, list[Layer]]]) -> 
     for method, _ in chosen:
         if method.driver and len(chosen) > 1:
             raise WhylightError(f"method '{method.name}' takes several passes: it cannot share a graph with others")
-
-
-def _fused(op: GraphBuilder, maps: Sequence[Tensor], full: list[int]) -> Tensor:
-    """One map: the mean of what speaks for the class in each, stretched to [0, 1].
-
-    As in pytorch-grad-cam, and at the resolution of ``full`` where theirs differ. (LayerCAM's paper takes the largest
-    of the maps, and saturates those of early layers first; that is a choice for that method alone.)
-    """
-    if len(maps) == 1:
-        return maps[0]
-    axes = list(range(1, maps[0].rank))
-    sizes = [[cam.size(axis) for axis in axes] for cam in maps]
-    size = sizes[0] if all(other == sizes[0] for other in sizes) else full
-    parts = []
-    for cam in maps:
-        positive = op.Relu(cam)
-        part = op.Sub(positive, op.ReduceMin(positive, axes, keepdims=1))
-        part = op.Div(part, op.Max(op.ReduceMax(part, axes, keepdims=1), np.float32(1e-12)))
-        if [cam.size(axis) for axis in axes] != size:
-            inner = [axis + 1 for axis in axes]
-            part = op.Squeeze(op.Resize(op.Unsqueeze(part, [1]), None, None, size, axes=inner, mode="linear"), [1])
-        parts.append(part)
-    return op.Div(reduce(op.Add, parts), np.float32(len(parts)))
 
 
 def _activation_bytes(op: GraphBuilder, nodes: Sequence[onnx.NodeProto]) -> int:

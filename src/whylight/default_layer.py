@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import onnx
 
-from whylight.graph import Tensor, dependent_nodes, needed_nodes, read_names
+from whylight.graph import Tensor, dependent_nodes, needed_nodes
+from whylight.passages import passages
 
 if TYPE_CHECKING:
     from whylight.classifier import Layer
@@ -36,27 +37,10 @@ def default_layer(
         products = [node for node in after if node.op_type in _PRODUCTS and tensors[node.output[0]].rank > 2]
         if len(products) <= _MANY:
             return last
-    candidates = [layer for layer in layers if layer.tensor in _passages(path, image, score)]
+    through = set(passages(path, image, score))
+    candidates = [layer for layer in layers if layer.tensor in through]
     candidates = _before_last_attention(path, layers, tensors, image) or candidates
     return candidates[-1] if candidates else convolutions[-1] if convolutions else None
-
-
-def _passages(path: Sequence[onnx.NodeProto], image: str, score: str) -> set[str]:
-    """The tensors that every way from the image to the score leads through.
-
-    While the nodes are visited in their order, the tensors that are still to be read are known; where there is one
-    alone, nothing passes by it.
-    """
-    last_read = {name: index for index, node in enumerate(path) for name in read_names(node)}
-    last_read[score] = len(path)
-    open_tensors = {image}
-    passages: set[str] = set()
-    for index, node in enumerate(path):
-        open_tensors = {name for name in open_tensors if last_read.get(name, -1) > index}
-        open_tensors.update(name for name in node.output if last_read.get(name, -1) > index)
-        if len(open_tensors) == 1:
-            passages |= open_tensors
-    return passages
 
 
 def _before_last_attention(
@@ -78,8 +62,8 @@ def _before_last_attention(
     channels = tensors[picked_from.tensor].shape[2 if picked_from.channels_last else 1]
     for node in reversed(path[:last]):
         if node.op_type in _PRODUCTS and sum(name in depends for name in node.input) > 1:
-            passages = _passages(needed_nodes(path, node.output), image, node.output[0])
-            return [layer for layer in layers if layer.tensor in passages and channels in tensors[layer.tensor].shape]
+            through = passages(needed_nodes(path, node.output), image, node.output[0])
+            return [layer for layer in layers if layer.tensor in through and channels in tensors[layer.tensor].shape]
     return []
 
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from whylight.class_score import ClassScore
 from whylight.feature_map import feature_map
-from whylight.graph import GraphBuilder, Tensor
+from whylight.gradient import gradient
+from whylight.gradient.broadcast import zeros_like
+from whylight.graph import GraphBuilder, Tensor, dependent_nodes, needed_nodes
 
 if TYPE_CHECKING:
     from whylight.classifier import Classifier, Layer
@@ -64,9 +66,20 @@ class Target:
         return feature_map(self._op, self._layer, slope)
 
     @cached_property
+    def curvature(self) -> Tensor:
+        """H A, (N, C, h, w), for H the second derivative of the class score with respect to `activation`, A."""
+        output = self.layer_output
+        (slope,) = self.score.gradients([output], self.method)
+        if any(slope.name in node.output for node in dependent_nodes(self._op.nodes, output.name)):
+            (slope_along_output,) = gradient(self._op, slope, output, [output])
+        else:
+            slope_along_output = zeros_like(self._op, output)
+        return feature_map(self._op, self._layer, slope_along_output)
+
+    @cached_property
     def image(self) -> Tensor:
         """The model's input, (N, channels, H, W)."""
-        return self._as_image(self.tensor(self.classifier.input.name))
+        return self.as_image(self.tensor(self.classifier.input.name))
 
     def image_gradient(self, rules: Mapping[str, Rule] | None = None) -> Tensor:
         """The derivative of the class score with respect to `image`, (N, channels, H, W).
@@ -75,15 +88,10 @@ class Target:
             rules: derivative rules to use in place of the usual ones, by operator.
         """
         (slope,) = self.score.gradients([self.tensor(self.classifier.input.name)], self.method, rules)
-        return self._as_image(slope)
+        return self.as_image(slope)
 
-    @property
-    def _layer(self) -> Layer:
-        if self.layer is None:
-            raise ValueError(f"the method '{self.method.name}' is registered as one that looks at no layer")
-        return self.layer
-
-    def _as_image(self, tensor: Tensor) -> Tensor:
+    def as_image(self, tensor: Tensor) -> Tensor:
+        """The model's input, or what has its shape, as (N, channels, H, W)."""
         match self.classifier.input.layout:
             case "HWC":
                 return self._op.Transpose(tensor, perm=[0, 3, 1, 2])
@@ -91,3 +99,16 @@ class Target:
                 return self._op.Unsqueeze(tensor, [1])
             case _:
                 return tensor
+
+    def score_with(self, name: str, tensor: Tensor) -> ClassScore:
+        """The score of the same class, where the network above a tensor of the model reads another in its place."""
+        op, replaced = self._op, self.tensor(name).name
+        logits, output = (self.tensor(known).name for known in (self.classifier.logits, self.classifier.output))
+        copies = op.replayed(dependent_nodes(needed_nodes(op.nodes, [logits, output]), replaced), {replaced: tensor})
+        return self.score.of(copies[logits], copies[output])
+
+    @property
+    def _layer(self) -> Layer:
+        if self.layer is None:
+            raise ValueError(f"the method '{self.method.name}' is registered as one that looks at no layer")
+        return self.layer

@@ -10,7 +10,7 @@ one pass of the network has a `Driver` too: what it does with the graph's result
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -21,15 +21,30 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from whylight.class_score import ClassScore
+    from whylight.classifier import Classifier, Layer
     from whylight.graph import GraphBuilder, Tensor
     from whylight.passes import Passes
     from whylight.target import Target
 
     Formula = Callable[[GraphBuilder, Target], Tensor]
     Seed = Callable[[GraphBuilder, ClassScore], Tensor]
+    Layers = Callable[[Classifier], Sequence[Layer]]
+    Fusion = Callable[[GraphBuilder, Sequence[Tensor], list[int]], Tensor]
     Driver = Callable[[Passes, NDArray[Any]], NDArray[Any]]
 
-_FAMILIES = ("class_activation", "perturbation", "masked_images", "averaged_gradients", "control")
+_FAMILIES = (
+    "class_activation",
+    "head",
+    "refinement",
+    "principal",
+    "attention",
+    "input_gradient",
+    "full_gradient",
+    "perturbation",
+    "masked_images",
+    "averaged_gradients",
+    "control",
+)
 _METHODS: dict[str, Method] = {}
 
 
@@ -47,6 +62,8 @@ class Method:
             maps (N, h, w).
         seed: the weight (N, K) of each class's score in what is differentiated; by default 1 for the class, 0 for the
             others.
+        layers: the layers to look at where none is named; by default `Classifier.default_layer`.
+        fusion: how the maps of several layers become one; by default `whylight.methods.fusion.mean_of_maps`.
         sees_layer: whether it looks at a layer; otherwise its map has the size of the model's input.
         perturbs_layer: whether its driver changes the layer's activation and asks for the scores above it.
         negates_class_zero: whether class 0 of a model with one output is explained by the negated score;
@@ -60,6 +77,8 @@ class Method:
     passes: str = "1"
     driver: Driver | None = None
     seed: Seed | None = None
+    layers: Layers | None = None
+    fusion: Fusion | None = None
     sees_layer: bool = True
     perturbs_layer: bool = False
     negates_class_zero: bool = True

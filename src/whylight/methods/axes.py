@@ -31,3 +31,8 @@ def channel_sum(op: GraphBuilder, tensor: Tensor) -> Tensor:
 def channel_mean(op: GraphBuilder, tensor: Tensor) -> Tensor:
     """(N, C, h, w) -> (N, h, w)."""
     return op.ReduceMean(tensor, [1], keepdims=0)
+
+
+def map_axes(cam: Tensor) -> list[int]:
+    """All axes of a map (N, h, w) but the batch."""
+    return list(range(1, cam.rank))

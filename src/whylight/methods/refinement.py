@@ -1,0 +1,46 @@
+"""Maps of several layers, refined by each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from whylight.methods import method
+from whylight.methods.class_activation import gradcam_plus_plus
+from whylight.methods.fusion import product_of_maps
+
+if TYPE_CHECKING:
+    from whylight.classifier import Classifier, Layer
+    from whylight.graph import GraphBuilder, Tensor
+    from whylight.target import Target
+
+
+def last_at_each_resolution(classifier: Classifier) -> list[Layer]:
+    """The ends of the network's stages: at each resolution the last layer that all of the score passes through."""
+    from whylight.passages import passages
+
+    nodes = classifier.path_nodes
+    convolved = [index for index, node in enumerate(nodes) if "Conv" in node.op_type]
+    features = {name for node in nodes[min(convolved, default=0) :] for name in node.output}
+    through = features.intersection(passages(nodes, classifier.input.name, classifier.logits))
+    stages: dict[tuple[object, ...], Layer] = {}
+    for layer in classifier.layers:
+        if layer.tensor in through:
+            shape = classifier.tensors[layer.tensor].shape
+            stages[shape[1:-1] if layer.channels_last else shape[2:]] = layer
+    return list(stages.values()) or [classifier.default_layer]
+
+
+@method(
+    "refine-cam",
+    "the product of several layers' Grad-CAM++, each stretched to [0, 1]",
+    "Domeniconi et al. 2026, arXiv",
+    layers=last_at_each_resolution,
+    fusion=product_of_maps,
+)
+def refine_cam(op: GraphBuilder, target: Target) -> Tensor:
+    """RefineCAM: prod_l U(M_l), M_l the Grad-CAM++ map of layer l stretched to [0, 1], U to the finest resolution.
+
+    Domeniconi et al., "How to Evaluate and Refine your CAM", arXiv 2605.14641. Where no layers are named, they are the
+    last at each resolution. As in torchcam and pytorch-grad-cam; the latter stretches the product again.
+    """
+    return gradcam_plus_plus(op, target)

@@ -1,0 +1,47 @@
+"""The small classifiers of `tests/data/peers`, and what other programs made of them: see `make_peer_maps.py`."""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from samples import DATA
+from whylight.classifier import Classifier, Layer, describe
+
+Array = NDArray[Any]
+
+LAYERS = {"middle": "relu_2", "last": "relu_4"}
+"""The layers that the peers looked at, by the names of their tensors."""
+
+
+@cache
+def classifier(name: str) -> Classifier:
+    """``pooled``, ``hidden`` or ``transformer``."""
+    path = DATA / "peers" / f"{name}.onnx"
+    model = onnx.load(path)
+    layers = [Layer(node.output[0], node.op_type, node.output[0]) for node in model.graph.node]
+    return describe(path, model, layers, "image", 1)
+
+
+@cache
+def peers(name: str) -> dict[str, Array]:
+    """What is stored for a classifier."""
+    with np.load(DATA / "peers" / f"{name}.npz") as file:
+        return dict(file)
+
+
+def our_maps(name: str, method: str, layer: str | None = None, **options: Any) -> Array:
+    """Our maps (N, h, w) of the stored images for the stored classes, as the graph gives them."""
+    stored = peers(name)
+    explainer = classifier(name).explainer(method, layer and LAYERS[layer], **options)
+    return np.asarray(explainer.run(stored["images"], stored["classes"])[2])
+
+
+def assert_same_map(found: Array, expected: Array) -> None:
+    """Within a thousandth of the maximum, of each map."""
+    assert found.shape == expected.shape
+    size = np.abs(expected).max(tuple(range(1, expected.ndim)), keepdims=True)
+    assert (size > 0).all(), "a map that is zero everywhere shows nothing"
+    np.testing.assert_allclose(found / size, expected / size, atol=1e-3)
