@@ -125,7 +125,8 @@ class ClassScore:
         Raises:
             WhylightError: the score does not depend on one of them, or an operator between has no rule.
         """
-        asked = (method.seed if method else None, frozenset((rules or {}).items()))
+        negates = method.negates_class_zero if method else self._negates_class_zero
+        asked = (method.seed if method else None, negates, frozenset((rules or {}).items()))
         missing = {tensor.name: tensor for tensor in wrt if (tensor.name, asked) not in self._gradients}
         if missing.keys() & self._layers:
             missing |= self._layers
@@ -146,9 +147,10 @@ class ClassScore:
         if method and method.seed:
             seed = method.seed(op, self)
         else:
-            seed = self.weights(self.chosen)
+            negates = method.negates_class_zero if method else self._negates_class_zero
+            seed = self.weights(self.chosen, negates)
             if self.against is not None:
-                seed = op.Sub(seed, self.weights(self.against))
+                seed = op.Sub(seed, self.weights(self.against, negates))
         if self.question.counterfactual:
             seed = op.Neg(seed)
         if self._explained.rank > 2:
@@ -164,11 +166,17 @@ class ClassScore:
             return op.Cast(op.Greater(op.Squeeze(self.scores, [1]), boundary), to=onnx.TensorProto.INT64)
         return op.ArgMax(self.scores, axis=1, keepdims=0)
 
-    def weights(self, index: Tensor) -> Tensor:
-        """What each of ``scores`` counts in the score of the classes ``index``, (N, K): one-hot, or a sign."""
+    def weights(self, index: Tensor, negates_class_zero: bool | None = None) -> Tensor:
+        """What each of ``scores`` counts in the score of the classes ``index``, (N, K): one-hot, or a sign.
+
+        Args:
+            index: (N,), or (1,) for all images.
+            negates_class_zero: see `Method`; by default that of the first method.
+        """
         op = self._op
         if self._two_class:
-            against = np.float32(-1 if self._negates_class_zero else 1)
+            negates = self._negates_class_zero if negates_class_zero is None else negates_class_zero
+            against = np.float32(-1 if negates else 1)
             return op.Unsqueeze(op.Where(op.Equal(index, np.int64(1)), np.float32(1), against), [1])
         return op.OneHot(index, np.array([self.scores.size(1)]), np.array([0, 1], np.float32))
 

@@ -1,3 +1,4 @@
+# mypy: ignore-errors
 """Make `tests/data/peers`: small seeded classifiers in ONNX, and the maps that other programs make of them.
 
     pip install -r benchmarks/requirements-peers.txt    # and torchcam, captum, onnxscript
@@ -54,6 +55,7 @@ class Residual(nn.Module):
         self.relu = nn.ReLU()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, h, w) -> (N, C, h, w)."""
         return self.relu(x + self.second(self.first(x)))
 
 
@@ -198,8 +200,9 @@ def main() -> None:
     torch.set_num_threads(1)
     images = torch.from_numpy(np.random.default_rng(0).random((2, 3, 24, 24), np.float32))
     shared = {"images": images.numpy(), "classes": np.array(CLASSES)}
-    for name, make in {"pooled": pooled, "hidden": hidden}.items():
-        model = seeded(make(), 1)
+    # seeds for which no map is zero everywhere
+    for name, make, seed in (("pooled", pooled, 4), ("hidden", hidden, 5)):
+        model = seeded(make(), seed)
         layers = {"last": model[0][3], "middle": model[0][1]}
         export(model, images, FOLDER / f"{name}.onnx")
         found = dict(shared)
@@ -211,8 +214,10 @@ def main() -> None:
             with torchcam.methods.CAM(model, layers["last"]) as explainer:
                 model(images)
                 found["last/torchcam/cam"] = explainer(CLASSES, normalized=False)[0].numpy()
-        with torchcam.methods.RefineCAM(model, [layers["middle"], layers["last"]]) as explainer:
-            found["torchcam/refine-cam"] = explainer(CLASSES, model(images), normalized=False)[0].detach().numpy()
+        several = [layers["middle"], layers["last"]]
+        with torchcam.methods.RefineCAM(model, several, base_method=torchcam.methods.LayerCAM) as explainer:
+            product = explainer(CLASSES, model(images), normalized=False)[0]
+        found["torchcam/refined-layercam"] = product.detach().numpy()
         found["pytorch-grad-cam/fullgrad"] = full_gradient(model, images)
         np.savez_compressed(FOLDER / f"{name}.npz", **found)
     model = seeded(transformer(), 2)

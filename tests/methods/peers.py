@@ -1,14 +1,18 @@
 """The small classifiers of `tests/data/peers`, and what other programs made of them: see `make_peer_maps.py`."""
 
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 from numpy.typing import NDArray
 
 from samples import DATA
 from whylight.classifier import Classifier, Layer, describe
+from whylight.graph import GraphBuilder
+from whylight.methods import method_named
 
 Array = NDArray[Any]
 
@@ -45,3 +49,22 @@ def assert_same_map(found: Array, expected: Array) -> None:
     size = np.abs(expected).max(tuple(range(1, expected.ndim)), keepdims=True)
     assert (size > 0).all(), "a map that is zero everywhere shows nothing"
     np.testing.assert_allclose(found / size, expected / size, atol=1e-3)
+
+
+def initializers(name: str) -> dict[str, onnx.TensorProto]:
+    """A classifier's parameters."""
+    return {tensor.name: tensor for tensor in classifier(name).model.graph.initializer}
+
+
+def formula_map(method: str, activation: Array, gradient: Array) -> Array:
+    """What a method's formula gives for an activation and a gradient."""
+    op = GraphBuilder()
+    target: Any = SimpleNamespace(
+        activation=op.input("activation", ("N", *activation.shape[1:])),
+        gradient=op.input("gradient", ("N", *gradient.shape[1:])),
+    )
+    cam = op.Identity(method_named(method).formula(op, target))
+    session = onnxruntime.InferenceSession(op.model([cam], "formula").SerializeToString())
+    feeds = {"activation": activation, "gradient": gradient}
+    (found,) = session.run(None, {info.name: feeds[info.name] for info in session.get_inputs()})
+    return np.asarray(found)

@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
 import whylight
+from methods.peers import Array, assert_same_map, formula_map, initializers, our_maps, peers
 from samples import BUNDLED, DATA, SHARED, pixels
 
 Reference = dict[str, np.ndarray[Any, Any]]
@@ -85,3 +87,97 @@ def test_gradcam_explains_class_zero_of_a_single_output_by_the_negated_score() -
     expected = paper(reference["conv_output"][0], -reference["conv_grad_score"][0])
     np.testing.assert_allclose(cams[0], expected, atol=1e-4 * expected.max())
     np.testing.assert_allclose(scores[0], -reference["score"][0, 0], rtol=1e-4)
+
+
+PYTORCH_GRAD_CAM = ["gradcam", "gradcam++", "xgradcam", "hirescam", "gradcam-elementwise", "layercam", "shapley-cam"]
+TORCHCAM = ["gradcam", "xgradcam", "layercam", "finer-cam"]
+
+
+@pytest.mark.parametrize("model", ["pooled", "hidden"])
+@pytest.mark.parametrize("layer", ["middle", "last"])
+@pytest.mark.parametrize("method", PYTORCH_GRAD_CAM)
+def test_maps_are_those_of_pytorch_grad_cam(model: str, layer: str, method: str) -> None:
+    expected = np.maximum(peers(model)[f"{layer}/pytorch-grad-cam/{method}"], 0)
+    assert_same_map(our_maps(model, method, layer), expected)
+
+
+@pytest.mark.parametrize("model", ["pooled", "hidden"])
+@pytest.mark.parametrize("layer", ["middle", "last"])
+@pytest.mark.parametrize("method", TORCHCAM)
+def test_maps_are_those_of_torchcam(model: str, layer: str, method: str) -> None:
+    assert_same_map(our_maps(model, method, layer), np.maximum(peers(model)[f"{layer}/torchcam/{method}"], 0))
+
+
+@pytest.mark.parametrize("model", ["pooled", "hidden"])
+@pytest.mark.parametrize("layer", ["middle", "last"])
+def test_gradcam_plus_plus_is_the_papers_formula(model: str, layer: str) -> None:
+    activation, gradient = (peers(model)[f"{layer}/{name}"].astype(np.float64) for name in ("activation", "gradient"))
+    total = activation.sum((2, 3), keepdims=True)
+    alpha = gradient**2 / np.where(gradient == 0, 1, 2 * gradient**2 + total * gradient**3)
+    weights = (alpha * np.maximum(gradient, 0)).sum((2, 3))
+    expected = np.maximum(np.einsum("nk,nkhw->nhw", weights, activation), 0)
+    assert_same_map(our_maps(model, "gradcam++", layer), expected)
+
+
+def test_the_curvature_is_a_difference_of_gradients() -> None:
+    """H A by central differences of the gradient along A, in the part of the network above the layer."""
+    stored = peers("hidden")
+    activation = stored["last/activation"].astype(np.float64)
+    weight = {name: onnx.numpy_helper.to_array(tensor) for name, tensor in initializers("hidden").items()}
+
+    def gradient(features: Array) -> Array:
+        pooled = features.reshape(2, 16, 2, 3, 2, 3).mean((3, 5)).reshape(2, 64)
+        slope = 1 / (1 + np.exp(-(pooled @ weight["3.weight"].T + weight["3.bias"])))
+        through = (weight["5.weight"][stored["classes"]] * slope) @ weight["3.weight"] / 9
+        return np.asarray(through.reshape(2, 16, 2, 2).repeat(3, 2).repeat(3, 3))
+
+    np.testing.assert_allclose(gradient(activation), stored["last/gradient"], rtol=1e-3, atol=1e-4)
+    along = (gradient(activation * 1.001) - gradient(activation * 0.999)) / 0.002
+    weights = (gradient(activation) - along / 2).mean((2, 3))
+    expected = np.maximum(np.einsum("nk,nkhw->nhw", weights, activation), 0)
+    assert (
+        np.abs(expected - np.maximum(np.einsum("nk,nkhw->nhw", gradient(activation).mean((2, 3)), activation), 0)).max()
+        > 0.1
+    )
+    assert_same_map(our_maps("hidden", "shapley-cam", "last"), expected)
+
+
+def test_finer_cam_compares_with_the_class_that_is_named() -> None:
+    stored = peers("pooled")
+    weight = onnx.numpy_helper.to_array(initializers("pooled")["3.weight"])
+    weights = (weight[stored["classes"]] - 0.6 * weight[5]) / 36
+    expected = np.maximum(np.einsum("nk,nkhw->nhw", weights, stored["last/activation"]), 0)
+    assert_same_map(our_maps("pooled", "finer-cam", "last", against=5), expected)
+
+
+def test_finer_cam_of_two_classes_is_a_multiple_of_gradcam() -> None:
+    model, images = MODELS["four"]
+    explainers = [whylight.load(model).explainer(method) for method in ("gradcam", "finer-cam")]
+    image = pixels(images / "0000.png")[np.newaxis].repeat(2, 0)
+    plain, finer = (explainer.run(image, np.array([0, 1]))[2] for explainer in explainers)
+    np.testing.assert_allclose(finer, 1.6 * plain, rtol=1e-5, atol=1e-7)
+    assert plain.max() > 0
+
+
+@pytest.mark.parametrize(
+    "method", [*PYTORCH_GRAD_CAM[:-1], "gradcam-nnc", "eigencam", "eigen-gradcam", "kpca-cam", "fem"]
+)
+def test_maps_of_one_and_three_axes_are_those_of_two(method: str) -> None:
+    """The formulas see places, whatever the number of axes they lie in."""
+    rng = np.random.default_rng(3)
+    activation, gradient = rng.normal(size=(2, 2, 5, 12)).astype(np.float32)
+    activation = np.abs(activation)
+    flat, square, deep = (
+        formula_map(method, activation.reshape(2, 5, *size), gradient.reshape(2, 5, *size))
+        for size in ((12,), (3, 4), (2, 3, 2))
+    )
+    assert (flat.shape, deep.shape) == ((2, 12), (2, 2, 3, 2))
+    assert square.max() > 0
+    np.testing.assert_allclose(flat.reshape(square.shape), square, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(deep.reshape(square.shape), square, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["xgradcam", "gradcam++", "eigencam", "eigen-gradcam", "kpca-cam", "fem"])
+def test_a_layer_that_is_silent_has_a_map_of_zeros(method: str) -> None:
+    zeros = np.zeros((1, 4, 3, 3), np.float32)
+    np.testing.assert_array_equal(formula_map(method, zeros, zeros), zeros[:, 0])

@@ -60,7 +60,7 @@ def _block_map(op: GraphBuilder, target: Target, attention: str, tokens: str, la
 
 
 def _blocks(classifier: Classifier) -> Iterator[tuple[str, str]]:
-    """The names of each block's attention (N, heads, T, T) or (N heads, T, T), and of the tokens (N, T, C) behind it."""
+    """Each block's attention, (N, heads, T, T) or (N heads, T, T), and the tokens behind it, (N, T, C), by name."""
     from whylight.passages import passages
 
     nodes, tensors = classifier.path_nodes, classifier.tensors

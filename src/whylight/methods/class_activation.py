@@ -130,8 +130,8 @@ def shapley_cam(op: GraphBuilder, target: Target) -> Tensor:
 
     Cai, "CAMs as Shapley Value-based Explainers", arXiv 2501.06261: Shapley values of the channels from the second
     order Taylor expansion of the score. H A is the derivative of g along A: the gradient's own graph is differentiated
-    again. Where only piecewise linear operators follow the layer, H is zero and this is Grad-CAM, for ``score="logit"``.
-    The paper's score y + log softmax(y) is not used: what is explained is the score that is asked for.
+    again. Where only piecewise linear operators follow the layer, H is zero and this is Grad-CAM of the score
+    ``"logit"``. The paper also proposes a score of its own, y + log softmax(y); here it is the score that is asked for.
     """
     slopes = op.Sub(target.gradient, op.Mul(target.curvature, np.float32(0.5)))
     return _weighted_sum(op, spatial_mean(op, slopes), target.activation)

@@ -33,10 +33,10 @@ def fullgrad(op: GraphBuilder, target: Target) -> Tensor:
     """FullGrad: sum_c psi(x_c dS/dx_c) + sum_l sum_c psi(b_lc dS/db_lc), psi(m) = U(rescale(|m|)).
 
     Srinivas and Fleuret, "Full-Gradient Representation for Neural Network Visualization", NeurIPS 2019, equations 5
-    and 7. c is a channel, l a layer with feature maps and a bias: a convolution, a constant added to a channel, or batch
-    normalization, whose bias is what it gives for zero; dS/db is the derivative at each place. rescale stretches a
-    channel's map to [0, 1], U is linear interpolation to the image's size (pixels' middles meet, as in
-    pytorch-grad-cam; the authors' program lets the corners meet and stretches all channels of a layer together).
+    and 7. c is a channel, l a layer of feature maps with a bias: a convolution, a constant added to each channel, or
+    batch normalization, whose bias is what it gives for zero; dS/db is the derivative at each place. rescale stretches
+    a channel's map to [0, 1], U is linear interpolation to the image's size. pytorch-grad-cam does the same; the
+    authors' own program stretches all channels of a layer together and lets the corners of maps and image meet.
     """
     biases = list(_biases(op, target))
     *slopes, image_slope = target.score.gradients(

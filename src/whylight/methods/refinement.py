@@ -15,19 +15,20 @@ if TYPE_CHECKING:
 
 
 def last_at_each_resolution(classifier: Classifier) -> list[Layer]:
-    """The ends of the network's stages: at each resolution the last layer that all of the score passes through."""
+    """The stages' ends: at each resolution of a convolution the last layer that all of the score passes through."""
     from whylight.passages import passages
 
     nodes = classifier.path_nodes
-    convolved = [index for index, node in enumerate(nodes) if "Conv" in node.op_type]
-    features = {name for node in nodes[min(convolved, default=0) :] for name in node.output}
+    convolutions = [index for index, node in enumerate(nodes) if "Conv" in node.op_type]
+    features = {name for node in nodes[min(convolutions, default=0) :] for name in node.output}
     through = features.intersection(passages(nodes, classifier.input.name, classifier.logits))
-    stages: dict[tuple[object, ...], Layer] = {}
-    for layer in classifier.layers:
-        if layer.tensor in through:
-            shape = classifier.tensors[layer.tensor].shape
-            stages[shape[1:-1] if layer.channels_last else shape[2:]] = layer
-    return list(stages.values()) or [classifier.default_layer]
+    convolved = {_resolution(classifier.tensors[nodes[index].output[0]], False) for index in convolutions}
+    stages = {
+        _resolution(classifier.tensors[layer.tensor], layer.channels_last): layer
+        for layer in classifier.layers
+        if layer.tensor in through
+    }
+    return [layer for size, layer in stages.items() if size in convolved] or [classifier.default_layer]
 
 
 @method(
@@ -44,3 +45,7 @@ def refine_cam(op: GraphBuilder, target: Target) -> Tensor:
     last at each resolution. As in torchcam and pytorch-grad-cam; the latter stretches the product again.
     """
     return gradcam_plus_plus(op, target)
+
+
+def _resolution(tensor: Tensor, channels_last: bool) -> tuple[object, ...]:
+    return tensor.shape[1:-1] if channels_last else tensor.shape[2:]

@@ -1,0 +1,60 @@
+"""LeGrad, against torchcam; and which networks it takes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from methods.peers import Array, assert_same_map, classifier, our_maps, peers
+from whylight.classifier import Classifier, describe
+from whylight.errors import WhylightError
+from whylight.graph import GraphBuilder, Tensor
+
+
+def test_legrad_is_torchcams() -> None:
+    assert_same_map(our_maps("transformer", "legrad"), peers("transformer")["torchcam/legrad"])
+
+
+def one_block(height: int = 8, width: int = 12, registers: int = 2) -> tuple[Classifier, dict[str, Array]]:
+    """A transformer of one block with one head and no norms, of patches of 4 x 4 pixels, and its parameters."""
+    rng = np.random.default_rng(5)
+    weight = {
+        name: rng.normal(size=shape).astype(np.float32) / np.float32(np.sqrt(shape[0]))
+        for name, shape in {"patch": (48, 6), "query": (6, 6), "key": (6, 6), "value": (6, 6), "head": (6, 5)}.items()
+    }
+    weight["registers"] = rng.normal(size=(1, registers, 6)).astype(np.float32)
+    op = GraphBuilder()
+
+    def product(tensor: Tensor, name: str) -> Tensor:
+        return op.MatMul(tensor, weight[name])
+
+    image = op.input("image", ("N", 3, height, width))
+    kernel = weight["patch"].reshape(3, 4, 4, 6).transpose(3, 0, 1, 2)
+    patches = op.Reshape(op.Conv(image, np.ascontiguousarray(kernel), strides=[4, 4]), [0, 6, -1])
+    patches = op.Transpose(op.with_shape(patches, ("N", 6, height * width // 16)), perm=[0, 2, 1])
+    repeated = op.Expand(weight["registers"], op.Concat(op.Shape(image, start=0, end=1), [registers, 6], axis=0))
+    tokens = op.Concat(op.with_shape(repeated, ("N", registers, 6)), patches, axis=1)
+    keys = op.Transpose(product(tokens, "key"), perm=[0, 2, 1])
+    attention = op.Softmax(op.MatMul(product(tokens, "query"), keys))
+    tokens = op.Add(tokens, op.MatMul(attention, product(tokens, "value")))
+    scores = op.MatMul(op.Squeeze(op.Slice(tokens, [0], [1], [1]), [1]), weight["head"])
+    return describe(Path("block"), op.model([scores], "block"), [], "image", 1), weight
+
+
+def test_legrad_of_one_block_is_the_papers_formula() -> None:
+    """S = C (mean_i z_i + sum_j A_ij v_j): dS/dA_ij = C v_j / T, for each query i; two registers have no place."""
+    model, weight = one_block()
+    images = np.random.default_rng(6).normal(size=(3, 3, 8, 12)).astype(np.float32)
+    classes = np.array([0, 4, 2])
+    patches = images.reshape(3, 3, 2, 4, 3, 4).transpose(0, 2, 4, 1, 3, 5).reshape(3, 6, 48) @ weight["patch"]
+    owed = np.einsum("ntd,dn->nt", patches @ weight["value"], weight["head"][:, classes]) / 8
+    expected = np.maximum(owed, 0).reshape(3, 2, 3)
+    assert_same_map(model.explainer("legrad").run(images, classes)[2], expected)
+    assert_same_map(
+        model.explainer("legrad", counterfactual=True).run(images, classes)[2], np.maximum(-owed, 0).reshape(3, 2, 3)
+    )
+
+
+def test_a_network_without_attention_is_refused() -> None:
+    with pytest.raises(WhylightError, match="'legrad' takes vision transformers"):
+        classifier("pooled").explainer("legrad")
