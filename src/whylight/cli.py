@@ -469,7 +469,6 @@ def _compare(arguments: argparse.Namespace) -> int:
     classifier = load_with(arguments.model, arguments.parameters, _options(arguments))
     from whylight.class_score import Question
     from whylight.comparison import compare, comparison_picture
-    from whylight.methods import methods
     from whylight.output import save_image
 
     against = None if arguments.against is None else _class_index(arguments.against)
@@ -477,7 +476,7 @@ def _compare(arguments: argparse.Namespace) -> int:
         classifier,
         arguments.image,
         index,
-        list(methods()) if arguments.methods == ["all"] else arguments.methods,
+        arguments.methods,
         arguments.layers,
         Question(arguments.score, against, arguments.counterfactual),
         arguments.device,
