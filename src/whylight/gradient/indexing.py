@@ -32,6 +32,11 @@ def gather(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
     """g added up at the slices that were taken."""
     x, indices = node.inputs
     axis = node.attributes["axis"] % x.rank
+    size = x.shape[axis]
+    if indices.value is not None and indices.value.shape in ((), (1,)) and isinstance(size, int):
+        place = int(indices.value.item()) % size  # one slice: zeros around it, whatever the sizes of the other axes
+        one = grad if indices.rank else op.Unsqueeze(grad, [axis])
+        return op.Pad(one, [place, size - 1 - place], None, [axis])
     rest = [x.size(index) for index in range(axis + 1, x.rank)]
     positions = op.Reshape(indices, [-1] + [1] * len(rest))
     return _added_slices(op, zeros_like(op, x), positions, op.Reshape(grad, [0] * axis + [-1, *rest]), axis)

@@ -23,7 +23,10 @@ def last_at_each_resolution(classifier: Classifier) -> list[Layer]:
     features = {name for node in nodes[min(convolutions, default=0) :] for name in node.output}
     through = features.intersection(passages(nodes, classifier.input.name, classifier.logits))
     convolved = {classifier.tensors[nodes[index].output[0]].shape[2:] for index in convolutions}
-    stages = {_resolution(classifier, layer): layer for layer in classifier.layers if layer.tensor in through}
+    layers = list(classifier.layers)
+    if classifier.default_layer.grid:  # behind it the score may read the class token alone
+        layers = layers[: layers.index(classifier.default_layer) + 1]
+    stages = {_resolution(classifier, layer): layer for layer in layers if layer.tensor in through}
     return [layer for size, layer in stages.items() if size in convolved] or [classifier.default_layer]
 
 
