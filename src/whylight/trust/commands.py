@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from whylight.explainer import Explainer
 
 _FAILED = 1
+_ALL = "all"
 
 
 def add_evaluate(command: argparse.ArgumentParser) -> None:
@@ -89,7 +91,7 @@ def evaluate(arguments: argparse.Namespace, explainer_of: Callable[[str], Explai
     for name in plan.metrics:
         metric_named(name)
     check_writable(arguments.output)
-    explainers = {name: explainer_of(name) for name in names}
+    explainers = _fitting(names, explainer_of, arguments.method == _ALL)
     with progress("evaluating", arguments.limit) as advance:
         evaluation = evaluate_dataset(explainers, plan, advance)
     save_bytes(evaluation_csv(evaluation), arguments.output)
@@ -130,6 +132,8 @@ def sanity(
     if arguments.image:
         explainer = compiled(classifier, methods[0])
         images = explainer.inputs([explainer.picture(path) for path in arguments.image])
+    if arguments.method == _ALL:
+        methods = tuple(_fitting(methods, lambda method: compiled(classifier, method), leave_out=True))
     with progress("randomizing", stage_count(classifier) * len(methods)) as advance:
         reports = [
             check_sanity(classifier, method, partial(_compiled_with, compiled, method), images, advance)
@@ -144,6 +148,21 @@ def sanity(
     return 0 if all(report.passes for report in reports) else _FAILED
 
 
+def _fitting(names: Sequence[str], make: Callable[[str], Explainer], leave_out: bool) -> dict[str, Explainer]:
+    """The explainers by method; those that do not fit the model are an error, or are left out with a note."""
+    explainers = {}
+    for name in names:
+        try:
+            explainers[name] = make(name)
+        except WhylightError as error:
+            if not leave_out:
+                raise
+            print(f"whylight: {name} is left out: {error}", file=sys.stderr)
+    if not explainers:
+        raise WhylightError("no method fits this model")
+    return explainers
+
+
 def _compiled_with(compiled: Callable[[Classifier, str], Explainer], method: str, classifier: Classifier) -> Explainer:
     return compiled(classifier, method)
 
@@ -156,7 +175,7 @@ def methods_of(text: str) -> tuple[str, ...]:
     """
     from whylight.methods import method_named, methods
 
-    names = tuple(methods()) if text == "all" else tuple(dict.fromkeys(names_of(text)))
+    names = tuple(methods()) if text == _ALL else tuple(dict.fromkeys(names_of(text)))
     if not names:
         raise WhylightError("no method is named: expected names with commas between them, or 'all'")
     for name in names:
