@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,12 +21,14 @@ from whylight.cli.arguments import (
     model_options,
     names_of,
 )
+from whylight.errors import WhylightError
 
 if TYPE_CHECKING:
     from whylight.classifier import Classifier
     from whylight.explainer import Explainer
 
 _FAILED = 1
+_ALL = "all"
 
 
 def add_evaluate(command: argparse.ArgumentParser) -> None:
@@ -102,7 +105,11 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
     for name in plan.metrics:
         metric_named(name)
     check_writable(arguments.output)
-    explainers = {name: explainer_of(argparse.Namespace(**{**vars(arguments), "method": name})) for name in names}
+    explainers = _fitting(
+        names,
+        lambda name: explainer_of(argparse.Namespace(**{**vars(arguments), "method": name})),
+        leave_out=arguments.method == "all",
+    )
     with progress("evaluating", arguments.limit) as advance:
         evaluation = evaluate_dataset(explainers, plan, advance)
     save_bytes(evaluation_csv(evaluation), arguments.output)
@@ -139,13 +146,16 @@ def run_sanity(arguments: argparse.Namespace) -> int:
     check_writable(arguments.output)
     picture = arguments.output.with_suffix(".png")
     classifier = load_with(arguments.model, arguments.parameters, model_options(arguments))
-    options = [{**explaining(arguments), "method": method} for method in methods_of(arguments.method)]
+    options = {method: {**explaining(arguments), "method": method} for method in methods_of(arguments.method)}
+    explainers = _fitting(options, lambda name: classifier.explainer(**options[name]), arguments.method == "all")
     images = None
     if arguments.image:
-        explainer = classifier.explainer(**options[0])
+        explainer = next(iter(explainers.values()))
         images = explainer.inputs([explainer.picture(path) for path in arguments.image])
-    with progress("randomizing", stage_count(classifier) * len(options)) as advance:
-        reports = [check_sanity(classifier, one["method"], partial(_compiled, one), images, advance) for one in options]
+    with progress("randomizing", stage_count(classifier) * len(explainers)) as advance:
+        reports = [
+            check_sanity(classifier, name, partial(_compiled, options[name]), images, advance) for name in explainers
+        ]
     save_bytes(sanity_csv(reports), arguments.output)
     save_image(sanity_chart(reports), picture)
     print_table(*sanity_table(reports))
@@ -153,6 +163,21 @@ def run_sanity(arguments: argparse.Namespace) -> int:
     for report in reports:
         print(report.verdict)
     return 0 if all(report.passes for report in reports) else _FAILED
+
+
+def _fitting(names: Iterable[str], make: Callable[[str], Explainer], leave_out: bool) -> dict[str, Explainer]:
+    """The explainers by method; those that do not fit the model are an error, or are left out with a note."""
+    explainers = {}
+    for name in names:
+        try:
+            explainers[name] = make(name)
+        except WhylightError as error:
+            if not leave_out:
+                raise
+            print(f"whylight: {name} is left out: {error}", file=sys.stderr)
+    if not explainers:
+        raise WhylightError("no method fits this model")
+    return explainers
 
 
 def _compiled(options: Mapping[str, Any], classifier: Classifier) -> Explainer:
