@@ -241,7 +241,7 @@ def main() -> None:
         found["torchcam/refined-layercam"] = product.detach().numpy()
         found["pytorch-grad-cam/fullgrad"] = full_gradient(model, images)
         np.savez_compressed(FOLDER / f"{name}.npz", **found)
-    model = seeded(transformer(), 2)
+    model = seeded(transformer(), 4)
     export(model, images, FOLDER / "transformer.onnx")
     with torchcam.methods.LeGrad(model, list(model.encoder.layers)) as explainer:
         model(images)
