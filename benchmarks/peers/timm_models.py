@@ -94,13 +94,19 @@ def _input_size(model: nn.Module) -> tuple[int, int, int]:
 
 def export(name: str, folder: Path) -> None:
     """Write the model as ONNX with a dynamic batch (a fixed one where PyTorch cannot), and what to compare it with."""
-    model = random_model(name)
-    images = torch.randn(2, *_input_size(model))
-    try:
-        program = _exported(model, images, ({0: torch.export.Dim("batch", min=1, max=1024)},))
-    except Exception as error:
-        print(f"no dynamic batch: {str(error).strip().splitlines()[0][:200]}", file=sys.stderr)
-        program = _exported(model, images[:1], None)
+    program = None
+    for fused in (True, False):  # PyTorch cannot export its fused attention everywhere
+        timm.layers.set_fused_attn(fused)
+        model = random_model(name)
+        images = torch.randn(2, *_input_size(model))
+        batch = torch.export.Dim("batch", min=1, max=1024)
+        for inputs, dynamic_shapes in ((images, ({0: batch},)), (images[:1], None)):
+            try:
+                program = program or _exported(model, inputs, dynamic_shapes)
+            except Exception as error:
+                print(f"fused attention {fused}, {len(inputs)} images: {error}", file=sys.stderr)
+    if program is None:
+        raise SystemExit("PyTorch does not export it, neither with a dynamic nor with a fixed batch")
     program.save(folder / "model.onnx")
     torch.export.save(program.exported_program, folder / "model.pt2")
 
@@ -137,9 +143,9 @@ class Recorder(torch.fx.Interpreter):
 
     def run_node(self, node: torch.fx.Node) -> Any:
         """Evaluate one node; one that is a leaf starts a graph of its own."""
-        if node.target is torch.ops.aten._native_batch_norm_legit_no_training.default:
-            arguments, _ = self.fetch_args_kwargs_from_env(node)
-            value = (_normalized(*arguments),)
+        if node.target in _FORMULAS:
+            arguments, named = self.fetch_args_kwargs_from_env(node)
+            value = _FORMULAS[node.target](*arguments, **named)
         else:
             value = super().run_node(node)
         if isinstance(value, torch.Tensor) and value.is_floating_point() and node.op != "get_attr":
@@ -160,11 +166,31 @@ def _normalized(
     variance: torch.Tensor,
     momentum: float,
     epsilon: float,
-) -> torch.Tensor:
+) -> tuple[torch.Tensor]:
     """(x - mean) / sqrt(variance + epsilon) weight + bias, along axis 1."""
     shape = (1, -1) + (1,) * (x.ndim - 2)
     factor = weight * (variance + epsilon).rsqrt()
-    return (x - mean.view(shape)) * factor.view(shape) + bias.view(shape)
+    return ((x - mean.view(shape)) * factor.view(shape) + bias.view(shape),)
+
+
+def _broadcast(x: torch.Tensor, shape: list[int], axes: list[int]) -> torch.Tensor:
+    """``x`` with its axes put at ``axes`` of the shape, and repeated along the others."""
+    sizes = [1] * len(shape)
+    for axis, size in zip(axes, x.shape, strict=True):
+        sizes[axis] = size
+    return x.reshape(sizes).expand(shape)
+
+
+def _variance(x: torch.Tensor, axes: list[int], correction: float = 1, **_: Any) -> torch.Tensor:
+    return torch.var(x, axes, correction=correction)
+
+
+_FORMULAS = {
+    torch.ops.aten._native_batch_norm_legit_no_training.default: _normalized,
+    torch.ops.prims.broadcast_in_dim.default: _broadcast,
+    torch.ops.prims.var.default: _variance,
+}
+"""What has no derivative in PyTorch, or a wrong one."""
 
 
 def differentiate(folder: Path) -> None:

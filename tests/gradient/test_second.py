@@ -35,6 +35,14 @@ def layer_normalized(op: GraphBuilder, x: Tensor) -> Tensor:
     return op.Add(op.Mul(op.Div(centered, deviation), scale), bias)
 
 
+def max_pool(op: GraphBuilder, x: Tensor) -> Tensor:
+    """Of windows of 2 x 2; the onnx package finds wrong positions of maxima."""
+    y = op.Exp(x)
+    if x.dtype == np.float32:
+        return op.MaxPool(y, kernel_shape=[2, 2])
+    return op.Max(*(op.Slice(y, [i, j], [i + 3, j + 4], [2, 3]) for i in range(2) for j in range(2)))
+
+
 def network(op: GraphBuilder, x: Tensor) -> Tensor:
     y = op.Relu(batch_normalized(op, op.Conv(x, weight(x, 4, 2, 3, 3), pads=[1, 1, 1, 1])))
     y = op.MaxPool(op.Mul(y, op.Sigmoid(y)), kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
@@ -56,7 +64,7 @@ OPERATORS: dict[str, tuple[Build, tuple[int, ...]]] = {
     "Elu": (lambda op, x: op.Elu(x), (3, 4)),
     "HardSwish": (lambda op, x: op.HardSwish(x), (3, 4)),
     "Clip": (lambda op, x: op.Clip(op.Mul(x, x), 0.0, 2.0), (3, 4)),
-    "MaxPool": (lambda op, x: op.MaxPool(op.Exp(x), kernel_shape=[3, 3], pads=[1, 1, 1, 1]), (2, 4, 5)),
+    "MaxPool": (max_pool, (2, 4, 5)),
     "AveragePool": (lambda op, x: op.AveragePool(op.Exp(x), kernel_shape=[2, 2]), (2, 4, 5)),
     "GlobalAveragePool": (lambda op, x: op.GlobalAveragePool(op.Exp(x)), (2, 3, 3)),
     "GlobalMaxPool": (lambda op, x: op.GlobalMaxPool(op.Exp(x)), (2, 3, 3)),
