@@ -1,7 +1,7 @@
 """Make the pictures of the documents: ``python docs/make_pictures.py IMAGENET_FOLDER``.
 
-IMAGENET_FOLDER holds a classifier of the 1000 ImageNet classes, ``results.nnp``, and ``images``; the second picture is
-made of the bundled samples, the third of the photographs again.
+IMAGENET_FOLDER holds a classifier of the 1000 ImageNet classes, ``results.nnp``, ``labels.txt`` and ``images``; the
+second picture is made of the bundled samples.
 """
 
 import sys
@@ -12,6 +12,7 @@ from PIL import Image
 
 import whylight
 from whylight.comparison import compare, comparison_picture
+from whylight.dataset import read_labels
 from whylight.demo import run_demo
 
 PICTURES = Path(__file__).parent / "pictures"
@@ -33,8 +34,8 @@ def photographs(folder: Path) -> Image.Image:
 
 def methods(folder: Path) -> Image.Image:
     """One photograph, explained by all methods of one pass."""
-    path = sorted((folder / "images").glob("*.png"))[0]
-    return comparison_picture(compare(whylight.load(folder / "results.nnp"), path))
+    path = sorted((folder / "images").glob("*.png"))[1]
+    return comparison_picture(compare(whylight.load(folder / "results.nnp"), path), read_labels(folder / "labels.txt"))
 
 
 if __name__ == "__main__":
