@@ -45,6 +45,12 @@ def test_sanity_says_in_one_line_and_by_its_exit_code(tmp_path: Path, capsys: py
     assert Image.open(output.with_suffix(".png")).size[0] > 600
 
 
+def test_the_control_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = BUNDLED / "mnist" / "results.nnp"
+    assert main(["sanity", str(model), "--method", "random", "-o", str(tmp_path / "s.csv")]) == 1
+    assert "random: fails: its maps hardly depend on the model's weights" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -16,7 +16,7 @@ _INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command. The exit code is 0, 1 (rows were skipped), 2 (bad input) or 130 (interrupted)."""
+    """Run one command. The exit code is 0, 1 (rows skipped or a check failed), 2 (bad input) or 130 (interrupted)."""
     arguments = _parser().parse_args(_with_underscores(sys.argv[1:] if argv is None else argv))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
