@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from whylight import load_with
-from whylight.cli.arguments import (
-    add_device,
-    add_explanation,
-    add_model,
-    add_model_facts,
-    explainer_of,
-    explaining,
-    methods_of,
-    model_options,
-    names_of,
-)
+from whylight.errors import WhylightError
 
 if TYPE_CHECKING:
     from whylight.classifier import Classifier
     from whylight.explainer import Explainer
 
 _FAILED = 1
+_ALL = "all"
 
 
 def add_evaluate(command: argparse.ArgumentParser) -> None:
-    add_model(command, option=True)
-    add_model_facts(command)
-    add_explanation(command)
-    add_device(command)
+    """The arguments of ``whylight evaluate`` that no other command has."""
     command.set_defaults(method="gradcam,random")
     command.add_argument(
         "-i", "--input", metavar="FILE", type=Path, default=Path("output_result.csv"), help="the dataset CSV"
@@ -76,7 +64,8 @@ def add_evaluate(command: argparse.ArgumentParser) -> None:
     command.add_argument("--per_image", metavar="FILE", type=Path, help="write a CSV with the values of each image too")
 
 
-def run_evaluate(arguments: argparse.Namespace) -> int:
+def evaluate(arguments: argparse.Namespace, explainer_of: Callable[[str], Explainer]) -> int:
+    """Run ``whylight evaluate``; ``explainer_of`` makes the explainer of a method."""
     from whylight.output import check_writable, save_bytes, save_image
     from whylight.progress import progress
     from whylight.trust.evaluation import EvaluationPlan, evaluate_dataset
@@ -102,7 +91,7 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
     for name in plan.metrics:
         metric_named(name)
     check_writable(arguments.output)
-    explainers = {name: explainer_of(argparse.Namespace(**{**vars(arguments), "method": name})) for name in names}
+    explainers = _fitting(names, explainer_of, arguments.method == _ALL)
     with progress("evaluating", arguments.limit) as advance:
         evaluation = evaluate_dataset(explainers, plan, advance)
     save_bytes(evaluation_csv(evaluation), arguments.output)
@@ -114,9 +103,7 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
 
 
 def add_sanity(command: argparse.ArgumentParser) -> None:
-    add_model(command, option=False)
-    add_model_facts(command)
-    add_explanation(command)
+    """The arguments of ``whylight sanity`` that no other command has."""
     command.add_argument(
         "-image", "--image", metavar="FILE", type=Path, nargs="+", default=[], help="images (default: noise)"
     )
@@ -130,7 +117,10 @@ def add_sanity(command: argparse.ArgumentParser) -> None:
     )
 
 
-def run_sanity(arguments: argparse.Namespace) -> int:
+def sanity(
+    arguments: argparse.Namespace, classifier: Classifier, compiled: Callable[[Classifier, str], Explainer]
+) -> int:
+    """Run ``whylight sanity``; ``compiled`` makes the explainer of a classifier and a method. 1 if a method fails."""
     from whylight.output import check_writable, save_bytes, save_image
     from whylight.progress import progress
     from whylight.trust.results import print_table, sanity_chart, sanity_csv, sanity_table
@@ -138,14 +128,17 @@ def run_sanity(arguments: argparse.Namespace) -> int:
 
     check_writable(arguments.output)
     picture = arguments.output.with_suffix(".png")
-    classifier = load_with(arguments.model, arguments.parameters, model_options(arguments))
-    options = [{**explaining(arguments), "method": method} for method in methods_of(arguments.method)]
-    images = None
+    methods, images = methods_of(arguments.method), None
     if arguments.image:
-        explainer = classifier.explainer(**options[0])
+        explainer = compiled(classifier, methods[0])
         images = explainer.inputs([explainer.picture(path) for path in arguments.image])
-    with progress("randomizing", stage_count(classifier) * len(options)) as advance:
-        reports = [check_sanity(classifier, one["method"], partial(_compiled, one), images, advance) for one in options]
+    if arguments.method == _ALL:
+        methods = tuple(_fitting(methods, lambda method: compiled(classifier, method), leave_out=True))
+    with progress("randomizing", stage_count(classifier) * len(methods)) as advance:
+        reports = [
+            check_sanity(classifier, method, partial(_compiled_with, compiled, method), images, advance)
+            for method in methods
+        ]
     save_bytes(sanity_csv(reports), arguments.output)
     save_image(sanity_chart(reports), picture)
     print_table(*sanity_table(reports))
@@ -155,11 +148,48 @@ def run_sanity(arguments: argparse.Namespace) -> int:
     return 0 if all(report.passes for report in reports) else _FAILED
 
 
-def _compiled(options: Mapping[str, Any], classifier: Classifier) -> Explainer:
-    return classifier.explainer(**options)
+def _fitting(names: Sequence[str], make: Callable[[str], Explainer], leave_out: bool) -> dict[str, Explainer]:
+    """The explainers by method; those that do not fit the model are an error, or are left out with a note."""
+    explainers = {}
+    for name in names:
+        try:
+            explainers[name] = make(name)
+        except WhylightError as error:
+            if not leave_out:
+                raise
+            print(f"whylight: {name} is left out: {error}", file=sys.stderr)
+    if not explainers:
+        raise WhylightError("no method fits this model")
+    return explainers
 
 
-COMMANDS = (
-    ("evaluate", run_evaluate, add_evaluate, "judge methods on a dataset CSV by insertion, pointing game and others"),
-    ("sanity", run_sanity, add_sanity, "test whether a method's maps depend on what the model has learned"),
-)
+def _compiled_with(compiled: Callable[[Classifier, str], Explainer], method: str, classifier: Classifier) -> Explainer:
+    return compiled(classifier, method)
+
+
+def methods_of(text: str) -> tuple[str, ...]:
+    """The methods of a list with commas; ``all`` stands for all of them.
+
+    Raises:
+        WhylightError: there is no such method, or no name.
+    """
+    from whylight.methods import method_named, methods
+
+    names = tuple(methods()) if text == _ALL else tuple(dict.fromkeys(names_of(text)))
+    if not names:
+        raise WhylightError("no method is named: expected names with commas between them, or 'all'")
+    for name in names:
+        method_named(name)
+    return names
+
+
+def names_of(text: str) -> tuple[str, ...]:
+    """The names of a list with commas.
+
+    Raises:
+        WhylightError: one of them is empty.
+    """
+    names = tuple(name.strip() for name in text.split(",")) if text else ()
+    if not all(names):
+        raise WhylightError(f"'{text}': expected names with commas between them")
+    return names
