@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from whylight import load_with
+from whylight.cli.arguments import (
+    ALL,
+    add_device,
+    add_explanation,
+    add_model,
+    add_model_facts,
+    explainer_of,
+    explaining,
+    methods_of,
+    model_options,
+    names_of,
+)
 from whylight.errors import WhylightError
 
 if TYPE_CHECKING:
@@ -16,11 +29,13 @@ if TYPE_CHECKING:
     from whylight.explainer import Explainer
 
 _FAILED = 1
-_ALL = "all"
 
 
 def add_evaluate(command: argparse.ArgumentParser) -> None:
-    """The arguments of ``whylight evaluate`` that no other command has."""
+    add_model(command, option=True)
+    add_model_facts(command)
+    add_explanation(command)
+    add_device(command)
     command.set_defaults(method="gradcam,random")
     command.add_argument(
         "-i", "--input", metavar="FILE", type=Path, default=Path("output_result.csv"), help="the dataset CSV"
@@ -64,8 +79,7 @@ def add_evaluate(command: argparse.ArgumentParser) -> None:
     command.add_argument("--per_image", metavar="FILE", type=Path, help="write a CSV with the values of each image too")
 
 
-def evaluate(arguments: argparse.Namespace, explainer_of: Callable[[str], Explainer]) -> int:
-    """Run ``whylight evaluate``; ``explainer_of`` makes the explainer of a method."""
+def run_evaluate(arguments: argparse.Namespace) -> int:
     from whylight.output import check_writable, save_bytes, save_image
     from whylight.progress import progress
     from whylight.trust.evaluation import EvaluationPlan, evaluate_dataset
@@ -91,7 +105,11 @@ def evaluate(arguments: argparse.Namespace, explainer_of: Callable[[str], Explai
     for name in plan.metrics:
         metric_named(name)
     check_writable(arguments.output)
-    explainers = _fitting(names, explainer_of, arguments.method == _ALL)
+    explainers = _fitting(
+        names,
+        lambda name: explainer_of(argparse.Namespace(**{**vars(arguments), "method": name})),
+        leave_out=arguments.method == ALL,
+    )
     with progress("evaluating", arguments.limit) as advance:
         evaluation = evaluate_dataset(explainers, plan, advance)
     save_bytes(evaluation_csv(evaluation), arguments.output)
@@ -103,7 +121,9 @@ def evaluate(arguments: argparse.Namespace, explainer_of: Callable[[str], Explai
 
 
 def add_sanity(command: argparse.ArgumentParser) -> None:
-    """The arguments of ``whylight sanity`` that no other command has."""
+    add_model(command, option=False)
+    add_model_facts(command)
+    add_explanation(command)
     command.add_argument(
         "-image", "--image", metavar="FILE", type=Path, nargs="+", default=[], help="images (default: noise)"
     )
@@ -117,10 +137,7 @@ def add_sanity(command: argparse.ArgumentParser) -> None:
     )
 
 
-def sanity(
-    arguments: argparse.Namespace, classifier: Classifier, compiled: Callable[[Classifier, str], Explainer]
-) -> int:
-    """Run ``whylight sanity``; ``compiled`` makes the explainer of a classifier and a method. 1 if a method fails."""
+def run_sanity(arguments: argparse.Namespace) -> int:
     from whylight.output import check_writable, save_bytes, save_image
     from whylight.progress import progress
     from whylight.trust.results import print_table, sanity_chart, sanity_csv, sanity_table
@@ -128,16 +145,18 @@ def sanity(
 
     check_writable(arguments.output)
     picture = arguments.output.with_suffix(".png")
-    methods, images = methods_of(arguments.method), None
+    classifier = load_with(arguments.model, arguments.parameters, model_options(arguments))
+    options = {name: {**explaining(arguments), "method": name} for name in methods_of(arguments.method)}
+    explainers = _fitting(
+        list(options), lambda name: classifier.explainer(**options[name]), leave_out=arguments.method == ALL
+    )
+    images = None
     if arguments.image:
-        explainer = compiled(classifier, methods[0])
+        explainer = next(iter(explainers.values()))
         images = explainer.inputs([explainer.picture(path) for path in arguments.image])
-    if arguments.method == _ALL:
-        methods = tuple(_fitting(methods, lambda method: compiled(classifier, method), leave_out=True))
-    with progress("randomizing", stage_count(classifier) * len(methods)) as advance:
+    with progress("randomizing", stage_count(classifier) * len(explainers)) as advance:
         reports = [
-            check_sanity(classifier, method, partial(_compiled_with, compiled, method), images, advance)
-            for method in methods
+            check_sanity(classifier, name, partial(_compiled, options[name]), images, advance) for name in explainers
         ]
     save_bytes(sanity_csv(reports), arguments.output)
     save_image(sanity_chart(reports), picture)
@@ -149,7 +168,7 @@ def sanity(
 
 
 def _fitting(names: Sequence[str], make: Callable[[str], Explainer], leave_out: bool) -> dict[str, Explainer]:
-    """The explainers by method; those that do not fit the model are an error, or are left out with a note."""
+    """The explainers by method; one that does not fit the model is an error, or is left out with a note."""
     explainers = {}
     for name in names:
         try:
@@ -163,33 +182,11 @@ def _fitting(names: Sequence[str], make: Callable[[str], Explainer], leave_out: 
     return explainers
 
 
-def _compiled_with(compiled: Callable[[Classifier, str], Explainer], method: str, classifier: Classifier) -> Explainer:
-    return compiled(classifier, method)
+def _compiled(options: Mapping[str, Any], classifier: Classifier) -> Explainer:
+    return classifier.explainer(**options)
 
 
-def methods_of(text: str) -> tuple[str, ...]:
-    """The methods of a list with commas; ``all`` stands for all of them.
-
-    Raises:
-        WhylightError: there is no such method, or no name.
-    """
-    from whylight.methods import method_named, methods
-
-    names = tuple(methods()) if text == _ALL else tuple(dict.fromkeys(names_of(text)))
-    if not names:
-        raise WhylightError("no method is named: expected names with commas between them, or 'all'")
-    for name in names:
-        method_named(name)
-    return names
-
-
-def names_of(text: str) -> tuple[str, ...]:
-    """The names of a list with commas.
-
-    Raises:
-        WhylightError: one of them is empty.
-    """
-    names = tuple(name.strip() for name in text.split(",")) if text else ()
-    if not all(names):
-        raise WhylightError(f"'{text}': expected names with commas between them")
-    return names
+COMMANDS = (
+    ("evaluate", run_evaluate, add_evaluate, "judge methods on a dataset CSV by insertion, pointing game and others"),
+    ("sanity", run_sanity, add_sanity, "test whether a method's maps depend on what the model has learned"),
+)
