@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 
 from samples import BUNDLED
 from whylight.cli import main
+from whylight.methods import methods
 
 FOLDER = BUNDLED / "cluttered_digits"
 
@@ -30,6 +32,20 @@ def test_evaluate_writes_a_table_a_csv_and_a_chart(tmp_path: Path, capsys: pytes
     chart = np.asarray(Image.open(output.with_suffix(".png")).convert("RGB"))
     colors = {tuple(color) for color in chart.reshape(-1, 3)}
     assert {(0x33, 0x66, 0xAA), (0xDD, 0x77, 0x33)} <= colors
+
+
+def test_all_methods_are_those_that_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
+    registered = methods()
+    some = {name: registered[name] for name in ("gradcam", "legrad")}
+    monkeypatch.setattr("whylight.methods.methods", lambda: some)
+    arguments = ["-i", str(FOLDER / "output_result.csv"), "-m", str(FOLDER / "results.nnp")]
+    chosen = ["--method", "all", "--metrics", "sparsity", "--limit", "2", "-o", str(tmp_path / "e.csv")]
+    assert main(["evaluate", *arguments, *chosen]) == 0
+    said = capsys.readouterr()
+    assert [line.split()[0] for line in said.out.splitlines()[1:2]] == ["gradcam"]
+    assert "legrad is left out: " in said.err
+    chosen[1] = "gradcam,legrad"
+    assert main(["evaluate", *arguments, *chosen]) == 2
 
 
 def test_sanity_says_in_one_line_and_by_its_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

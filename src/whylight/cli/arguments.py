@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from whylight.explainer import ClassIndex, Explainer
     from whylight.options import ModelOptions
 
+ALL = "all"
+"""In place of methods' names: all that fit the model."""
+
 
 def add_model(command: argparse.ArgumentParser, option: bool) -> None:
     text = "the model: an .onnx file, a .nnp file, or a loose network (.nntxt, .prototxt, .protobuf)"
@@ -179,7 +182,7 @@ def methods_of(text: str) -> tuple[str, ...]:
     """
     from whylight.methods import method_named, methods
 
-    names = tuple(methods()) if text == "all" else tuple(dict.fromkeys(names_of(text)))
+    names = tuple(methods()) if text == ALL else tuple(dict.fromkeys(names_of(text)))
     if not names:
         raise WhylightError("no method is named: expected names with commas between them, or 'all'")
     for name in names:

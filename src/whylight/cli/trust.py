@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from whylight import load_with
 from whylight.cli.arguments import (
+    ALL,
     add_device,
     add_explanation,
     add_model,
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from whylight.explainer import Explainer
 
 _FAILED = 1
-_ALL = "all"
 
 
 def add_evaluate(command: argparse.ArgumentParser) -> None:
@@ -108,7 +108,7 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
     explainers = _fitting(
         names,
         lambda name: explainer_of(argparse.Namespace(**{**vars(arguments), "method": name})),
-        leave_out=arguments.method == "all",
+        leave_out=arguments.method == ALL,
     )
     with progress("evaluating", arguments.limit) as advance:
         evaluation = evaluate_dataset(explainers, plan, advance)
@@ -146,8 +146,10 @@ def run_sanity(arguments: argparse.Namespace) -> int:
     check_writable(arguments.output)
     picture = arguments.output.with_suffix(".png")
     classifier = load_with(arguments.model, arguments.parameters, model_options(arguments))
-    options = {method: {**explaining(arguments), "method": method} for method in methods_of(arguments.method)}
-    explainers = _fitting(options, lambda name: classifier.explainer(**options[name]), arguments.method == "all")
+    options = {name: {**explaining(arguments), "method": name} for name in methods_of(arguments.method)}
+    explainers = _fitting(
+        list(options), lambda name: classifier.explainer(**options[name]), leave_out=arguments.method == ALL
+    )
     images = None
     if arguments.image:
         explainer = next(iter(explainers.values()))
@@ -165,8 +167,8 @@ def run_sanity(arguments: argparse.Namespace) -> int:
     return 0 if all(report.passes for report in reports) else _FAILED
 
 
-def _fitting(names: Iterable[str], make: Callable[[str], Explainer], leave_out: bool) -> dict[str, Explainer]:
-    """The explainers by method; those that do not fit the model are an error, or are left out with a note."""
+def _fitting(names: Sequence[str], make: Callable[[str], Explainer], leave_out: bool) -> dict[str, Explainer]:
+    """The explainers by method; one that does not fit the model is an error, or is left out with a note."""
     explainers = {}
     for name in names:
         try:
