@@ -1,9 +1,9 @@
 """The derivatives of an ONNX graph by PyTorch's autograd: a small interpreter of the operators of usual CNNs.
 
-Runs in the peers' environment, for `gradients.py`: ``python onnx_in_torch.py FOLDER`` reads ``graph.onnx`` and
+Runs in the peers' environment, for `gradients.py`: ``python onnx_in_torch.py FOLDER`` reads ``graph.onnx``,
 ``facts.json``, which names the class scores, ``found.npz``: an image, a class, and the values of tensors of the graph,
-and ``points.npz``: values that replace those computed here. It writes ``expected.npz``: the scores, and the derivatives of the class's with respect to the tensors.
-Everything is computed in double precision.
+and ``points.npz``: values that replace those computed here. It writes ``expected.npz``: the scores, and the derivatives
+of the class's with respect to the tensors. Everything is computed in double precision.
 """
 
 import json

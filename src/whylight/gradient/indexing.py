@@ -10,6 +10,7 @@ import numpy as np
 
 from whylight.errors import WhylightError
 from whylight.gradient.broadcast import reshaped_to, zeros_like
+from whylight.gradient.layout import put_back
 from whylight.gradient.rule import ForwardNode, Gradient, rule
 from whylight.graph import GraphBuilder, Tensor
 
@@ -32,14 +33,15 @@ def gather(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
     """g added up at the slices that were taken."""
     x, indices = node.inputs
     axis = node.attributes["axis"] % x.rank
-    size = x.shape[axis]
-    if indices.value is not None and indices.value.shape in ((), (1,)) and isinstance(size, int):
-        place = int(indices.value.item()) % size  # one slice: zeros around it, whatever the sizes of the other axes
-        one = grad if indices.rank else op.Unsqueeze(grad, [axis])
-        return op.Pad(one, [place, size - 1 - place], None, [axis])
-    rest = [x.size(index) for index in range(axis + 1, x.rank)]
-    positions = op.Reshape(indices, [-1] + [1] * len(rest))
-    return _added_slices(op, zeros_like(op, x), positions, op.Reshape(grad, [0] * axis + [-1, *rest]), axis)
+    size, places = x.shape[axis], indices.value
+    if isinstance(size, int) and places is not None and places.ndim < 2:
+        distinct = np.unique(places % size)
+        if len(distinct) == places.size:  # no sums are needed: much faster
+            slices = op.Unsqueeze(grad, [axis]) if places.ndim == 0 else grad
+            return put_back(op, slices, axis, np.atleast_1d(places % size), size)
+    slices_shape = op.Concat(op.Shape(x, start=0, end=axis), op.constant([-1]), op.Shape(x, start=axis + 1), axis=0)
+    positions = op.Reshape(indices, [-1] + [1] * (x.rank - axis - 1))
+    return _added_slices(op, zeros_like(op, x), positions, op.Reshape(grad, slices_shape), axis)
 
 
 @rule("Compress")

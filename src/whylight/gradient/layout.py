@@ -4,7 +4,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from whylight.gradient.axis_map import mapped, selection
+from whylight.gradient.axis_map import Matrix, mapped, selection
 from whylight.gradient.broadcast import reshaped_to, zeros_like
 from whylight.gradient.rule import ForwardNode, Gradient, rule
 from whylight.graph import GraphBuilder, Tensor
@@ -74,21 +74,23 @@ def cut(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
             grad = op.Slice(grad, [start], [end], [axis], [step])
         elif (start, step) != (0, 1) or end < _LARGEST_SIZE:
             size = node.input.size(axis)
-            grad = _put_back(op, grad, axis, range(size)[int(start) : int(end) : step], size)
+            grad = put_back(op, grad, axis, np.arange(size)[int(start) : int(end) : step], size)
     return grad
 
 
-def _put_back(op: GraphBuilder, grad: Tensor, axis: int, places: range, size: int) -> Tensor:
+def put_back(op: GraphBuilder, grad: Tensor, axis: int, places: Matrix, size: int) -> Tensor:
     """A tensor of ``size`` along ``axis`` that has the elements of ``grad`` at ``places``, and zeros elsewhere.
 
-    With steps, each of its places takes an element of ``grad``, or the zero that is put after them.
+    Where the places do not follow each other, each of the new ones takes an element of ``grad``, or the zero that is
+    put after them.
     """
     pads = np.zeros((2, grad.rank), np.int64)
-    if places.step == 1:
-        pads[:, axis] = places.start, size - places.stop
+    if (np.diff(places) == 1).all():
+        start = places[0] if len(places) else 0
+        pads[:, axis] = start, size - start - len(places)
         return op.Pad(grad, pads.ravel())
     sources = np.full(size, len(places))
-    sources[list(places)] = np.arange(len(places))
+    sources[places] = np.arange(len(places))
     pads[1, axis] = 1
     return op.Gather(op.Pad(grad, pads.ravel()), sources, axis=axis)
 

@@ -20,7 +20,8 @@ def resize(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
         if not kept or (start, end) != (0, 1):
             size, count = x.size(axis), y.size(axis)
             positions = _positions(node, size, count, scales[index] if scales.size else count / size, start, end)
-            grad = mapped(op, grad, axis % x.rank, _interpolation(node, positions, size))
+            shrinking = scales[index] if scales.size else count / size
+            grad = mapped(op, grad, axis % x.rank, _interpolation(node, positions, size, min(1.0, float(shrinking))))
     return grad
 
 
@@ -52,21 +53,40 @@ def _positions(node: ForwardNode, size: int, count: int, scale: float, start: fl
             raise WhylightError(f"'{node.name}': Resize with coordinates '{mode}' has no derivative rule")
 
 
-def _interpolation(node: ForwardNode, positions: Matrix, size: int) -> Matrix:
+def _interpolation(node: ForwardNode, positions: Matrix, size: int, shrinking: float) -> Matrix:
     """The matrix (output elements, size) of the interpolation at ``positions``; zero for elements outside."""
-    match node.attributes["mode"]:
-        case "nearest":
-            matrix = selection(_nearest(node, positions).clip(0, size - 1), size)
-        case "linear" if not node.attributes.get("antialias"):
-            inner = positions.clip(0, size - 1)
-            low = np.floor(inner)
-            share = (inner - low)[:, None]
-            matrix = (1 - share) * selection(low, size) + share * selection(low + 1, size)
-        case mode:
-            raise WhylightError(f"'{node.name}': Resize in mode '{mode}' has no derivative rule")
+    if node.attributes["mode"] == "nearest":
+        matrix = selection(_nearest(node, positions).clip(0, size - 1), size)
+    else:
+        matrix = _weighted(node, positions, size, shrinking if node.attributes["antialias"] else 1.0)
     if node.attributes["coordinate_transformation_mode"] == "tf_crop_and_resize":
         matrix[(positions < 0) | (positions > size - 1)] = 0
     return matrix
+
+
+def _weighted(node: ForwardNode, positions: Matrix, size: int, shrinking: float) -> Matrix:
+    """Every element weighted by its distance; those beyond the edge are copies of it, or do not count.
+
+    With antialias the kernel is as wide as an output element.
+    """
+    reach = 2 / shrinking
+    places = np.arange(np.floor(positions.min() - reach), np.ceil(positions.max() + reach) + 1)
+    distances = np.abs(places - positions[:, None]) * shrinking
+    if node.attributes["mode"] == "linear":
+        weights = np.maximum(1 - distances, 0)
+    else:
+        weights = _cubic_kernel(distances, node.attributes["cubic_coeff_a"])
+    if node.attributes["exclude_outside"]:
+        weights = weights * ((places >= 0) & (places < size))
+    matrix: Matrix = weights / weights.sum(1, keepdims=True) @ selection(places.clip(0, size - 1), size)
+    return matrix
+
+
+def _cubic_kernel(distances: Matrix, a: float) -> Matrix:
+    """Keys, "Cubic convolution interpolation for digital image processing", 1981."""
+    near = (a + 2) * distances**3 - (a + 3) * distances**2 + 1
+    far = a * (distances**3 - 5 * distances**2 + 8 * distances - 4)
+    return np.select([distances < 1, distances < 2], [near, far], 0.0)
 
 
 def _nearest(node: ForwardNode, positions: Matrix) -> Matrix:
