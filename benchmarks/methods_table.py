@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import whylight
+from whylight.errors import WhylightError
 from whylight.methods import methods
 from whylight.output import save_bytes, save_image
 from whylight.trust.evaluation import Evaluation, EvaluationPlan, evaluate_dataset
@@ -35,6 +36,10 @@ believe them: [trust.md](trust.md).
 
 {table}
 
+Methods that do not fit this network:
+
+{left_out}
+
 ![Bars of the four metrics, and the curves of insertion and deletion](pictures/methods-on-cluttered-digits.png)
 """
 
@@ -48,13 +53,25 @@ def main() -> None:
     classifier = whylight.load(arguments.folder / "results.nnp")
     plan = EvaluationPlan(arguments.folder / "output_result.csv", METRICS, tolerance=0)
     results = []
+    left_out = []
     for name in arguments.methods:
         started = time.perf_counter()
-        results.append(evaluate_dataset({name: classifier.explainer(name)}, plan))
+        try:
+            explainer = classifier.explainer(name)
+        except WhylightError as error:
+            left_out.append(f"- `{name}`: {str(error).removeprefix(f'{classifier.path}: ')}")
+            continue
+        results.append(evaluate_dataset({name: explainer}, plan))
         print(f"{name}: {time.perf_counter() - started:.1f} s", file=sys.stderr)
     evaluation = _sorted(results)
     folder = arguments.folder.relative_to(ROOT) if arguments.folder.is_relative_to(ROOT) else arguments.folder.name
-    text = TEXT.format(folder=folder, rows=evaluation.rows, chance=_chance(plan.table), table=_table(evaluation))
+    text = TEXT.format(
+        folder=folder,
+        rows=evaluation.rows,
+        chance=_chance(plan.table),
+        table=_table(evaluation),
+        left_out="\n".join(left_out) or "None.",
+    )
     save_bytes(text.encode(), PAGE)
     save_image(evaluation_chart(evaluation), PICTURE)
     print(_table(evaluation))

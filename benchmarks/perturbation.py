@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("--channels", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--image", type=Path, default=SAMPLE)
+    parser.add_argument("--methods", nargs="*", default=list(DEFAULT_BATCH))
     parser.add_argument("--batches", type=int, nargs="*", default=[1, 8, 16, 32])
     arguments = parser.parse_args()
     print(
@@ -47,7 +48,8 @@ def main() -> None:
         np.save(folder / "image.npy", pixels.transpose(2, 0, 1)[np.newaxis])
         _peer(arguments.peers_python, [folder, "score-cam", 1, 0, 0])
         classifier = whylight.load(folder / "resnet50.onnx", input_range="1")
-        for method, default in DEFAULT_BATCH.items():
+        for method in arguments.methods:
+            default = DEFAULT_BATCH[method]
             graph = compile_explainer(classifier, method, classifier.layers[-1].name)
             explainer = Explainer(graph.SerializeToString(), threads=2)
             images = np.load(folder / "image.npy")

@@ -1,7 +1,7 @@
 """Make the pictures of the documents: ``python docs/make_pictures.py IMAGENET_FOLDER``.
 
-IMAGENET_FOLDER holds a classifier of the 1000 ImageNet classes, ``results.nnp``, and ``images``; the second picture is
-made of the bundled samples.
+IMAGENET_FOLDER holds a classifier of the 1000 ImageNet classes, ``results.nnp``, ``labels.txt`` and ``images``; the
+second picture is made of the bundled samples.
 """
 
 import sys
@@ -11,6 +11,8 @@ from pathlib import Path
 from PIL import Image
 
 import whylight
+from whylight.comparison import compare, comparison_picture
+from whylight.dataset import read_labels
 from whylight.demo import run_demo
 
 PICTURES = Path(__file__).parent / "pictures"
@@ -30,9 +32,16 @@ def photographs(folder: Path) -> Image.Image:
     return sheet
 
 
+def methods(folder: Path) -> Image.Image:
+    """One photograph, explained by all methods of one pass."""
+    path = sorted((folder / "images").glob("*.png"))[1]
+    return comparison_picture(compare(whylight.load(folder / "results.nnp"), path), read_labels(folder / "labels.txt"))
+
+
 if __name__ == "__main__":
     PICTURES.mkdir(exist_ok=True)
     photographs(Path(sys.argv[1])).save(PICTURES / "photographs.png", optimize=True)
     with tempfile.TemporaryDirectory() as temporary:
         run_demo(Path(temporary))
         Image.open(Path(temporary) / "cluttered_digits.png").save(PICTURES / "cluttered_digits.png", optimize=True)
+    methods(Path(sys.argv[1])).save(PICTURES / "methods.jpg", quality=85)

@@ -54,7 +54,8 @@ def compare(
         classifier: the model.
         image: see `Explainer.__call__`.
         class_index: the class to explain.
-        names: the methods; by default all of one pass that the model allows: the others are named in a warning.
+        names: the methods; by default all of one pass, ``["all"]`` for those of several too. Of these, one that cannot
+            explain the model is left out, with a warning.
         layers: the layers; by default `Classifier.default_layer`.
         question: what is asked about the class.
         device: see `Explainer`.
@@ -62,9 +63,11 @@ def compare(
     Raises:
         WhylightError: no such method, layer or class, or a named method cannot explain the model.
     """
-    chosen = [method_named(name) for name in names]
-    if not names:
-        chosen = _possible(classifier, [one for one in methods().values() if one.driver is None], question)
+    if not names or list(names) == ["all"]:
+        candidates = [one for one in methods().values() if names or one.driver is None]
+        chosen = _possible(classifier, candidates, question)
+    else:
+        chosen = [method_named(name) for name in names]
     targets: Sequence[str | None] = layers or [None]
     wanted = [(one, layer if one.sees_layer else None) for layer in targets for one in chosen]
     found: dict[tuple[str, str | None], Explanation] = {}

@@ -111,8 +111,8 @@ def compile_maps(
         for number, (method, layers) in enumerate(chosen):
             targets = [Target(op, classifier, layer, class_score, method, reserved) for layer in _layer_or_none(layers)]
             parts = [method.formula(op, target) for target in targets]
-            fuse = method.fusion or mean_of_maps
-            cam = fuse(op, parts, _seen(classifier, layers)) if len(parts) > 1 else parts[0]
+            fusion = method.fusion or (mean_of_maps if len(parts) > 1 else None)
+            cam = fusion(op, parts, _seen(classifier, layers)) if fusion else parts[0]
             cam = op.Identity(cam) if cam.name in own else cam
             crop = classifier.crop(layers[0]) if layers else (0.0, 0.0, 1.0, 1.0)
             names = " + ".join(layer.name for layer in layers)

@@ -62,7 +62,7 @@ def _before_last_attention(
     channels = tensors[picked_from.tensor].shape[2 if picked_from.channels_last else 1]
     for node in reversed(path[:last]):
         if node.op_type in _PRODUCTS and sum(name in depends for name in node.input) > 1:
-            through = set(passages(needed_nodes(path, node.output), image, node.output[0]))
+            through = passages(needed_nodes(path, node.output), image, node.output[0])
             return [layer for layer in layers if layer.tensor in through and channels in tensors[layer.tensor].shape]
     return []
 

@@ -17,7 +17,7 @@ FloatArray = NDArray[np.float32]
 Altered = Callable[[NDArray[np.int64]], FloatArray]
 """Makes some of the altered images, (m, C, H, W), by their numbers (m,): they are made as they are run."""
 
-_MEMORY = 2**28
+_MEMORY = 2**29
 """Bytes of tensors that one run of the network may take."""
 _LARGEST_BATCH = 64
 

@@ -1,9 +1,12 @@
 """Derivatives of operators that take elements from, or put them into, given positions."""
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from gradient.differences import Case, assert_derivative, batch, case, free
+from whylight.gradient import gradient
+from whylight.graph import GraphBuilder
 
 CASES = [
     case("Gather", batch(4, 2), np.array([3, 0, 3, -2]), axis=1),
@@ -15,6 +18,7 @@ CASES = [
     case("Gather", batch(2, 3), np.array([1, 1, 0]), axis=0),
     case("Gather", batch(4, 2), np.array(0)),
     case("Gather", free(4, 2), np.array([[1], [1]]), axis=0),
+    case("Gather", free(4, 2), np.array([-3]), axis=0),
     case("GatherElements", free(2, 3), np.array([[0, 0, 2, -1], [1, 2, 1, 1]]), axis=1),
     case("GatherND", free(2, 3, 4), np.array([[0, 1], [1, -1], [0, 1]])),
     case("GatherND", batch(3, 4), np.array([[0], [1], [0]])),
@@ -34,3 +38,15 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_derivative(case: Case) -> None:
     assert_derivative(case)
+
+
+def test_one_slice_is_taken_before_an_axis_of_unknown_size() -> None:
+    """Queries, keys and values along the first axis, the batch behind them, as PyTorch's attention has them."""
+    op = GraphBuilder()
+    x, weights = op.input("x", (3, 2, "N", 4)), op.input("weights", (2, "N", 4))
+    (slope,) = gradient(op, op.Gather(x, np.array(1), axis=0), weights, [x])
+    session = onnxruntime.InferenceSession(op.model([slope], "slice").SerializeToString())
+    rng = np.random.default_rng(0)
+    values = {"x": rng.random((3, 2, 5, 4), np.float32), "weights": rng.random((2, 5, 4), np.float32)}
+    (found,) = session.run(None, {info.name: values[info.name] for info in session.get_inputs()})
+    np.testing.assert_array_equal(found, np.stack([0 * values["weights"], values["weights"], 0 * values["weights"]]))

@@ -156,18 +156,39 @@ def cams(model: nn.Module, layer: nn.Module, images: torch.Tensor) -> dict[str, 
     return found
 
 
+def token_cams(model: VisionTransformer, images: torch.Tensor) -> dict[str, np.ndarray]:
+    """Maps of the tokens that the last block reads, (N, 4, 4), by pytorch-grad-cam's way: without the class token."""
+    found = {}
+    for name in ("gradcam", "hirescam", "layercam"):
+        explainer = PYTORCH_GRAD_CAM[name](
+            model,
+            [model.encoder.layers[-1].ln_1],
+            reshape_transform=lambda tokens: tokens[:, 1:].reshape(len(tokens), 4, 4, -1).permute(0, 3, 1, 2),
+        )
+        raw = []
+        inner = explainer.get_cam_image
+        explainer.get_cam_image = lambda *given, inner=inner, raw=raw: raw.append(inner(*given)) or raw[-1]
+        explainer(images, [ClassifierOutputTarget(index) for index in CLASSES])
+        found[name] = raw[0]
+    return found
+
+
+def gradients_of_image(model: nn.Module, images: torch.Tensor) -> np.ndarray:
+    return captum.attr.Saliency(model).attribute(images, CLASSES, abs=False).detach().numpy()
+
+
 def gradients(model: nn.Module, layer: nn.Module, images: torch.Tensor) -> dict[str, np.ndarray]:
     """Maps of the image's size, (N, 3, H, W), and FullGrad's (N, H, W)."""
     guided = captum.attr.GuidedBackprop(model).attribute(images, CLASSES)
     maps = {
-        "captum/gradient": captum.attr.Saliency(model).attribute(images, CLASSES, abs=False),
         "captum/input-x-gradient": captum.attr.InputXGradient(model).attribute(images, CLASSES),
         "captum/guided-backprop": guided,
         "captum/guided-gradcam": captum.attr.GuidedGradCam(model, layer).attribute(
             images, CLASSES, interpolate_mode="bilinear"
         ),
     }
-    return {name: tensor.detach().numpy() for name, tensor in maps.items()}
+    found = {name: tensor.detach().numpy() for name, tensor in maps.items()}
+    return {**found, "captum/gradient": gradients_of_image(model, images)}
 
 
 def fused(module: nn.Module) -> nn.Module:
@@ -220,12 +241,14 @@ def main() -> None:
         found["torchcam/refined-layercam"] = product.detach().numpy()
         found["pytorch-grad-cam/fullgrad"] = full_gradient(model, images)
         np.savez_compressed(FOLDER / f"{name}.npz", **found)
-    model = seeded(transformer(), 2)
+    model = seeded(transformer(), 4)
     export(model, images, FOLDER / "transformer.onnx")
     with torchcam.methods.LeGrad(model, list(model.encoder.layers)) as explainer:
         model(images)
         cam = explainer(CLASSES, normalized=False)[0].detach().numpy()
-    np.savez_compressed(FOLDER / "transformer.npz", **shared, **{"torchcam/legrad": cam})
+    found = {"torchcam/legrad": cam, "captum/gradient": gradients_of_image(model, images)}
+    found |= {f"tokens/{key}": value for key, value in token_cams(model, images).items()}
+    np.savez_compressed(FOLDER / "transformer.npz", **shared, **found)
 
 
 if __name__ == "__main__":

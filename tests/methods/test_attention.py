@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import whylight
 from methods.peers import Array, assert_same_map, classifier, our_maps, peers
+from samples import DATA
 from whylight.classifier import Classifier, describe
 from whylight.errors import WhylightError
 from whylight.graph import GraphBuilder, Tensor
@@ -13,6 +15,18 @@ from whylight.graph import GraphBuilder, Tensor
 
 def test_legrad_is_torchcams() -> None:
     assert_same_map(our_maps("transformer", "legrad"), peers("transformer")["torchcam/legrad"])
+
+
+@pytest.mark.parametrize("method", ["gradcam", "hirescam", "layercam"])
+def test_maps_of_tokens_are_those_of_pytorch_grad_cam(method: str) -> None:
+    """Of a transformer as PyTorch exports it, the layer found by default; the class token has no place."""
+    stored = peers("transformer")
+    explainer = whylight.load(DATA / "peers" / "transformer.onnx", input_range="1").explainer(method)
+    assert_same_map(explainer.run(stored["images"], stored["classes"])[2], np.maximum(stored[f"tokens/{method}"], 0))
+
+
+def test_the_gradient_of_a_transformer_is_captums() -> None:
+    assert_same_map(our_maps("transformer", "gradient"), np.abs(peers("transformer")["captum/gradient"]).max(1))
 
 
 def one_block(height: int = 8, width: int = 12, registers: int = 2) -> tuple[Classifier, dict[str, Array]]:

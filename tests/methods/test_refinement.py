@@ -25,7 +25,7 @@ def test_maps_are_multiplied_as_torchcam_does() -> None:
         op = GraphBuilder()
         inputs = [op.input(str(index), ("N", *part.shape[1:])) for index, part in enumerate(parts)]
         session = onnxruntime.InferenceSession(
-            op.model([product_of_maps(op, inputs, [])], "product").SerializeToString()
+            op.model([product_of_maps(op, inputs, [24, 24])], "product").SerializeToString()
         )
         (found,) = session.run(None, {str(index): part for index, part in enumerate(parts)})
         assert_same_map(found, peers(model)["torchcam/refined-layercam"])

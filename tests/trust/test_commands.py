@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 
 from samples import BUNDLED
 from whylight.cli import main
+from whylight.methods import methods
 
 FOLDER = BUNDLED / "cluttered_digits"
 
@@ -32,6 +34,20 @@ def test_evaluate_writes_a_table_a_csv_and_a_chart(tmp_path: Path, capsys: pytes
     assert {(0x33, 0x66, 0xAA), (0xDD, 0x77, 0x33)} <= colors
 
 
+def test_all_methods_are_those_that_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
+    registered = methods()
+    some = {name: registered[name] for name in ("gradcam", "legrad")}
+    monkeypatch.setattr("whylight.methods.methods", lambda: some)
+    arguments = ["-i", str(FOLDER / "output_result.csv"), "-m", str(FOLDER / "results.nnp")]
+    chosen = ["--method", "all", "--metrics", "sparsity", "--limit", "2", "-o", str(tmp_path / "e.csv")]
+    assert main(["evaluate", *arguments, *chosen]) == 0
+    said = capsys.readouterr()
+    assert [line.split()[0] for line in said.out.splitlines()[1:2]] == ["gradcam"]
+    assert "legrad is left out: " in said.err
+    chosen[1] = "gradcam,legrad"
+    assert main(["evaluate", *arguments, *chosen]) == 2
+
+
 def test_sanity_says_in_one_line_and_by_its_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "s.csv"
     images = [str(FOLDER / "images" / f"000{i}.png") for i in range(3)]
@@ -43,6 +59,12 @@ def test_sanity_says_in_one_line_and_by_its_exit_code(tmp_path: Path, capsys: py
     assert [row["randomized"] for row in rows] == ["unchanged", *["cascading"] * 5, *["independent"] * 5, "edges"]
     assert {row["passes"] for row in rows} == {"yes"}
     assert Image.open(output.with_suffix(".png")).size[0] > 600
+
+
+def test_the_control_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = BUNDLED / "mnist" / "results.nnp"
+    assert main(["sanity", str(model), "--method", "random", "-o", str(tmp_path / "s.csv")]) == 1
+    assert "random: fails: its maps hardly depend on the model's weights" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
+import pytest
 from onnx import numpy_helper
 
 from samples import BUNDLED
 from whylight import load
 from whylight.classifier import Classifier, Layer, describe
 from whylight.graph import GraphBuilder
-from whylight.trust.randomization import WeightedLayer, grouped, randomized, weighted_layers
+from whylight.trust.randomization import WeightedLayer, grouped, randomized, weighted_layers, with_spelled_out_weights
 
 
 def values_of(classifier: Classifier) -> dict[str, np.ndarray]:
@@ -55,6 +56,20 @@ def test_weights_in_constant_nodes_count_too() -> None:
     assert "kernel" in first.parameters
     changed = randomized(classifier, [first], 0).model.graph.node[0].attribute[0].t
     assert not np.array_equal(numpy_helper.to_array(changed), numpy_helper.to_array(kernel))
+
+
+def test_weights_that_are_one_number_are_spelled_out_and_drawn() -> None:
+    classifier = small_classifier()
+    graph = classifier.model.graph
+    kernel = next(tensor for tensor in graph.initializer if tensor.name == "kernel")
+    graph.initializer.remove(kernel)
+    graph.initializer.append(numpy_helper.from_array(np.array(kernel.dims, np.int64), "shape"))
+    value = numpy_helper.from_array(np.array([0.25], np.float32))
+    graph.node.insert(0, onnx.helper.make_node("ConstantOfShape", ["shape"], ["kernel"], value=value))
+    plain = with_spelled_out_weights(classifier)
+    np.testing.assert_array_equal(values_of(plain)["kernel"], np.full((5, 3, 3, 3), 0.25))
+    drawn = values_of(randomized(plain, weighted_layers(plain), 0))["kernel"]
+    assert drawn.std() == pytest.approx(np.sqrt(2 / 27), rel=0.2)
 
 
 def test_only_the_chosen_layers_change_and_the_model_itself_does_not() -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Formula = Callable[[GraphBuilder, Target], Tensor]
     Seed = Callable[[GraphBuilder, ClassScore], Tensor]
     Layers = Callable[[Classifier], Sequence[Layer]]
-    Fusion = Callable[[GraphBuilder, Sequence[Tensor], Sequence[int]], Tensor]
+    Fusion = Callable[[GraphBuilder, Sequence[Tensor], list[int]], Tensor]
     Driver = Callable[[Passes, NDArray[Any]], NDArray[Any]]
 
 _FAMILIES = (

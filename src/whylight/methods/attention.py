@@ -42,8 +42,8 @@ def legrad(op: GraphBuilder, target: Target) -> Tensor:
     parts = [_block_map(op, target, attention, tokens, blocks[-1][1]) for attention, tokens in blocks]
     total = op.Div(reduce(op.Add, parts), np.float32(len(parts)))
     count = target.classifier.tensors[blocks[0][0]].size(-1)
-    rows, columns = _grid(target.classifier, count)
-    places = op.Slice(total, [count - rows * columns], [count], [1])
+    before, rows, columns = _grid(target.classifier, blocks[-1][1], count)
+    places = op.Slice(total, [before], [before + rows * columns], [1])
     batch = total.shape[0]
     return op.with_shape(op.Reshape(places, [0, rows, columns]), (batch, rows, columns))
 
@@ -94,8 +94,15 @@ def _between(nodes: Sequence[onnx.NodeProto], source: str, end: str) -> list[onn
     return dependent_nodes(needed_nodes(nodes, [end]), source)
 
 
-def _grid(classifier: Classifier, count: int) -> tuple[int, int]:
-    """Rows and columns of ``count`` tokens: as many as fit of the image's proportions; those before have no place."""
+def _grid(classifier: Classifier, tokens: str, count: int) -> tuple[int, int, int]:
+    """How many of ``count`` tokens come before those of the image's places, and the places' rows and columns.
+
+    Where the model's reader does not know, the places are as many as fit of the image's proportions, the last ones.
+    """
+    for layer in classifier.layers:
+        if layer.tensor == tokens and layer.grid and len(layer.grid) == 2:
+            return layer.tokens_before, layer.grid[0], layer.grid[1]
     height, width = classifier.input.height, classifier.input.width
     grids = [(rows, rows * width // height) for rows in range(1, count + 1) if rows * width % height == 0]
-    return max((grid for grid in grids if grid[0] * grid[1] <= count), default=(1, count))
+    rows, columns = max((grid for grid in grids if grid[0] * grid[1] <= count), default=(1, count))
+    return count - rows * columns, rows, columns

@@ -19,12 +19,12 @@ FloatArray = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-_TOLERANCE = 5e-4
+_TOLERANCE = 7e-4
 """Of the map's range from its lowest to its highest value."""
 _DEVIATIONS = 5
 """So many standard deviations of the map's error stay below the tolerance."""
 _FIRST, _ROUND = 64, 32
-_SPREADS = (0.1, 0.3, 1.0, 3.0, 10.0)
+_SPREADS = (0.3, 1.0, 3.0, 10.0, 30.0)
 _ROUGHNESSES = (1e-4, 1e-3, 1e-2, 1e-1)
 _TUNED_ON = 128
 
@@ -63,7 +63,7 @@ def map_of_scores(maps: FloatArray, scores: Callable[[Indices], FloatArray]) -> 
         allowed = _TOLERANCE * np.ptp(np.maximum(_softmax(weights) @ centers, 0))
         if np.sqrt((changes**2).sum(0).max()) < allowed:
             break
-        worst = np.argsort(-changes.max(1), kind="stable")[: max(_ROUND, known.sum() // 4)]
+        worst = np.argsort(-changes.max(1), kind="stable")[: max(_ROUND, known.sum() // 8)]
         asked = worst[~known[worst]]
     return np.maximum(_softmax(weights) @ centers, 0).reshape(maps.shape[1:]).astype(np.float32)
 
@@ -120,7 +120,7 @@ def _squared_distances(shapes: Doubles) -> Doubles:
 
 
 def _forecast(squared: Doubles, known: NDArray[np.bool_], scores: Doubles) -> _Forecast:
-    """Gaussian process regression with a squared exponential kernel from known scores to all.
+    """Gaussian process regression with a Matérn kernel of order 5/2 (equation 4.17) from known scores to all.
 
     Spread and roughness are those under which each known score is foretold best by the others (leave-one-out: Rasmussen
     and Williams, equations 5.10 to 5.12).
@@ -141,11 +141,16 @@ def _forecast(squared: Doubles, known: NDArray[np.bool_], scores: Doubles) -> _F
     inverse = _inverse(inner, spread * unit, roughness)
     solved = inverse @ (scores - mean)
     scale = float(np.mean(solved**2 / np.diag(inverse)))
-    kernel = np.exp(squared[:, known] / (-2 * spread * unit))
+    kernel = _kernel(squared[:, known], spread * unit)
     unexplained = 1 + roughness - ((kernel @ inverse) * kernel).sum(1)
     deviations = np.sqrt(np.maximum(scale, 1e-30) * np.maximum(unexplained, roughness))
     return _Forecast(mean + kernel @ solved, deviations)
 
 
 def _inverse(squared: Doubles, spread: float, roughness: float) -> Doubles:
-    return np.asarray(np.linalg.inv(np.exp(squared / (-2 * spread)) + roughness * np.eye(len(squared))), np.float64)
+    return np.asarray(np.linalg.inv(_kernel(squared, spread) + roughness * np.eye(len(squared))), np.float64)
+
+
+def _kernel(squared: Doubles, spread: float) -> Doubles:
+    distances = np.sqrt(5 * squared / spread)
+    return np.asarray((1 + distances + distances**2 / 3) * np.exp(-distances))

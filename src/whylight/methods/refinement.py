@@ -22,12 +22,11 @@ def last_at_each_resolution(classifier: Classifier) -> list[Layer]:
     convolutions = [index for index, node in enumerate(nodes) if "Conv" in node.op_type]
     features = {name for node in nodes[min(convolutions, default=0) :] for name in node.output}
     through = features.intersection(passages(nodes, classifier.input.name, classifier.logits))
-    convolved = {_resolution(classifier.tensors[nodes[index].output[0]], False) for index in convolutions}
-    stages = {
-        _resolution(classifier.tensors[layer.tensor], layer.channels_last): layer
-        for layer in classifier.layers
-        if layer.tensor in through
-    }
+    convolved = {classifier.tensors[nodes[index].output[0]].shape[2:] for index in convolutions}
+    layers = list(classifier.layers)
+    if classifier.default_layer.grid:  # behind it the score may read the class token alone
+        layers = layers[: layers.index(classifier.default_layer) + 1]
+    stages = {_resolution(classifier, layer): layer for layer in layers if layer.tensor in through}
     return [layer for size, layer in stages.items() if size in convolved] or [classifier.default_layer]
 
 
@@ -47,5 +46,6 @@ def refine_cam(op: GraphBuilder, target: Target) -> Tensor:
     return gradcam_plus_plus(op, target)
 
 
-def _resolution(tensor: Tensor, channels_last: bool) -> tuple[object, ...]:
-    return tensor.shape[1:-1] if channels_last else tensor.shape[2:]
+def _resolution(classifier: Classifier, layer: Layer) -> tuple[object, ...]:
+    shape = classifier.tensors[layer.tensor].shape
+    return layer.grid or (shape[1:-1] if layer.channels_last else shape[2:])

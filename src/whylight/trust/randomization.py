@@ -22,6 +22,7 @@ _BESIDE = (
     *("Add", "Sub", "Mul", "Div", "PRelu"),
     *("BatchNormalization", "LayerNormalization", "InstanceNormalization", "GroupNormalization"),
 )
+_ROUNDING = 1e-5
 _TRUNCATION = 2.0
 _TRUNCATED_DEVIATION = 0.8796256610342398
 """The standard deviation of a normal distribution that is cut at two of its deviations."""
@@ -38,6 +39,28 @@ class WeightedLayer:
 
     name: str
     parameters: tuple[str, ...]
+
+
+def with_spelled_out_weights(classifier: Classifier) -> Classifier:
+    """The classifier with constants in place of ConstantOfShape nodes: weights that are one number everywhere."""
+    constants = _constants(classifier.model)
+    found = {
+        node.output[0]: node
+        for node in classifier.model.graph.node
+        if node.op_type == "ConstantOfShape" and node.input[0] in constants
+    }
+    if not found:
+        return classifier
+    model = onnx.ModelProto()
+    model.CopyFrom(classifier.model)
+    kept = [node for node in model.graph.node if node.output[0] not in found]
+    del model.graph.node[:]
+    model.graph.node.extend(kept)
+    for name, node in found.items():
+        value = next((numpy_helper.to_array(attribute.t) for attribute in node.attribute), np.zeros(1, np.float32))
+        shape = numpy_helper.to_array(constants[node.input[0]])
+        model.graph.initializer.append(numpy_helper.from_array(np.full(shape, value.item(), value.dtype), name))
+    return replace(classifier, model=model)
 
 
 def weighted_layers(classifier: Classifier) -> list[WeightedLayer]:
@@ -103,6 +126,9 @@ def _redrawn(values: NDArray[Any], generator: np.random.Generator) -> NDArray[An
     while (outside := np.abs(normal) > _TRUNCATION).any():
         normal[outside] = generator.standard_normal(int(outside.sum()), np.float32)
     deviation = float(values.astype(np.float64).std())
+    if deviation <= _ROUNDING * float(np.abs(values).max()):
+        # it was never trained: sqrt(2 / fan-in), as He et al. 2015 initialize
+        deviation = float(np.sqrt(2 * values.shape[0] / values.size))
     return (normal * (deviation / _TRUNCATED_DEVIATION)).astype(values.dtype)
 
 

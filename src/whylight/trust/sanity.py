@@ -23,7 +23,13 @@ from whylight.images import normalize
 from whylight.maps import normalized
 from whylight.render import enlarged_maps
 from whylight.trust.cases import FloatArray, Values
-from whylight.trust.randomization import WeightedLayer, grouped, randomized, weighted_layers
+from whylight.trust.randomization import (
+    WeightedLayer,
+    grouped,
+    randomized,
+    weighted_layers,
+    with_spelled_out_weights,
+)
 from whylight.trust.similarity import edges, spearman, structural_similarity
 from whylight.trust.tally import Score, Tally
 
@@ -139,6 +145,7 @@ def check_sanity(
     Raises:
         WhylightError: the model has no weights, or cannot be explained.
     """
+    classifier = with_spelled_out_weights(classifier)
     layers = grouped(weighted_layers(classifier), _STAGES)[::-1]
     noise = noise_images(classifier.input, _NOISE_IMAGES)
     images = noise if images is None else images
@@ -162,11 +169,11 @@ def check_sanity(
 
 def stage_count(classifier: Classifier) -> int:
     """How many stages `check_sanity` goes through."""
-    return 2 * len(grouped(weighted_layers(classifier), _STAGES))
+    return 2 * len(grouped(weighted_layers(with_spelled_out_weights(classifier)), _STAGES))
 
 
 def noise_images(facts: InputFacts, count: int) -> FloatArray:
-    """Images (N, C, H, W) of noise as the model takes them: grains of all sizes, edges of all sizes."""
+    """Images (N, C, H, W) of noise as the model takes them: with grains, and so edges, of all sizes."""
     generator = np.random.default_rng(0)
     size = (facts.height, facts.width)
     total = np.zeros((count * facts.channels, *size), np.float32)

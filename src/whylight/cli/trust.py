@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from whylight import load_with
+from whylight.cli.arguments import (
+    ALL,
+    add_device,
+    add_explanation,
+    add_model,
+    add_model_facts,
+    explainer_of,
+    explaining,
+    methods_of,
+    model_options,
+    names_of,
+)
 from whylight.errors import WhylightError
 
 if TYPE_CHECKING:
@@ -18,7 +32,10 @@ _FAILED = 1
 
 
 def add_evaluate(command: argparse.ArgumentParser) -> None:
-    """The arguments of ``whylight evaluate`` that no other command has."""
+    add_model(command, option=True)
+    add_model_facts(command)
+    add_explanation(command)
+    add_device(command)
     command.set_defaults(method="gradcam,random")
     command.add_argument(
         "-i", "--input", metavar="FILE", type=Path, default=Path("output_result.csv"), help="the dataset CSV"
@@ -62,8 +79,7 @@ def add_evaluate(command: argparse.ArgumentParser) -> None:
     command.add_argument("--per_image", metavar="FILE", type=Path, help="write a CSV with the values of each image too")
 
 
-def evaluate(arguments: argparse.Namespace, explainer_of: Callable[[str], Explainer]) -> int:
-    """Run ``whylight evaluate``; ``explainer_of`` makes the explainer of a method."""
+def run_evaluate(arguments: argparse.Namespace) -> int:
     from whylight.output import check_writable, save_bytes, save_image
     from whylight.progress import progress
     from whylight.trust.evaluation import EvaluationPlan, evaluate_dataset
@@ -89,7 +105,11 @@ def evaluate(arguments: argparse.Namespace, explainer_of: Callable[[str], Explai
     for name in plan.metrics:
         metric_named(name)
     check_writable(arguments.output)
-    explainers = {name: explainer_of(name) for name in names}
+    explainers = _fitting(
+        names,
+        lambda name: explainer_of(argparse.Namespace(**{**vars(arguments), "method": name})),
+        leave_out=arguments.method == ALL,
+    )
     with progress("evaluating", arguments.limit) as advance:
         evaluation = evaluate_dataset(explainers, plan, advance)
     save_bytes(evaluation_csv(evaluation), arguments.output)
@@ -101,7 +121,9 @@ def evaluate(arguments: argparse.Namespace, explainer_of: Callable[[str], Explai
 
 
 def add_sanity(command: argparse.ArgumentParser) -> None:
-    """The arguments of ``whylight sanity`` that no other command has."""
+    add_model(command, option=False)
+    add_model_facts(command)
+    add_explanation(command)
     command.add_argument(
         "-image", "--image", metavar="FILE", type=Path, nargs="+", default=[], help="images (default: noise)"
     )
@@ -115,10 +137,7 @@ def add_sanity(command: argparse.ArgumentParser) -> None:
     )
 
 
-def sanity(
-    arguments: argparse.Namespace, classifier: Classifier, compiled: Callable[[Classifier, str], Explainer]
-) -> int:
-    """Run ``whylight sanity``; ``compiled`` makes the explainer of a classifier and a method. 1 if a method fails."""
+def run_sanity(arguments: argparse.Namespace) -> int:
     from whylight.output import check_writable, save_bytes, save_image
     from whylight.progress import progress
     from whylight.trust.results import print_table, sanity_chart, sanity_csv, sanity_table
@@ -126,14 +145,18 @@ def sanity(
 
     check_writable(arguments.output)
     picture = arguments.output.with_suffix(".png")
-    methods, images = methods_of(arguments.method), None
+    classifier = load_with(arguments.model, arguments.parameters, model_options(arguments))
+    options = {name: {**explaining(arguments), "method": name} for name in methods_of(arguments.method)}
+    explainers = _fitting(
+        list(options), lambda name: classifier.explainer(**options[name]), leave_out=arguments.method == ALL
+    )
+    images = None
     if arguments.image:
-        explainer = compiled(classifier, methods[0])
+        explainer = next(iter(explainers.values()))
         images = explainer.inputs([explainer.picture(path) for path in arguments.image])
-    with progress("randomizing", stage_count(classifier) * len(methods)) as advance:
+    with progress("randomizing", stage_count(classifier) * len(explainers)) as advance:
         reports = [
-            check_sanity(classifier, method, partial(_compiled_with, compiled, method), images, advance)
-            for method in methods
+            check_sanity(classifier, name, partial(_compiled, options[name]), images, advance) for name in explainers
         ]
     save_bytes(sanity_csv(reports), arguments.output)
     save_image(sanity_chart(reports), picture)
@@ -144,33 +167,26 @@ def sanity(
     return 0 if all(report.passes for report in reports) else _FAILED
 
 
-def _compiled_with(compiled: Callable[[Classifier, str], Explainer], method: str, classifier: Classifier) -> Explainer:
-    return compiled(classifier, method)
-
-
-def methods_of(text: str) -> tuple[str, ...]:
-    """The methods of a list with commas; ``all`` stands for all of them.
-
-    Raises:
-        WhylightError: there is no such method, or no name.
-    """
-    from whylight.methods import method_named, methods
-
-    names = tuple(methods()) if text == "all" else tuple(dict.fromkeys(names_of(text)))
-    if not names:
-        raise WhylightError("no method is named: expected names with commas between them, or 'all'")
+def _fitting(names: Sequence[str], make: Callable[[str], Explainer], leave_out: bool) -> dict[str, Explainer]:
+    """The explainers by method; one that does not fit the model is an error, or is left out with a note."""
+    explainers = {}
     for name in names:
-        method_named(name)
-    return names
+        try:
+            explainers[name] = make(name)
+        except WhylightError as error:
+            if not leave_out:
+                raise
+            print(f"whylight: {name} is left out: {error}", file=sys.stderr)
+    if not explainers:
+        raise WhylightError("no method fits this model")
+    return explainers
 
 
-def names_of(text: str) -> tuple[str, ...]:
-    """The names of a list with commas.
+def _compiled(options: Mapping[str, Any], classifier: Classifier) -> Explainer:
+    return classifier.explainer(**options)
 
-    Raises:
-        WhylightError: one of them is empty.
-    """
-    names = tuple(name.strip() for name in text.split(",")) if text else ()
-    if not all(names):
-        raise WhylightError(f"'{text}': expected names with commas between them")
-    return names
+
+COMMANDS = (
+    ("evaluate", run_evaluate, add_evaluate, "judge methods on a dataset CSV by insertion, pointing game and others"),
+    ("sanity", run_sanity, add_sanity, "test whether a method's maps depend on what the model has learned"),
+)
