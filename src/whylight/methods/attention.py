@@ -96,6 +96,8 @@ def _between(nodes: Sequence[onnx.NodeProto], source: str, end: str) -> list[onn
 
 def _grid(classifier: Classifier, count: int) -> tuple[int, int]:
     """Rows and columns of ``count`` tokens: as many as fit of the image's proportions; those before have no place."""
-    height, width = classifier.input.height, classifier.input.width
+    if not classifier.input.is_picture:
+        raise WhylightError(f"{classifier.path}: method 'legrad' takes pictures; use gradcam")
+    height, width = classifier.input.size
     grids = [(rows, rows * width // height) for rows in range(1, count + 1) if rows * width % height == 0]
     return max((grid for grid in grids if grid[0] * grid[1] <= count), default=(1, count))
