@@ -47,7 +47,6 @@ def to_classifier(path: Path, original: onnx.ModelProto, options: ModelOptions) 
         raise WhylightError(f"{path}: input '{image}' has no fixed number of channels, and one is needed")
     prepared = pixels(path, model, image, channels, is_picture, options.input_range, options.mean, options.std)
     plain = _equivalent(path, original, _in_float_pixels(model, image), image, shape)
-    _refuse_quantized(path, plain.model, image)
     graph = GraphBuilder.extending(plain.model)
     return describe(
         path,
@@ -66,20 +65,6 @@ def to_classifier(path: Path, original: onnx.ModelProto, options: ModelOptions) 
     )
 
 
-def _refuse_quantized(path: Path, model: onnx.ModelProto, image: str) -> None:
-    """Refuse a network that rounds what it computes: its derivative is zero. Quantized weights alone are welcome."""
-    rounding = {
-        node.op_type
-        for node in dependent_nodes(model.graph.node, image)
-        if node.op_type in ("QuantizeLinear", "DynamicQuantizeLinear")
-    }
-    if rounding:
-        raise WhylightError(
-            f"{path}: the network is quantized ({', '.join(sorted(rounding))}), and rounded values have no derivative; "
-            "explain the float network that it was made from"
-        )
-
-
 def _image_roles(shape: Shape, layout: str) -> Roles:
     roles: list[Role] = [BATCH_AXIS]
     for letter, extent in zip(layout, shape[1:], strict=True):
@@ -96,14 +81,14 @@ def _equivalent(path: Path, original: onnx.ModelProto, model: onnx.ModelProto, i
     except WhylightError as error:
         raise WhylightError(f"{path}: {error}") from error
     try:
-        difference = outputs_differ(original, plain.model, shape, image, loose)
+        difference = outputs_differ(path, original, plain.model, shape, image, loose)
     except WhylightError:
         if not plain.is_dynamic or shape[0] is None:
             raise
         difference = "its run"
     if difference and plain.is_dynamic and shape[0] is not None:
         plain = simplified(model, {image: shape}, dynamic=False)
-        difference = outputs_differ(original, plain.model, shape, image, loose)
+        difference = outputs_differ(path, original, plain.model, shape, image, loose)
     if difference:
         raise WhylightError(f"{path}: the converted model does not compute what the file does: {difference} differs")
     return plain

@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 from whylight.dataset import Dataset, Row, open_dataset
 from whylight.errors import WhylightError
 from whylight.explainer import PREDICTED, ClassIndex, Explainer
+from whylight.facts import Box
 from whylight.images import Picture, quiet_decoders
 from whylight.maps import normalized
 from whylight.output import replacing
-from whylight.facts import Box
 from whylight.render import enlarged_maps
 from whylight.trust.cases import Cases, Explain, FloatArray, Regions, Values, refuse_arrays
 from whylight.trust.metrics import Curve, Metric, metric_named, metrics
@@ -110,8 +110,8 @@ def evaluate_dataset(
         advance: is told of rows that are done.
 
     Raises:
-        WhylightError: a metric or variable is missing, a row is bad, a metric needs boxes that are not there, or the model
-            takes no pictures.
+        WhylightError: a metric or variable is missing, a row is bad, a metric needs boxes that are not there, or the
+            model takes no pictures.
     """
     for explainer in explainers.values():
         refuse_arrays(explainer.facts.input)
