@@ -96,13 +96,14 @@ def explain(classifier: Classifier, folder: Path) -> None:
     height, width, channels = classifier.input.height, classifier.input.width, classifier.input.channels
     pixels = np.random.default_rng(0).standard_normal((1, channels, height, width)).astype(np.float32)
     feeds = {image.name: pixels, CLASS_INDEX: np.zeros(1, np.int64)}
-    feeds[CLASS_INDEX] = derivatives.run(None, feeds)[0].argmax().reshape(1)
+    chosen = feeds[CLASS_INDEX] = derivatives.run(None, feeds)[0].argmax().reshape(1)
     scores, *rest = derivatives.run(None, feeds)
     names = [x.name for x in wanted]
     values, gradients, reached = np.split(np.arange(len(rest)), [len(names), 2 * len(names) + 1])
+    feeds[CLASS_INDEX] = feeds[CLASS_INDEX] + classifier.is_two_class  # one score: that of class 1
     _, cam = session(compile_explainer(classifier)).run(["score", MAP], feeds)
     found = {name: rest[place] for name, place in zip(names, values, strict=True)}
-    found.update({"image": pixels, "class index": feeds[CLASS_INDEX][0]})
+    found.update({"image": pixels, "class index": chosen[0]})
     np.savez(folder / "found.npz", **found)
     own = {name: rest[place] for name, place in zip([*names, "image"], gradients, strict=True)}
     np.savez(folder / "own.npz", scores=scores, map=cam, **own)
