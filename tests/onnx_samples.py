@@ -115,3 +115,47 @@ def _class_tokens(batch: int | str) -> list[onnx.NodeProto]:
         helper.make_node("Concat", ["counts", "ones"], ["class_shape"], axis=0),
         helper.make_node("Expand", ["class_token", "class_shape"], ["class_tokens"]),
     ]
+
+
+def small_cnn(size: tuple[int, ...], channels: int = 2, order: str = "first", batch: int | str = "batch") -> Any:
+    """Conv, Tanh, MaxPool, Conv, Relu, mean over places, Gemm; for signals, pictures and volumes.
+
+    ``order``: channels come ``first`` or ``last`` at the input, or the input has ``none``.
+    """
+    random = np.random.default_rng(len(size))
+    places = len(size)
+    shapes = {
+        "kernel": (4, channels, *[3] * places),
+        "bias": (4,),
+        "kernel2": (6, 4, *[3] * places),
+        "bias2": (6,),
+        "weight": (6, CLASSES),
+        "offset": (CLASSES,),
+    }
+    values: dict[str, Array] = {name: 0.5 * random.standard_normal(s).astype(np.float32) for name, s in shapes.items()}
+    pads = [1] * (2 * places)
+    first, extents = "image", [channels, *size]
+    nodes = []
+    if order == "last":
+        first, extents = "planes", [*size, channels]
+        nodes = [helper.make_node("Transpose", ["image"], ["planes"], perm=[0, places + 1, *range(1, places + 1)])]
+    if order == "none":
+        first, extents, values["one"] = "planes", [*size], np.array([1], np.int64)
+        nodes = [helper.make_node("Unsqueeze", ["image", "one"], ["planes"])]
+    nodes += [
+        helper.make_node("Conv", [first, "kernel", "bias"], ["early"], name="early", pads=pads),
+        helper.make_node("Tanh", ["early"], ["bent"]),
+        helper.make_node("MaxPool", ["bent"], ["smaller"], kernel_shape=[2] * places, strides=[2] * places),
+        helper.make_node("Conv", ["smaller", "kernel2", "bias2"], ["maps"], name="conv", pads=pads),
+        helper.make_node("Relu", ["maps"], ["rectified"], name="act"),
+        helper.make_node("GlobalAveragePool", ["rectified"], ["pooled"]),
+        helper.make_node("Flatten", ["pooled"], ["features"]),
+        helper.make_node("Gemm", ["features", "weight", "offset"], ["scores"]),
+        helper.make_node("Softmax", ["scores"], ["probabilities"], axis=1),
+    ]
+    return model(
+        nodes,
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [batch, *extents])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [batch, CLASSES])],
+        values,
+    )

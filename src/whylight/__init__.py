@@ -35,14 +35,14 @@ def load(
     output_variable: str | None = None,
     model_input: str | None = None,
     layout: str = "auto",
-    input_size: tuple[int, int] | None = None,
+    input_size: tuple[int, ...] | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
 ) -> "Classifier":
     """Load a trained image classifier.
 
     An image becomes the model's input as ``(value - mean) / std``, with values from 0 (black) to the input range
-    (white).
+    (white). Models of signals (N, C, L) and volumes (N, C, D, H, W) take arrays as they are.
 
     Args:
         model: an .onnx file of any producer, a .nnp file, a loose network (.nntxt, .prototxt, .protobuf), or, where
@@ -52,9 +52,10 @@ def load(
             says; 255 also where the network begins by dividing by 255 itself).
         output_variable: the output that holds the class scores; by default the first that can.
         model_input: the input that takes the image; by default the one with an image's shape (.onnx).
-        layout: the order of its axes, ``"NCHW"`` or ``"NHWC"``; by default as its shape says (.onnx).
+        layout: the order of its axes, ``"NCHW"`` or ``"NHWC"``, of signals ``"NCL"`` or ``"NLC"``, of volumes
+            ``"NCDHW"`` or ``"NDHWC"``; by default as its shape and its first convolution say (.onnx).
         input_size: height and width, for a model that takes any; by default as its metadata says, else 224 x 224
-            (.onnx, PyTorch).
+            (.onnx, PyTorch). Of signals the length, of volumes depth, height and width.
         mean: one number a channel, or one for all; by default as its metadata says, else none (.onnx).
         std: as ``mean``.
 

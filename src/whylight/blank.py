@@ -30,7 +30,7 @@ def blank_pixel(
     """The value of each channel at the model's input that reaches the network as zero."""
     nodes = dependent_nodes(needed_nodes(model.graph.node, [logits]), image.name)
     slope, offset = np.ones(image.channels), np.zeros(image.channels)
-    axis, name = {"CHW": 1, "HWC": 3, "HW": 3}[image.layout], image.name
+    axis, name = image.layout.find("C") + 1 or len(image.layout) + 1, image.name
     while True:
         readers = [node for node in nodes if name in node.input]
         if len(readers) != 1:

@@ -16,6 +16,7 @@ from whylight.default_layer import default_layer
 from whylight.errors import WhylightError, nearest
 from whylight.facts import Box, InputFacts
 from whylight.graph import GraphBuilder, Tensor, dependent_nodes, needed_nodes
+from whylight.input_axes import layout_by_first_step
 
 if TYPE_CHECKING:
     from whylight.explainer import Explainer
@@ -35,8 +36,9 @@ class Layer:
         name: the name that the model's author knows (for .nnp: the function's).
         type: the function's type, such as ``Convolution``.
         tensor: the name of its output in the graph.
-        channels_last: whether that output is (N, H, W, C) instead of (N, C, H, W).
-        grid: rows and columns of the image's tokens, where that output is (N, T, C) (channels last) or (N, C, T).
+        channels_last: whether that output is (N, H, W, C) instead of (N, C, H, W); of signals and volumes likewise.
+        grid: rows and columns of the image's tokens, where that output is (N, T, C) (channels last) or (N, C, T); of
+            signals one number, of volumes three.
         tokens_before: how many tokens of no place in the image, such as a class token, come before them.
     """
 
@@ -191,7 +193,10 @@ def describe(
     """
     tensors = GraphBuilder.extending(model).tensors
     input_facts = replace(
-        _input_facts(path, tensors[image], maximum, layout), mean=mean, std=std, channel_order=channel_order
+        _input_facts(path, tensors[image], maximum, layout or _layout(model, tensors, image)),
+        mean=mean,
+        std=std,
+        channel_order=channel_order,
     )
     output = _class_output(path, [output] if output else [info.name for info in model.graph.output], tensors)
     logits, activation = _before_final_activation(model, output)
@@ -209,7 +214,7 @@ def describe(
         layers=tuple(
             layer
             for layer in layers
-            if layer.tensor in reached & needed and _is_feature_map(tensors[layer.tensor], layer)
+            if layer.tensor in reached & needed and _is_feature_map(tensors[layer.tensor], layer, len(input_facts.size))
         ),
         tensors=tensors,
     )
@@ -217,23 +222,33 @@ def describe(
 
 def _input_facts(path: Path, tensor: Tensor, maximum: float, layout: str | None) -> InputFacts:
     shape = tensor.shape[1:]
-    if len(shape) == 2 and all(isinstance(extent, int) for extent in shape):
-        return InputFacts(tensor.name, 1, tensor.size(1), tensor.size(2), "HW", maximum)
-    if len(shape) != 3 or not all(isinstance(extent, int) for extent in shape):
+    if layout is None or len(layout) != len(shape) or not all(isinstance(extent, int) for extent in shape):
         raise WhylightError(
             f"{path}: input '{tensor.name}' has shape {_shape_text(tensor)}, "
             "expected an image (channels, height, width)"
         )
-    channels_last = layout == "HWC" if layout else shape[0] not in (1, 3) and shape[2] in (1, 3)
-    height, width, channels = (1, 2, 3) if channels_last else (2, 3, 1)
-    return InputFacts(
-        tensor.name,
-        tensor.size(channels),
-        tensor.size(height),
-        tensor.size(width),
-        "HWC" if channels_last else "CHW",
-        maximum,
-    )
+    extents = [tensor.size(axis) for axis in range(1, tensor.rank)]
+    places = tuple(extent for extent, letter in zip(extents, layout, strict=True) if letter != "C")
+    channels = extents[layout.index("C")] if "C" in layout else 1
+    return InputFacts(tensor.name, channels, places, layout, maximum)
+
+
+def _layout(model: onnx.ModelProto, tensors: Mapping[str, Tensor], image: str) -> str | None:
+    """The input's axes after the batch axis, where the file does not say them."""
+    shape = tensors[image].shape[1:]
+    found = layout_by_first_step(model.graph.node, lambda name: tensors[name].value, image, len(shape) + 1)
+    match len(shape):
+        case 1:
+            return found
+        case 2:
+            return found or "HW"
+        case 3 if found == "DHW":
+            return found
+        case 3:
+            return "HWC" if shape[0] not in (1, 3) and shape[2] in (1, 3) else "CHW"
+        case 4:
+            return found or "CDHW"
+    return None
 
 
 def _class_output(path: Path, names: Sequence[str], tensors: dict[str, Tensor]) -> str:
@@ -280,18 +295,19 @@ def _spelled_out_softmax(node: onnx.NodeProto, producers: Mapping[str, onnx.Node
     return scores
 
 
-def _is_feature_map(tensor: Tensor, layer: Layer) -> bool:
+def _is_feature_map(tensor: Tensor, layer: Layer, dimensions: int) -> bool:
+    """Whether it has the image's dimensions, and more than one place."""
     if layer.grid is not None:
         return True
-    spatial = tensor.shape[1:3] if layer.channels_last else tensor.shape[2:]
-    return tensor.rank == 4 and spatial != (1, 1)
+    places = tensor.shape[1:-1] if layer.channels_last else tensor.shape[2:]
+    return len(places) == dimensions and any(extent != 1 for extent in places)
 
 
 def _crop(model: onnx.ModelProto, tensors: dict[str, Tensor], image: InputFacts, layer: Layer) -> Box:
     """Follow the image to where features begin, and compose the crops on that way, in fractions of the image."""
     nodes = dependent_nodes(needed_nodes(model.graph.node, [layer.tensor]), image.name)
-    axes = {"CHW": (2, 3), "HWC": (1, 2), "HW": (1, 2)}[image.layout]
-    box = (0.0, 0.0, 1.0, 1.0)
+    axes = [axis for axis, letter in enumerate(image.layout, start=1) if letter != "C"]
+    box = image.whole
     name = image.name
     while True:
         readers = [node for node in nodes if name in node.input]
@@ -303,29 +319,28 @@ def _crop(model: onnx.ModelProto, tensors: dict[str, Tensor], image: InputFacts,
             box = _sliced(box, node, tensors, axes)
         elif node.op_type == "Transpose":
             order = list(attributes["perm"])
-            axes = (order.index(axes[0]), order.index(axes[1]))
+            axes = [order.index(axis) for axis in axes]
         elif node.op_type in ("Reshape", "Flatten", "Squeeze", "Unsqueeze"):
             rank = tensors[node.output[0]].rank - tensors[name].rank
-            axes = (axes[0] + rank, axes[1] + rank)
+            axes = [axis + rank for axis in axes]
         name = node.output[0]
 
 
-def _sliced(box: Box, node: onnx.NodeProto, tensors: dict[str, Tensor], axes: tuple[int, int]) -> Box:
+def _sliced(box: Box, node: onnx.NodeProto, tensors: dict[str, Tensor], axes: Sequence[int]) -> Box:
     operands: list[Any] = [tensors[name].value if name else None for name in node.input[1:]]
     starts, ends = operands[0], operands[1]
     if starts is None or ends is None:
         return box
     sliced_axes = operands[2] if len(operands) > 2 else range(len(starts))
     before = tensors[node.input[0]]
-    top, left, bottom, right = box
+    edges = list(box)
     for axis, start, end in zip(sliced_axes, starts, ends, strict=True):
         axis = int(axis) % before.rank
         if axis not in axes:
             continue
         size = before.size(axis)
         first, last, _ = slice(int(start), int(end)).indices(size)
-        if axis == axes[0]:
-            top, bottom = top + (bottom - top) * first / size, top + (bottom - top) * last / size
-        else:
-            left, right = left + (right - left) * first / size, left + (right - left) * last / size
-    return (top, left, bottom, right)
+        low, high = axes.index(axis), axes.index(axis) + len(axes)
+        begin, extent = edges[low], edges[high] - edges[low]
+        edges[low], edges[high] = begin + extent * first / size, begin + extent * last / size
+    return tuple(edges)

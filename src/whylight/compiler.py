@@ -50,7 +50,8 @@ def compile_explainer(
 
     The result has the model's input and ``class_index`` (N,) int64, where -1 stands for the predicted class, as
     inputs. Its outputs are the model's own, ``score`` (N,) float32, and ``cam`` (N, h, w) float32 at the layer's
-    resolution, not normalized. A tensor of the model with one of these names becomes ``model/<name>``.
+    resolution, not normalized; of signals it is (N, l), of volumes (N, d, h, w). A tensor of the model with one of
+    these names becomes ``model/<name>``.
 
     Args:
         classifier: the model.
@@ -114,7 +115,7 @@ def compile_maps(
             fusion = method.fusion or (mean_of_maps if len(parts) > 1 else None)
             cam = fusion(op, parts, _seen(classifier, layers)) if fusion else parts[0]
             cam = op.Identity(cam) if cam.name in own else cam
-            crop = classifier.crop(layers[0]) if layers else (0.0, 0.0, 1.0, 1.0)
+            crop = classifier.crop(layers[0]) if layers else classifier.input.whole
             names = " + ".join(layer.name for layer in layers)
             maps.append((MapFacts(f"{MAP}/{number}" if number else MAP, method.name, names, crop), cam))
         below = len(op.nodes)
@@ -153,9 +154,11 @@ def _layers(classifier: Classifier, method: Method, names: Layers) -> list[Layer
 
 
 def _seen(classifier: Classifier, layers: list[Layer]) -> list[int]:
-    """Height and width of the part of the image that the layers see."""
-    top, left, bottom, right = classifier.crop(layers[0]) if layers else (0.0, 0.0, 1.0, 1.0)
-    return [round((bottom - top) * classifier.input.height), round((right - left) * classifier.input.width)]
+    """The extents of the part of the image that the layers see."""
+    facts = classifier.input
+    box = classifier.crop(layers[0]) if layers else facts.whole
+    starts, ends = box[: len(facts.size)], box[len(facts.size) :]
+    return [round((end - start) * extent) for start, end, extent in zip(starts, ends, facts.size, strict=True)]
 
 
 def _layer_or_none(layers: list[Layer]) -> Sequence[Layer | None]:

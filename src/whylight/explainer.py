@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from whylight.arrays import array_inputs, array_of, read_array
 from whylight.errors import WhylightError, WhylightWarning
 from whylight.explanation import Explanation
 from whylight.facts import ALTERED, ALTERED_CLASS_INDEX, ALTERED_SCORE, BESIDE, CLASS_INDEX, SCORE, ExplainerFacts
@@ -28,7 +29,11 @@ from whylight.session import open_part, open_session, session_error
 from whylight.storage import location
 
 ImageLike = str | Path | Image.Image | NDArray[Any]
-"""An image file, a Pillow image, or an array: (H, W), (H, W, C) or (C, H, W), uint8, uint16 or float in [0, 1]."""
+"""An image file, a Pillow image, or an array: (H, W), (H, W, C) or (C, H, W), uint8, uint16 or float in [0, 1].
+
+For a model of signals or volumes a .npy or .csv file or an array in the model's own shape and range: (C, L) or (L, C),
+(C, D, H, W) or (D, H, W, C), without C where that is 1.
+"""
 
 PREDICTED: Literal["predicted"] = "predicted"
 """In place of a class index: the class that the model finds most probable."""
@@ -98,7 +103,7 @@ class Explainer:
 
         Args:
             image: an image file, a Pillow image, or an array (H, W), (H, W, C) or (C, H, W) of uint8, uint16, or
-                float in [0, 1]; or a list of these.
+                float in [0, 1]; or a list of these. For signals and volumes see `ImageLike`.
             class_index: the class to explain, or ``"predicted"``; for a list of images, one for all or one each.
 
         Raises:
@@ -162,14 +167,22 @@ class Explainer:
         Raises:
             WhylightError: it cannot be read or has the wrong channel count.
         """
+        facts = self.facts.input
         if isinstance(image, Image.Image | np.ndarray):
-            return picture_of(image, self.facts.input.channels)
-        return read_picture(location(image) if isinstance(image, str) else image, self.facts.input.channels)
+            return picture_of(image, facts.channels) if facts.is_picture else array_of(image, facts)
+        path = location(image) if isinstance(image, str) else image
+        return read_picture(path, facts.channels) if facts.is_picture else read_array(path, facts)
 
     def inputs(self, pictures: Sequence[Picture]) -> FloatArray:
-        """Decoded images (N, C, H, W) as `run` takes them: resized, in the model's range, normalized."""
+        """Decoded images (N, C, H, W) as `run` takes them: resized, in the model's range, normalized.
+
+        Signals (N, C, L) and volumes (N, C, D, H, W) are normalized alone.
+        """
         facts = self.facts.input
-        inputs = model_inputs(pictures, (facts.height, facts.width), facts.maximum)
+        if facts.is_picture:
+            inputs = model_inputs(pictures, (facts.height, facts.width), facts.maximum)
+        else:
+            inputs = array_inputs(pictures)
         normalize(inputs, facts.mean, facts.std, facts.channel_order)
         return inputs
 
@@ -184,7 +197,6 @@ class Explainer:
     def explain_all(self, pictures: Sequence[Picture], class_indices: Sequence[ClassIndex]) -> list[list[Explanation]]:
         """As `explain`: of each image one explanation for each of ``facts.maps``."""
         facts = self.facts
-        size = (facts.input.height, facts.input.width)
         wanted = np.array([self.checked_index(index) for index in class_indices], np.int64)
         output, scores, *maps = self.run_all(self.inputs(pictures), wanted)
         probabilities = self._probabilities(output)
@@ -208,7 +220,7 @@ class Explainer:
                     layer=one.layer,
                     method=one.method,
                     picture=picture,
-                    input_size=size,
+                    input_size=facts.input.size,
                     maximum=facts.input.maximum,
                     crop=one.crop,
                 )
@@ -356,10 +368,10 @@ class Explainer:
 
 def _laid_out(images: FloatArray, layout: str) -> FloatArray:
     """Images (N, C, H, W) in the layout of a model's input."""
-    match layout:
-        case "HWC":
-            return np.ascontiguousarray(images.transpose(0, 2, 3, 1))
-        case "HW":
+    match layout.find("C"):
+        case -1:
             return images[:, 0]
-        case _:
+        case 0:
             return images
+        case place:
+            return np.ascontiguousarray(np.moveaxis(images, 1, place + 1))

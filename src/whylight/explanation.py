@@ -10,8 +10,9 @@ from PIL import Image
 from whylight import render
 from whylight.errors import WhylightError
 from whylight.facts import Box
-from whylight.images import Picture, display_pixels
+from whylight.images import Picture
 from whylight.png import Pixels, encoded_png
+from whylight.views import View, view
 
 FloatArray = NDArray[np.float32]
 
@@ -24,7 +25,7 @@ class Explanation:
 
     Attributes:
         cam: the saliency map (h, w), float32 in [0, 1], at the target layer's resolution; 1 is where the class
-            score owes most. All zero where nothing speaks for the class.
+            score owes most. All zero where nothing speaks for the class. Of a signal it is (l,), of a volume (d, h, w).
         class_index: the explained class.
         score: the explained class score: the logit, or the output (see `Classifier.explainer`).
         probability: the class's probability as the model gives it; for a model without a final activation,
@@ -33,10 +34,10 @@ class Explanation:
         rank: the explained class's place among all by probability: 1 for the predicted one.
         layer: the target layer's name.
         method: the method's name.
-        picture: the decoded image.
-        input_size: height and width of the model's input.
+        picture: the decoded image, signal or volume.
+        input_size: height and width of the model's input; the length of signals, depth, height and width of volumes.
         maximum: the model's value of white.
-        crop: the part of the image that the map covers: top, left, bottom, right in fractions.
+        crop: the part of the image that the map covers: top, left, bottom, right in fractions; see `Box`.
     """
 
     cam: FloatArray
@@ -48,17 +49,19 @@ class Explanation:
     layer: str
     method: str
     picture: Picture
-    input_size: tuple[int, int]
+    input_size: tuple[int, ...]
     maximum: float
     crop: Box
 
     def overlay(self, alpha: float = 0.5, colormap: str = "jet", size: str = "original") -> Image.Image:
         """The map, in colors, blended over the image.
 
+        Of a signal it is blended over its curve, of a volume over up to eight slices, side by side.
+
         Args:
             alpha: the weight of the colors, 0 to 1.
             colormap: one of `whylight.render.COLORMAPS`.
-            size: ``"original"`` (the image's own size) or ``"input"`` (the model's input size).
+            size: ``"original"`` (the image's own size) or ``"input"`` (the model's input size); for pictures.
 
         Returns:
             An RGB image.
@@ -83,14 +86,15 @@ def overlays(
     if size not in SIZES:
         raise WhylightError(f"no size '{size}': expected one of {', '.join(SIZES)}")
     if explanations:
-        images = [_displayed(explanation, size) for explanation in explanations]
-        cams = np.stack([explanation.cam for explanation in explanations])
-        yield from render.overlays(images, cams, explanations[0].crop, alpha, colormap)
+        views = [view(each.picture, each.cam, each.crop, each.maximum) for each in explanations]
+        images = [_sized(one, each.input_size, size) for one, each in zip(views, explanations, strict=True)]
+        cams = np.stack([one.cam for one in views])
+        yield from render.overlays(images, cams, views[0].crop, alpha, colormap)
 
 
-def _displayed(explanation: Explanation, size: str) -> Pixels:
-    pixels = display_pixels(explanation.picture, explanation.maximum)
-    if size == "original" or pixels.shape[:2] == explanation.input_size:
+def _sized(one: View, input_size: tuple[int, ...], size: str) -> Pixels:
+    pixels = one.image
+    if size == "original" or len(input_size) != 2 or pixels.shape[:2] == input_size:
         return pixels
-    height, width = explanation.input_size
+    height, width = input_size
     return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))

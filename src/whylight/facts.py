@@ -18,20 +18,24 @@ ALTERED_SCORE = "altered_score"
 BESIDE = "beside"
 """The names of an explainer graph's own inputs and outputs; the last begins several."""
 
-Box = tuple[float, float, float, float]
-"""Top, left, bottom, right, as fractions of the image's height and width."""
+Box = tuple[float, ...]
+"""Where a part of the image begins along each of its axes, and then where it ends, as fractions.
+
+Of a picture: top, left, bottom, right; of a signal: start, end.
+"""
 
 
 @dataclass(frozen=True)
 class InputFacts:
-    """The image input of a model.
+    """The image input of a model: a picture, a signal along one axis, or a volume along three.
 
     Attributes:
         name: its name in the graph.
         channels: 1 (gray), 3 (RGB), or another number for arrays.
-        height: in pixels.
-        width: in pixels.
-        layout: the axes after the batch axis: ``CHW``, ``HWC`` or ``HW``.
+        size: the extents of its axes but the channels: (height, width) in pixels, (length,) of a signal, or
+            (depth, height, width) of a volume.
+        layout: the axes after the batch axis: ``CHW``, ``HWC`` or ``HW``; ``CL``, ``LC`` or ``L`` of a signal;
+            ``CDHW``, ``DHWC`` or ``DHW`` of a volume.
         maximum: the value of white: 1 (pixels / 255) or 255.
         mean: what is subtracted from values between 0 and ``maximum``: one number a channel, or none.
         std: what they are divided by after that: one number a channel, or none.
@@ -40,13 +44,40 @@ class InputFacts:
 
     name: str
     channels: int
-    height: int
-    width: int
+    size: tuple[int, ...]
     layout: str
     maximum: float
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     channel_order: str = "RGB"
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether it has a height and a width, and no depth."""
+        return len(self.size) == 2
+
+    @property
+    def height(self) -> int:
+        """Of a picture, in pixels."""
+        return self.size[-2]
+
+    @property
+    def width(self) -> int:
+        """Of a picture, in pixels."""
+        return self.size[-1]
+
+    @property
+    def whole(self) -> Box:
+        """The box that holds all of it."""
+        return (0.0,) * len(self.size) + (1.0,) * len(self.size)
+
+    def region(self, box: Box) -> tuple[slice, ...]:
+        """The part of the image that a box covers, as indices of its axes but the channels."""
+        starts, ends = box[: len(self.size)], box[len(self.size) :]
+        return tuple(
+            slice(round(start * extent), round(end * extent))
+            for start, end, extent in zip(starts, ends, self.size, strict=True)
+        )
 
 
 @dataclass(frozen=True)
@@ -105,7 +136,10 @@ class ExplainerFacts:
 
     def to_metadata(self) -> dict[str, str]:
         """As entries of an ONNX model's metadata."""
-        return {METADATA_KEY: json.dumps(asdict(self))}
+        facts = asdict(self)
+        if self.input.is_picture:
+            facts["input"] |= {"height": self.input.height, "width": self.input.width}
+        return {METADATA_KEY: json.dumps(facts)}
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str]) -> "ExplainerFacts":
@@ -118,7 +152,9 @@ class ExplainerFacts:
             facts = json.loads(metadata[METADATA_KEY])
             maps = tuple(MapFacts(**{**one, "crop": tuple(one["crop"])}) for one in facts["maps"])
             image: dict[str, Any] = {
-                name: tuple(value) if isinstance(value, list) else value for name, value in facts["input"].items()
+                name: tuple(value) if isinstance(value, list) else value
+                for name, value in facts["input"].items()
+                if name not in ("height", "width")
             }
             blank = tuple(facts["blank"])
             return cls(**{**facts, "input": InputFacts(**image), "maps": maps, "blank": blank})

@@ -72,7 +72,7 @@ def read_picture(path: Path, channels: int) -> Picture:
             return replace(read_picture(copy, channels), source=source)
     if suffix in (".npy", ".csv"):
         pixels = _channels_last(read_values(path), (channels,), source).astype(np.float32)
-        return Picture(_finite(pixels, source), None, source)
+        return Picture(finite(pixels, source), None, source)
     check_file(path)
     with _decoding(source):
         if suffix == ".dcm":
@@ -122,9 +122,9 @@ def normalize(inputs: FloatArray, mean: Sequence[float], std: Sequence[float], c
     if channel_order == "BGR":
         inputs[:] = inputs[:, ::-1].copy()
     if mean:
-        inputs -= np.array(mean, np.float32).reshape(-1, 1, 1)
+        inputs -= np.array(mean, np.float32).reshape(-1, *[1] * (inputs.ndim - 2))
     if std:
-        inputs /= np.array(std, np.float32).reshape(-1, 1, 1)
+        inputs /= np.array(std, np.float32).reshape(-1, *[1] * (inputs.ndim - 2))
 
 
 def model_inputs(pictures: Sequence[Picture], size: tuple[int, int], maximum: float) -> FloatArray:
@@ -287,7 +287,7 @@ def _dicom_picture(path: Path, channels: int, source: str) -> Picture:
     pixels = ((values - black) / (white - black)).clip(0, 1).astype(np.float32)
     if dataset.PhotometricInterpretation == "MONOCHROME1":
         pixels = 1 - pixels
-    return Picture(_converted(np.atleast_3d(_finite(pixels, source)), channels), 1, source)
+    return Picture(_converted(np.atleast_3d(finite(pixels, source)), channels), 1, source)
 
 
 def _window(dataset: Any) -> tuple[float, float]:
@@ -314,7 +314,7 @@ def _read_matrix(path: Path) -> Array:
 
 
 def _unit_picture(pixels: FloatArray, channels: int, source: str) -> Picture:
-    low, high = _finite(pixels, source).min(), pixels.max()
+    low, high = finite(pixels, source).min(), pixels.max()
     if low < 0 or high > 1:
         raise WhylightError(
             f"{source}: values from {low:g} to {high:g}: expected float values from 0 to 1, or integers"
@@ -370,7 +370,12 @@ def _resized_plane(pixels: Array, width: int, height: int) -> Array:
     return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
 
 
-def _finite(values: FloatArray, source: str) -> FloatArray:
+def finite(values: FloatArray, source: str) -> FloatArray:
+    """The values, if they are numbers.
+
+    Raises:
+        WhylightError: NaN or infinite ones are among them.
+    """
     if not np.isfinite(values).all():
         raise WhylightError(f"{source}: holds NaN or infinite values")
     return values

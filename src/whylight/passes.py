@@ -30,9 +30,9 @@ class Passes:
     Attributes:
         images: (N, C, H, W), float32 in the model's range.
         class_indices: (N,), the class that is explained in each.
-        size: height and width of the model's input.
+        size: height and width of the model's input; the length of signals, depth, height and width of volumes.
         blank: (C, 1, 1), the pixel that the network sees as zero; it takes the place of what is taken out.
-        region: the rows and columns of the image that the layer's map covers.
+        region: the rows and columns of the image that the layer's map covers, or the part of a signal or volume.
         explains_tokens: whether the layer holds tokens rather than feature maps.
     """
 
@@ -45,14 +45,9 @@ class Passes:
         self.images = images
         self.explains_tokens = facts.explains_tokens
         self.class_indices = class_indices
-        self.size = (facts.input.height, facts.input.width)
-        self.blank = np.array(facts.blank, np.float32)[:, np.newaxis, np.newaxis]
-        top, left, bottom, right = facts.maps[0].crop
-        height, width = self.size
-        self.region = (
-            slice(round(top * height), round(bottom * height)),
-            slice(round(left * width), round(right * width)),
-        )
+        self.size = facts.input.size
+        self.blank = np.array(facts.blank, np.float32).reshape(-1, *[1] * len(self.size))
+        self.region = facts.input.region(facts.maps[0].crop)
 
     def maps(self, count: int, altered: Altered, class_index: int) -> Iterator[FloatArray]:
         """What the method's formula gives for ``count`` altered images of one class, in batches (m, ...)."""

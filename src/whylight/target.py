@@ -78,7 +78,7 @@ class Target:
 
     @cached_property
     def image(self) -> Tensor:
-        """The model's input, (N, channels, H, W)."""
+        """The model's input, (N, channels, H, W); of signals (N, channels, L), of volumes (N, channels, D, H, W)."""
         return self.as_image(self.tensor(self.classifier.input.name))
 
     def image_gradient(self, rules: Mapping[str, Rule] | None = None) -> Tensor:
@@ -92,13 +92,14 @@ class Target:
 
     def as_image(self, tensor: Tensor) -> Tensor:
         """The model's input, or what has its shape, as (N, channels, H, W)."""
-        match self.classifier.input.layout:
-            case "HWC":
-                return self._op.Transpose(tensor, perm=[0, 3, 1, 2])
-            case "HW":
+        channels = self.classifier.input.layout.find("C") + 1
+        match channels:
+            case 0:
                 return self._op.Unsqueeze(tensor, [1])
-            case _:
+            case 1:
                 return tensor
+        places = [axis for axis in range(1, tensor.rank) if axis != channels]
+        return self._op.Transpose(tensor, perm=[0, channels, *places])
 
     def score_with(self, name: str, tensor: Tensor) -> ClassScore:
         """The score of the same class, where the network above a tensor of the model reads another in its place."""

@@ -26,7 +26,8 @@ def load_module(module: Any, options: ModelOptions) -> Classifier:
     """The classifier in a ``torch.nn.Module``; its layers are named by the paths of its modules.
 
     It is exported in evaluation mode, and left in the mode that it was in. The image size is that of the options, else
-    that of a timm configuration that it carries, else 224 x 224.
+    that of a timm configuration that it carries, else 224 x 224; for
+    signals and volumes it has to be given.
 
     Raises:
         WhylightError: PyTorch's exporter is not installed or cannot export it.
@@ -36,13 +37,17 @@ def load_module(module: Any, options: ModelOptions) -> Classifier:
     configuration = getattr(module, "pretrained_cfg", None)
     timm: Mapping[str, Any] = configuration if isinstance(configuration, Mapping) else {}
     channels = _channels(module)
-    height, width = options.input_size or tuple(timm.get("input_size", (0, *_USUAL_SIZE)))[1:]
+    size = options.input_size or tuple(timm.get("input_size", (0, *_USUAL_SIZE)))[1:]
+    dimensions = _dimensions(module)
+    if dimensions != 2 and not options.input_size:
+        expected = "(length,)" if dimensions == 1 else "(depth, height, width)"
+        raise WhylightError(f"{path}: say the size of its input: input_size={expected}")
     parameter = next(module.parameters(), None)
     kind = {"device": parameter.device, "dtype": parameter.dtype} if parameter is not None else {}
     was_training = module.training
     module.eval()
     try:
-        model = _exported(path, torch, module, torch.zeros(2, channels, height, width, **kind))
+        model = _exported(path, torch, module, torch.zeros(2, channels, *size, **kind))
     finally:
         module.train(was_training)
     if timm.get("mean") and timm.get("std"):
@@ -92,6 +97,12 @@ def _torch() -> Any:
 def _channels(module: Any) -> int:
     """Of the first convolution; 3 where there is none."""
     return next((int(each.in_channels) for each in module.modules() if hasattr(each, "in_channels")), 3)
+
+
+def _dimensions(module: Any) -> int:
+    """Of the image, as the first convolution takes it; 2 where there is none."""
+    sizes = (each.kernel_size for each in module.modules() if hasattr(each, "in_channels"))
+    return next((len(size) for size in sizes if isinstance(size, tuple)), 2)
 
 
 def _exported(path: Path, torch: Any, network: Any, example: Any) -> onnx.ModelProto:

@@ -74,14 +74,15 @@ def add_model_facts(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--layout",
         default="auto",
-        choices=("auto", "NCHW", "NHWC"),
-        help="the order of an .onnx input's axes (auto: as its shape says)",
+        choices=("auto", "NCHW", "NHWC", "NCL", "NLC", "NCDHW", "NDHWC"),
+        help="the order of an .onnx input's axes (auto: as its shape and its first convolution say)",
     )
     command.add_argument(
         "--input_size",
         type=_size,
         metavar="H,W",
-        help="the image size for an .onnx model that takes any (default: as its metadata says, else 224)",
+        help="the image size for an .onnx model that takes any (default: as its metadata says, else 224); "
+        "L of a signal, D,H,W of a volume",
     )
     command.add_argument(
         "--model_input", metavar="NAME", help="the .onnx input that takes the image (default: the one of its shape)"
@@ -98,11 +99,11 @@ def _numbers(text: str) -> tuple[float, ...]:
     return tuple(float(number) for number in text.split(","))
 
 
-def _size(text: str) -> tuple[int, int]:
-    height, width = (int(number) for number in text.replace("x", ",").split(","))
-    if height < 1 or width < 1:
+def _size(text: str) -> tuple[int, ...]:
+    extents = tuple(int(number) for number in text.replace("x", ",").split(","))
+    if min(extents) < 1:
         raise ValueError(text)
-    return height, width
+    return extents
 
 
 def model_options(arguments: argparse.Namespace) -> "ModelOptions":

@@ -21,9 +21,13 @@ from whylight.errors import WhylightError
 from whylight.gradient.broadcast import reduced_to, zeros_like
 from whylight.gradient.rule import ForwardNode, Gradient, Rule, forward_node
 from whylight.gradient.rule import rules as registered_rules
-from whylight.graph import GraphBuilder, Tensor, dependent_nodes
+from whylight.graph import GraphBuilder, Tensor, dependent_nodes, needed_nodes
 
 _DEFAULT_DOMAINS = ("", "ai.onnx")
+_ROUNDING = {
+    *("QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"),
+}
+_NAMED = 3
 
 
 def gradient(
@@ -47,9 +51,11 @@ def gradient(
         from it to ``of``.
 
     Raises:
-        WhylightError: ``of`` does not depend on one of the tensors, or operators between them have no rule.
+        WhylightError: ``of`` does not depend on one of the tensors, operators between them have no rule, or they round
+            what they compute to few bits.
     """
     _refuse_independent(op, of, wrt)
+    _refuse_rounded(op, of, wrt)
     differentiable = _differentiable(op, wrt)
     path = _path(op, of, differentiable)
     chosen = {**registered_rules(), **(rules or {})}
@@ -82,6 +88,22 @@ def _refuse_independent(op: GraphBuilder, of: Tensor, wrt: Iterable[Tensor]) -> 
         dependent = dependent_nodes(op.nodes, tensor.name)
         if tensor.name != of.name and not any(of.name in node.output for node in dependent):
             raise WhylightError(f"'{of.name}' does not depend on '{tensor.name}'")
+
+
+def _refuse_rounded(op: GraphBuilder, of: Tensor, wrt: Iterable[Tensor]) -> None:
+    """Refuse a derivative through quantized activations: by the rules above it would be zero."""
+    leading = needed_nodes(op.nodes, [of.name])
+    found: dict[str, None] = {}
+    for tensor in wrt:
+        rounding = (node for node in dependent_nodes(leading, tensor.name) if node.op_type in _ROUNDING)
+        found |= dict.fromkeys(f"{node.op_type} '{node.name or node.output[0]}'" for node in rounding)
+    if found:
+        some = ", ".join(list(found)[:_NAMED]) + (f" and {len(found) - _NAMED} more" if len(found) > _NAMED else "")
+        raise WhylightError(
+            f"the model cannot be differentiated: it is quantized ({some}), and rounded values have no derivative; "
+            "explain it by a method that takes none, such as score-cam, ablation-cam, recipro-cam, eigencam, occlusion "
+            "or rise, or explain the float network that it was made from"
+        )
 
 
 def _differentiable(op: GraphBuilder, wrt: Iterable[Tensor]) -> set[str]:

@@ -99,10 +99,12 @@ def _grid(classifier: Classifier, tokens: str, count: int) -> tuple[int, int, in
 
     Where the model's reader does not know, the places are as many as fit of the image's proportions, the last ones.
     """
+    if not classifier.input.is_picture:
+        raise WhylightError(f"{classifier.path}: method 'legrad' takes pictures; use gradcam")
     for layer in classifier.layers:
         if layer.tensor == tokens and layer.grid and len(layer.grid) == 2:
             return layer.tokens_before, layer.grid[0], layer.grid[1]
-    height, width = classifier.input.height, classifier.input.width
+    height, width = classifier.input.size
     grids = [(rows, rows * width // height) for rows in range(1, count + 1) if rows * width % height == 0]
     rows, columns = max((grid for grid in grids if grid[0] * grid[1] <= count), default=(1, count))
     return count - rows * columns, rows, columns

@@ -86,7 +86,7 @@ def integrated_gradients(passes: Passes, gradients: FloatArray) -> FloatArray:
 
 def _integrated(passes: Passes, number: int) -> FloatArray:
     points, weights = np.polynomial.legendre.leggauss(_STEPS)
-    parts = ((points + 1) / 2).astype(np.float32).reshape(-1, 1, 1, 1)
+    parts = ((points + 1) / 2).astype(np.float32).reshape(-1, *[1] * passes.images[number].ndim)
     way = passes.images[number] - passes.blank
     total, start = np.zeros(way.shape, np.float64), 0
     for batch in passes.maps(_STEPS, lambda rows: passes.blank + parts[rows] * way, int(passes.class_indices[number])):

@@ -30,7 +30,5 @@ def random_map(passes: Passes, activations: FloatArray) -> FloatArray:
 def _noise(image: FloatArray, size: tuple[int, ...]) -> FloatArray:
     cells = [min(extent, _FINEST) for extent in size]
     noise = np.random.default_rng(crc32(np.ascontiguousarray(image).tobytes())).random(cells, np.float32)
-    if len(size) != 2:
-        return noise
-    rows, columns = (halfway_weights(*pair) for pair in zip(cells, size, strict=True))
-    return np.asarray(resampled(noise[np.newaxis], rows, columns)[0])
+    weights = [halfway_weights(*pair) for pair in zip(cells, size, strict=True)]
+    return np.asarray(resampled(noise[np.newaxis], weights)[0])

@@ -45,7 +45,8 @@ def fullgrad(op: GraphBuilder, target: Target) -> Tensor:
     parts = [channel_sum(op, _rescaled(op, op.Mul(target.image, target.as_image(image_slope))))]
     for (_, bias, channels_last), slope in zip(biases, slopes, strict=True):
         owed = op.Mul(bias, slope)
-        owed = op.Transpose(owed, perm=[0, 3, 1, 2]) if channels_last else owed
+        last = owed.rank - 1
+        owed = op.Transpose(owed, perm=[0, last, *range(1, last)]) if channels_last else owed
         parts.append(channel_sum(op, _rescaled(op, owed)))
     return _sum_at_image_size(op, target, parts)
 
@@ -55,10 +56,8 @@ def _sum_at_image_size(op: GraphBuilder, target: Target, maps: list[Tensor]) -> 
     by_size: dict[tuple[object, ...], list[Tensor]] = {}
     for cam in maps:
         by_size.setdefault(cam.shape[1:], []).append(cam)
-    facts = target.classifier.input
-    return reduce(
-        op.Add, [resized(op, reduce(op.Add, group), [facts.height, facts.width]) for group in by_size.values()]
-    )
+    size = target.classifier.input.size
+    return reduce(op.Add, [resized(op, reduce(op.Add, group), size) for group in by_size.values()])
 
 
 def _rescaled(op: GraphBuilder, tensor: Tensor) -> Tensor:
@@ -71,17 +70,18 @@ def _rescaled(op: GraphBuilder, tensor: Tensor) -> Tensor:
 
 def _biases(op: GraphBuilder, target: Target) -> Iterator[tuple[Tensor, Tensor, bool]]:
     """Each layer's output with a bias, (N, C, h, w), that bias, and whether channels are the output's last axis."""
+    rank = 2 + len(target.classifier.input.size)
     is_after_convolution = False
     for node in target.classifier.path_nodes:
         output = target.tensor(node.output[0])
         is_after_convolution |= "Conv" in node.op_type
-        if output.rank != 4 or not is_after_convolution:
+        if output.rank != rank or not is_after_convolution:
             continue
         operands = [target.tensor(name) if name else None for name in node.input]
         if node.op_type in ("Conv", "ConvTranspose") and len(operands) > 2 and operands[2]:
-            yield output, _by_channel(op, operands[2]), False
+            yield output, _by_channel(op, operands[2], rank), False
         elif node.op_type == "BatchNormalization":
-            yield output, _by_channel(op, _of_batch_normalization(op, node, operands)), False
+            yield output, _by_channel(op, _of_batch_normalization(op, node, operands), rank), False
         elif node.op_type == "Add":
             for constant in operands:
                 if constant and constant.value is not None and constant.value.size > 1:
@@ -100,6 +100,6 @@ def _of_batch_normalization(op: GraphBuilder, node: onnx.NodeProto, operands: li
     return op.Sub(bias, op.Div(op.Mul(scale, mean), deviation))
 
 
-def _by_channel(op: GraphBuilder, vector: Tensor) -> Tensor:
-    """(C,) -> (C, 1, 1)."""
-    return op.Unsqueeze(vector, [1, 2])
+def _by_channel(op: GraphBuilder, vector: Tensor, rank: int) -> Tensor:
+    """(C,) -> (C, 1, 1), to go with tensors of ``rank`` axes."""
+    return op.Unsqueeze(vector, list(range(1, rank - 1)))

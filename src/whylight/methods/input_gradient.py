@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from whylight.methods import method
 from whylight.methods.axes import channel_sum
 from whylight.methods.class_activation import gradcam
@@ -74,12 +72,13 @@ def guided_gradcam(op: GraphBuilder, target: Target) -> Tensor:
     assert target.layer is not None
     cam = gradcam(op, target)
     guided = _guided_gradient(target)
-    extents = np.array([guided.size(2), guided.size(3)])
-    top, left, bottom, right = target.classifier.crop(target.layer)
-    starts, ends = np.rint(extents * (top, left)).astype(int), np.rint(extents * (bottom, right)).astype(int)
-    if (ends - starts < extents).any():
-        guided = op.Slice(guided, starts.tolist(), ends.tolist(), [2, 3])
-    return op.Mul(_largest_size(op, guided), resized(op, cam, (ends - starts).tolist()))
+    facts = target.classifier.input
+    seen = facts.region(target.classifier.crop(target.layer))
+    size = [part.stop - part.start for part in seen]
+    if size != list(facts.size):
+        starts, ends = zip(*((part.start, part.stop) for part in seen), strict=True)
+        guided = op.Slice(guided, list(starts), list(ends), list(range(2, guided.rank)))
+    return op.Mul(_largest_size(op, guided), resized(op, cam, size))
 
 
 def _largest_size(op: GraphBuilder, gradient: Tensor) -> Tensor:

@@ -77,7 +77,7 @@ def ss_cam(passes: Passes, activations: FloatArray) -> FloatArray:
     return _weighted_by(passes, activations, scores)
 
 
-def ss_noise(sample: int, size: tuple[int, int]) -> FloatArray:
+def ss_noise(sample: int, size: tuple[int, ...]) -> FloatArray:
     """SS-CAM's noise (H, W) in one sample."""
     return np.float32(_SS_NOISE) * np.random.default_rng(sample).standard_normal(size, np.float32)
 
@@ -102,7 +102,7 @@ def is_cam(passes: Passes, activations: FloatArray) -> FloatArray:
 
         def fading(rows: NDArray[np.int64]) -> FloatArray:
             steps, chosen = np.divmod(rows, len(channels))
-            return np.asarray(parts[steps, np.newaxis, np.newaxis] * masks(channels[chosen]))
+            return np.asarray(parts[steps].reshape(-1, *[1] * len(passes.size)) * masks(channels[chosen]))
 
         found = _scores(passes, number, _IS_STEPS * len(channels), fading)
         return np.asarray(found.reshape(_IS_STEPS, -1).mean(0))
@@ -119,13 +119,14 @@ class Masks:
 
     def __call__(self, channels: FloatArray) -> FloatArray:
         """Those of some channels."""
-        rows, columns = (
+        weights = [
             corner_weights(before, part.stop - part.start)
             for before, part in zip(channels.shape[1:], self._region, strict=True)
-        )
-        masks = resampled(channels, rows, columns)
-        masks -= masks.min((1, 2), keepdims=True)
-        masks /= masks.max((1, 2), keepdims=True) + np.float32(1e-8)
+        ]
+        masks = resampled(channels, weights)
+        axes = tuple(range(1, masks.ndim))
+        masks -= masks.min(axes, keepdims=True)
+        masks /= masks.max(axes, keepdims=True) + np.float32(1e-8)
         if masks.shape[1:] == self._size:
             return masks
         placed = np.zeros((len(masks), *self._size), np.float32)
@@ -145,9 +146,10 @@ def _scores(passes: Passes, number: int, count: int, masks: Callable[[NDArray[np
 
 def _weighted_by(passes: Passes, activations: FloatArray, scores: Scores) -> FloatArray:
     """ReLU(sum_k w_k A_k), with w the softmax of the channels' scores."""
-    if activations.ndim != 4:
+    if activations.ndim != 2 + len(passes.size):
         raise WhylightError(
-            f"the layer's activation has shape {activations.shape[1:]}: masks for an image need (channels, h, w)"
+            f"the layer's activation has shape {activations.shape[1:]}: masks for the image need an axis of "
+            f"channels and {len(passes.size)} of places"
         )
     return np.stack(
         [map_of_scores(maps, partial(_of_some, scores, maps, number)) for number, maps in enumerate(activations)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +22,8 @@ FloatArray = NDArray[np.float32]
 _WINDOWS = 7
 """The occluding square's side is this part of the image's."""
 _RISE_MASKS, _RISE_CELLS, _RISE_KEPT = 4000, 7, 0.5
-_GAUSSIAN = np.outer([0.25, 0.5, 0.25], [0.25, 0.5, 0.25]).astype(np.float32)
+_GAUSSIAN = (0.5, 0.25)
+"""Of three places along an axis: the middle one, and those beside it."""
 
 
 def activation(op: GraphBuilder, target: Target) -> Tensor:
@@ -97,11 +99,11 @@ def _recipro_map(passes: Passes, number: int, maps: FloatArray) -> FloatArray:
 
 def _neighbourhoods(places: tuple[int, ...]) -> FloatArray:
     """A Gaussian of 3 x 3 around every place, cut off at the borders: (h * w, h, w)."""
-    height, width = places
-    masks = np.zeros((height, width, height + 2, width + 2), np.float32)
-    for y, x in np.ndindex(height, width):
-        masks[y, x, y : y + 3, x : x + 3] = _GAUSSIAN
-    return masks[:, :, 1:-1, 1:-1].reshape(-1, height, width)
+    middle, beside = _GAUSSIAN
+    masks: NDArray[np.float64] = np.ones((1, 1))
+    for n in places:
+        masks = np.kron(masks, middle * np.eye(n) + beside * (np.eye(n, k=1) + np.eye(n, k=-1)))
+    return masks.astype(np.float32).reshape(-1, *places)
 
 
 @method_of_passes(
@@ -139,13 +141,14 @@ def _occlusion_map(passes: Passes, number: int) -> FloatArray:
     return lost / count
 
 
-def _windows(size: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
+def _windows(size: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
     """The positions of the square, the last ones cut off at the image's borders."""
-    height, width = (max(1, round(extent / _WINDOWS)) for extent in size)
-    down, across = max(1, height // 2), max(1, width // 2)
-    for top in range(0, size[0] - height + down, down):
-        for left in range(0, size[1] - width + across, across):
-            yield slice(top, top + height), slice(left, left + width)
+    along = []
+    for extent in size:
+        side = max(1, round(extent / _WINDOWS))
+        step = max(1, side // 2)
+        along.append([slice(start, start + side) for start in range(0, extent - side + step, step)])
+    return product(*along)
 
 
 @method_of_passes(
@@ -163,26 +166,25 @@ def rise(passes: Passes, images: FloatArray) -> FloatArray:
     section 3.3. f is the class's probability, as in the paper, whatever score is explained otherwise. The masks are
     the same for every image.
     """
-    grids, shifts = rise_cells()
+    grids, shifts = rise_cells(len(passes.size))
     return np.stack([_rise_map(passes, i, grids, shifts) for i in range(len(images))])
 
 
-def rise_cells() -> tuple[FloatArray, FloatArray]:
-    """RISE's random choices: cells kept (N, 7, 7), and shifts (N, 2) as parts of a cell."""
+def rise_cells(dimensions: int) -> tuple[FloatArray, FloatArray]:
+    """RISE's random choices: of pictures, cells kept (N, 7, 7), and shifts (N, 2) as parts of a cell."""
     random = np.random.default_rng(0)
-    grids = random.random((_RISE_MASKS, _RISE_CELLS, _RISE_CELLS)) < _RISE_KEPT
-    return grids.astype(np.float32), random.random((_RISE_MASKS, 2)).astype(np.float32)
+    grids = random.random((_RISE_MASKS, *[_RISE_CELLS] * dimensions)) < _RISE_KEPT
+    return grids.astype(np.float32), random.random((_RISE_MASKS, dimensions)).astype(np.float32)
 
 
-def rise_masks(grids: FloatArray, shifts: FloatArray, size: tuple[int, int]) -> FloatArray:
+def rise_masks(grids: FloatArray, shifts: FloatArray, size: tuple[int, ...]) -> FloatArray:
     """Cells enlarged bilinearly to one cell more than the image, which is cut out at the shift: (m, H, W)."""
     cells = [-(-extent // _RISE_CELLS) for extent in size]
-    weights = [halfway_weights(_RISE_CELLS, (_RISE_CELLS + 1) * cell) for cell in cells]
-    large = resampled(grids, weights[0], weights[1])
+    large = resampled(grids, [halfway_weights(_RISE_CELLS, (_RISE_CELLS + 1) * cell) for cell in cells])
     return np.stack(
         [
-            mask[top : top + size[0], left : left + size[1]]
-            for mask, (top, left) in zip(large, (shifts * cells).astype(int), strict=True)
+            mask[tuple(slice(first, first + extent) for first, extent in zip(starts, size, strict=True))]
+            for mask, starts in zip(large, (shifts * cells).astype(int), strict=True)
         ]
     )
 

@@ -1,6 +1,8 @@
-"""Enlarging small maps in numpy, bilinearly: with one matrix an axis."""
+"""Enlarging small maps in numpy, linearly: with one matrix an axis."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +20,14 @@ def halfway_weights(before: int, after: int) -> FloatArray:
     return _weights(((np.arange(after) + 0.5) * before / after - 0.5).clip(0, before - 1), before)
 
 
-def resampled(maps: FloatArray, rows: FloatArray, columns: FloatArray) -> FloatArray:
-    """(m, h, w) -> (m, H, W), by the weights (H, h) and (W, w)."""
-    return np.asarray(np.matmul(np.matmul(rows, maps), columns.T))
+def resampled(maps: FloatArray, weights: Sequence[FloatArray]) -> FloatArray:
+    """(m, h, w) -> (m, H, W), by the weights (H, h) and (W, w), one matrix for each axis but the first."""
+    for axis, matrix in enumerate(weights, start=1):
+        if axis == maps.ndim - 1:
+            maps = np.matmul(maps, matrix.T)
+        else:
+            maps = np.matmul(matrix, maps.swapaxes(axis, -2)).swapaxes(axis, -2)
+    return np.asarray(maps)
 
 
 def _weights(positions: NDArray[np.float64], before: int) -> FloatArray:

@@ -119,7 +119,8 @@ def _channels_last(function: Function, known: dict[str, bool]) -> bool:
     if "channel_last" in function.arguments:
         return bool(function.arguments["channel_last"])
     last = next((known[name] for name in function.inputs if name in known), False)
-    if function.type == "Transpose" and len(function.arguments["axes"]) == 4:
-        moved = function.arguments["axes"].index(3 if last else 1)
-        return bool(moved == 3)
+    if function.type == "Transpose" and len(function.arguments["axes"]) in (3, 4, 5):
+        order = list(function.arguments["axes"])
+        end = len(order) - 1
+        return order.index(end if last else 1) == end
     return last

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper
 from whylight.classifier import Classifier, describe
 from whylight.errors import WhylightError
 from whylight.graph import GraphBuilder, dependent_nodes, needed_nodes
-from whylight.onnx_model.axes import BATCH_AXIS, CHANNELS, Positions, Roles, axis_roles
+from whylight.onnx_model.axes import BATCH_AXIS, CHANNELS, Positions, Role, Roles, axis_roles
 from whylight.onnx_model.float32 import in_float32
 from whylight.onnx_model.image import Shape, image_input, pixels
 from whylight.onnx_model.layers import layers
@@ -41,12 +41,12 @@ def to_classifier(path: Path, original: onnx.ModelProto, options: ModelOptions) 
     """
     model = in_our_opset(path, in_float32(tensor_outputs(original)))
     image, shape, layout = image_input(path, model, options.model_input, options.layout, options.input_size)
-    channels = shape[1 if layout == "CHW" else 3]
+    is_picture = len(layout.replace("C", "")) == 2
+    channels = shape[layout.index("C") + 1] if "C" in layout else 1
     if channels is None:
         raise WhylightError(f"{path}: input '{image}' has no fixed number of channels, and one is needed")
-    prepared = pixels(path, model, image, channels, options.input_range, options.mean, options.std)
+    prepared = pixels(path, model, image, channels, is_picture, options.input_range, options.mean, options.std)
     plain = _equivalent(path, original, _in_float_pixels(model, image), image, shape)
-    _refuse_quantized(path, plain.model, image)
     graph = GraphBuilder.extending(plain.model)
     return describe(
         path,
@@ -65,24 +65,12 @@ def to_classifier(path: Path, original: onnx.ModelProto, options: ModelOptions) 
     )
 
 
-def _refuse_quantized(path: Path, model: onnx.ModelProto, image: str) -> None:
-    """Refuse a network that rounds what it computes: its derivative is zero. Quantized weights alone are welcome."""
-    rounding = {
-        node.op_type
-        for node in dependent_nodes(model.graph.node, image)
-        if node.op_type in ("QuantizeLinear", "DynamicQuantizeLinear")
-    }
-    if rounding:
-        raise WhylightError(
-            f"{path}: the network is quantized ({', '.join(sorted(rounding))}), and rounded values have no derivative; "
-            "explain the float network that it was made from"
-        )
-
-
 def _image_roles(shape: Shape, layout: str) -> Roles:
-    rows, columns = shape[2:] if layout == "CHW" else shape[1:3]
-    positions = (Positions((0,), (rows or 0,)), Positions((1,), (columns or 0,)))
-    return (BATCH_AXIS, CHANNELS, *positions) if layout == "CHW" else (BATCH_AXIS, *positions, CHANNELS)
+    roles: list[Role] = [BATCH_AXIS]
+    for letter, extent in zip(layout, shape[1:], strict=True):
+        number = sum(isinstance(role, Positions) for role in roles)
+        roles.append(CHANNELS if letter == "C" else Positions((number,), (extent or 0,)))
+    return tuple(roles)
 
 
 def _equivalent(path: Path, original: onnx.ModelProto, model: onnx.ModelProto, image: str, shape: Shape) -> Simplified:
@@ -93,14 +81,14 @@ def _equivalent(path: Path, original: onnx.ModelProto, model: onnx.ModelProto, i
     except WhylightError as error:
         raise WhylightError(f"{path}: {error}") from error
     try:
-        difference = outputs_differ(original, plain.model, shape, image, loose)
+        difference = outputs_differ(path, original, plain.model, shape, image, loose)
     except WhylightError:
         if not plain.is_dynamic or shape[0] is None:
             raise
         difference = "its run"
     if difference and plain.is_dynamic and shape[0] is not None:
         plain = simplified(model, {image: shape}, dynamic=False)
-        difference = outputs_differ(original, plain.model, shape, image, loose)
+        difference = outputs_differ(path, original, plain.model, shape, image, loose)
     if difference:
         raise WhylightError(f"{path}: the converted model does not compute what the file does: {difference} differs")
     return plain

@@ -78,6 +78,11 @@ class _Step:
         return self.tensors[self.name]
 
     @property
+    def dimensions(self) -> int:
+        """Of the image: 2 of a picture."""
+        return sum(isinstance(role, Positions) for role in next(iter(self.known.values())))
+
+    @property
     def nothing(self) -> Roles:
         return (None,) * self.output.rank
 
@@ -143,7 +148,11 @@ def _windowed(step: _Step) -> Roles:
         extent = step.output.shape[2 + number]
         if isinstance(role, Positions) and isinstance(extent, int) and len(role.extents) == 1:
             spatial.append(Positions(role.dimensions, (extent,)))
-        elif step.output.rank == 4 and isinstance(extent, int) and not any(isinstance(r, Positions) for r in before):
+        elif (
+            step.output.rank == 2 + step.dimensions
+            and isinstance(extent, int)
+            and not any(isinstance(r, Positions) for r in before)
+        ):
             spatial.append(Positions((number,), (extent,)))
         else:
             spatial.append(None)

@@ -7,18 +7,21 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import onnx
 from onnx import TensorProto, numpy_helper
 
 from whylight.errors import WhylightError, WhylightWarning
+from whylight.input_axes import Constant, layout_by_first_step
 
 _USUAL_SIZE = 224
 _CHANNELS = (3, 1, 4, 2)
 _PIXEL_TYPES = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16, TensorProto.UINT8)
 
-LAYOUTS = ("auto", "NCHW", "NHWC")
-"""How the axes of an image input may be ordered; ``auto``: as its shape says."""
+LAYOUTS = ("auto", "NCHW", "NHWC", "NCL", "NLC", "NCDHW", "NDHWC")
+"""How the axes of an image input may be ordered; ``auto``: as its shape and its first convolution say."""
 
 Shape = tuple[int | None, ...]
 
@@ -41,9 +44,9 @@ class Pixels:
 
 
 def image_input(
-    path: Path, model: onnx.ModelProto, name: str | None, layout: str, size: tuple[int, int] | None
+    path: Path, model: onnx.ModelProto, name: str | None, layout: str, size: tuple[int, ...] | None
 ) -> tuple[str, Shape, str]:
-    """The name of the image input, its shape (None is a dynamic batch), and its layout, CHW or HWC.
+    """The name of the image input, its shape (None is a dynamic batch), and its layout: see `InputFacts`.
 
     Raises:
         WhylightError: no input is an image, or several are.
@@ -55,13 +58,14 @@ def image_input(
     listed = ", ".join(f"'{key}' {_text(_declared(info))}" for key, info in inputs.items()) or "none"
     if name is not None and name not in inputs:
         raise WhylightError(f"{path}: no input '{name}'; it has {listed}")
-    found = {key: order for key, info in inputs.items() if (order := _image_layout(info, layout))}
+    found = {key: order for key, info in inputs.items() if (order := _image_layout(model, info, layout))}
+    found = dict(sorted(found.items(), key=lambda item: len(_declared(inputs[item[0]])) != 4))
     if name is not None:
         found = {key: order for key, order in found.items() if key == name}
     if not found:
         raise WhylightError(
-            f"{path}: no input is an image, (N, channels, height, width) or (N, height, width, channels); "
-            f"it has {listed}"
+            f"{path}: no input is an image, (N, channels, height, width) or (N, height, width, channels), "
+            f"no signal (N, channels, length) and no volume; it has {listed}"
         )
     if len(inputs) > 1:
         others = [key for key in inputs if key != next(iter(found))]
@@ -82,30 +86,62 @@ def _text(shape: Shape) -> str:
     return f"({', '.join('?' if extent is None else str(extent) for extent in shape)})"
 
 
-def _image_layout(info: onnx.ValueInfoProto, layout: str) -> str | None:
+def _image_layout(model: onnx.ModelProto, info: onnx.ValueInfoProto, layout: str) -> str | None:
     shape = _declared(info)
-    if info.type.tensor_type.elem_type not in _PIXEL_TYPES or len(shape) != 4:
+    if info.type.tensor_type.elem_type not in _PIXEL_TYPES or not 2 <= len(shape) <= 5:
         return None
     if layout != "auto":
-        return layout[1:]
-    if shape[1] in _CHANNELS and shape[3] not in _CHANNELS:
-        return "CHW"
-    if shape[3] in _CHANNELS and shape[1] not in _CHANNELS:
-        return "HWC"
-    return "CHW" if shape[1] is not None else "HWC" if shape[3] is not None else None
+        return layout[1:] if len(layout) == len(shape) else None
+    first = shape[1] in _CHANNELS
+    last = shape[-1] in _CHANNELS
+    if len(shape) == 4 and first != last:
+        return "CHW" if first else "HWC"
+    return layout_by_first_step(model.graph.node, _constants(model), info.name, len(shape)) or _usual_layout(shape)
+
+
+def _usual_layout(shape: Shape) -> str | None:
+    match shape[1:]:
+        case (rows, columns):
+            return "CL" if columns is None or (rows is not None and rows <= columns) else "LC"
+        case (outer, _, inner):
+            return "CHW" if outer is not None else "HWC" if inner is not None else None
+        case (outer, _, _, inner):
+            return "DHWC" if outer not in _CHANNELS and inner in _CHANNELS else "CDHW"
+    return None
+
+
+def _constants(model: onnx.ModelProto) -> Constant:
+    given = {tensor.name: tensor for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        value = next((each.t for each in node.attribute if each.name == "value"), None)
+        if node.op_type == "Constant" and value is not None:
+            given[node.output[0]] = value
+
+    def constant(name: str) -> np.ndarray[Any, Any] | None:
+        return numpy_helper.to_array(given[name]) if name in given else None
+
+    return constant
 
 
 def _sized(
-    path: Path, model: onnx.ModelProto, name: str, shape: Shape, order: str, wanted: tuple[int, int] | None
+    path: Path, model: onnx.ModelProto, name: str, shape: Shape, order: str, wanted: tuple[int, ...] | None
 ) -> Shape:
     """The shape with a height and a width: the file's own, the ones asked for, its metadata's, or the usual ones."""
-    places = (2, 3) if order == "CHW" else (1, 2)
-    if wanted and any(shape[place] not in (None, extent) for place, extent in zip(places, wanted, strict=True)):
+    places = [axis for axis, letter in enumerate(order, start=1) if letter != "C"]
+    if wanted and (
+        len(wanted) != len(places)
+        or any(shape[place] not in (None, extent) for place, extent in zip(places, wanted, strict=True))
+    ):
         raise WhylightError(
-            f"{path}: input '{name}' is {_text(shape)}, an input size of {wanted[0]},{wanted[1]} does not fit"
+            f"{path}: input '{name}' is {_text(shape)}, an input size of {','.join(map(str, wanted))} does not fit"
         )
     if all(shape[place] is not None for place in places):
         return shape
+    if len(places) != 2 and not wanted:
+        expected = "LENGTH" if len(places) == 1 else "DEPTH,HEIGHT,WIDTH"
+        raise WhylightError(
+            f"{path}: input '{name}' is {_text(shape)}, of any size; say which: --input_size {expected}"
+        )
     stated = wanted or _stated_size(_metadata(model))
     size = stated or (_USUAL_SIZE, _USUAL_SIZE)
     filled = list(shape)
@@ -147,6 +183,7 @@ def pixels(
     model: onnx.ModelProto,
     name: str,
     channels: int,
+    is_picture: bool,
     input_range: str,
     mean: tuple[float, ...] | None,
     std: tuple[float, ...] | None,
@@ -177,6 +214,8 @@ def pixels(
         raise WhylightError(f"{path}: a std of 0: expected other numbers, one a channel")
     if found.maximum is not None:
         return found
+    if not is_picture:  # a signal or a volume is given as it is
+        return replace(found, maximum=1.0)
     if found.mean or found.std:
         return replace(found, maximum=255.0 if max((*found.mean, *found.std)) > 2 else 1.0)
     normalizes, maximum = _first_steps(model, name)

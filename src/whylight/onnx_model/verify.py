@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,17 +11,23 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from whylight.errors import WhylightError
+from whylight.errors import WhylightError, WhylightWarning
 
 Array = np.ndarray[Any, Any]
 
 
 def outputs_differ(
-    original: onnx.ModelProto | Path, rewritten: onnx.ModelProto, shape: tuple[int | None, ...], image: str, loose: bool
+    path: Path,
+    original: onnx.ModelProto | Path,
+    rewritten: onnx.ModelProto,
+    shape: tuple[int | None, ...],
+    image: str,
+    loose: bool,
 ) -> str | None:
     """Run both on random images.
 
     Args:
+        path: the model's file, for messages.
         original: the model as it was read, or its file.
         rewritten: with the same outputs, float32, its image input of the same name.
         shape: of the original's image input; the batch axis is None where it is dynamic.
@@ -28,7 +35,7 @@ def outputs_differ(
         loose: whether the original computes in half precision.
 
     Returns:
-        What differs; None where nothing does, or where ONNX Runtime cannot run the original.
+        What differs; None where nothing does, or, with a warning, where ONNX Runtime cannot run the original.
 
     Raises:
         WhylightError: ONNX Runtime cannot run the rewritten model.
@@ -40,7 +47,13 @@ def outputs_differ(
         if next(info.type for info in old.get_inputs() if info.name == image) == "tensor(uint8)":
             images = np.floor(images * 255)
         expected = _run(old, image, images)
-    except Exception:  # ONNX Runtime's errors share no base class
+    except Exception as error:  # ONNX Runtime's errors share no base class
+        warnings.warn(
+            f"{path}: the converted model could not be compared with the file's, which ONNX Runtime cannot run: "
+            f"{_first_line(error)}",
+            WhylightWarning,
+            stacklevel=2,
+        )
         return None
     try:
         new = _session(rewritten)
@@ -52,8 +65,12 @@ def outputs_differ(
                 if values.ndim and not _close(values[fixed:], found[name], loose):
                     return f"output '{name}' at another batch size"
     except Exception as error:
-        raise WhylightError(f"ONNX Runtime cannot run the model: {str(error).splitlines()[0]}") from error
+        raise WhylightError(f"ONNX Runtime cannot run the model: {_first_line(error)}") from error
     return next((f"output '{name}'" for name in found if not _close(found[name], expected[name], loose)), None)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _session(model: onnx.ModelProto | Path) -> onnxruntime.InferenceSession:

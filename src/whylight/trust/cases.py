@@ -7,6 +7,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from whylight.errors import WhylightError
+from whylight.facts import InputFacts
+
 FloatArray = NDArray[np.float32]
 Values = NDArray[np.float64]
 
@@ -17,6 +20,18 @@ Explain = Callable[[FloatArray, NDArray[np.int64]], FloatArray]
 
 _TOLERANCE = 15 / 224
 """Of the pointing game: 15 pixels where the image's shorter side has 224."""
+
+
+def refuse_arrays(facts: InputFacts) -> None:
+    """Refuse models of signals and volumes: what is measured here is defined on pictures.
+
+    Raises:
+        WhylightError: it is one.
+    """
+    if not facts.is_picture:
+        raise WhylightError(
+            f"input '{facts.name}' takes arrays of shape {facts.size}: maps are judged on pictures, (height, width)"
+        )
 
 
 @dataclass(frozen=True)

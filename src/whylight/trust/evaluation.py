@@ -25,11 +25,12 @@ from numpy.typing import NDArray
 from whylight.dataset import Dataset, Row, open_dataset
 from whylight.errors import WhylightError
 from whylight.explainer import PREDICTED, ClassIndex, Explainer
+from whylight.facts import Box
 from whylight.images import Picture, quiet_decoders
 from whylight.maps import normalized
 from whylight.output import replacing
 from whylight.render import enlarged_maps
-from whylight.trust.cases import Cases, Explain, FloatArray, Regions, Values
+from whylight.trust.cases import Cases, Explain, FloatArray, Regions, Values, refuse_arrays
 from whylight.trust.metrics import Curve, Metric, metric_named, metrics
 from whylight.trust.regions import RegionColumns, read_regions, region_columns
 from whylight.trust.tally import Score, Tally
@@ -109,8 +110,11 @@ def evaluate_dataset(
         advance: is told of rows that are done.
 
     Raises:
-        WhylightError: a metric or variable is missing, a row is bad, or a metric needs boxes that are not there.
+        WhylightError: a metric or variable is missing, a row is bad, a metric needs boxes that are not there, or the
+            model takes no pictures.
     """
+    for explainer in explainers.values():
+        refuse_arrays(explainer.facts.input)
     dataset = open_dataset(plan.table)
     columns = region_columns(dataset, plan.box_variable, plan.mask_variable)
     chosen = _chosen_metrics(plan, dataset, columns)
@@ -271,7 +275,7 @@ def explained_cases(explainer: Explainer, pictures: Sequence[Picture], indices: 
     )
 
 
-def _explanations_of(explainer: Explainer, size: tuple[int, int], crop: tuple[float, float, float, float]) -> Explain:
+def _explanations_of(explainer: Explainer, size: tuple[int, int], crop: Box) -> Explain:
     def explain(images: FloatArray, class_indices: NDArray[np.int64]) -> FloatArray:
         return enlarged_maps(normalized(explainer.run(images, class_indices)[2]), size, crop)
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from whylight.images import normalize
 from whylight.maps import normalized
 from whylight.render import enlarged_maps
-from whylight.trust.cases import FloatArray, Values
+from whylight.trust.cases import FloatArray, Values, refuse_arrays
 from whylight.trust.randomization import (
     WeightedLayer,
     grouped,
@@ -143,8 +143,9 @@ def check_sanity(
         advance: is told of stages that are done.
 
     Raises:
-        WhylightError: the model has no weights, or cannot be explained.
+        WhylightError: the model has no weights, takes no pictures, or cannot be explained.
     """
+    refuse_arrays(classifier.input)
     classifier = with_spelled_out_weights(classifier)
     layers = grouped(weighted_layers(classifier), _STAGES)[::-1]
     noise = noise_images(classifier.input, _NOISE_IMAGES)
