@@ -5,9 +5,8 @@ import onnxruntime
 import pytest
 
 from gradient.differences import Case, assert_derivative, batch, case, free
-from whylight.graph import GraphBuilder, Tensor
 from whylight.gradient import gradient
-from whylight.graph import GraphBuilder
+from whylight.graph import GraphBuilder, Tensor
 
 
 def batch_last(op: GraphBuilder, x: Tensor) -> Tensor:
