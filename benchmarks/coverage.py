@@ -27,7 +27,7 @@ from explained import PLACES, errors_of, explain
 import whylight
 
 TOLERANCE = 1e-3
-EXPORT_SECONDS, SECONDS = 300, 200
+EXPORT_SECONDS, SECONDS = 600, 400
 PEERS_SCRIPT = Path(__file__).parent / "peers" / "timm_models.py"
 
 

@@ -14,6 +14,8 @@ from whylight.graph import GraphBuilder, dependent_nodes
 
 SWITCHES = {"Relu", "Clip", "LeakyRelu", "PRelu", "HardSwish", "HardSigmoid", "MaxPool", "Max", "Min", "Abs", "TopK"}
 """Operators whose derivative jumps."""
+CLASSES = 20
+"""Of so many classes with the highest scores, the first is explained whose map is not zero everywhere."""
 PLACES = ("early", "middle", "last", "input")
 """The tensors to differentiate by: three layers and the image."""
 
@@ -96,13 +98,19 @@ def explain(classifier: Classifier, folder: Path) -> None:
     height, width, channels = classifier.input.height, classifier.input.width, classifier.input.channels
     pixels = np.random.default_rng(0).standard_normal((1, channels, height, width)).astype(np.float32)
     feeds = {image.name: pixels, CLASS_INDEX: np.zeros(1, np.int64)}
-    feeds[CLASS_INDEX] = derivatives.run(None, feeds)[0].argmax().reshape(1)
+    explainer = session(compile_explainer(classifier))
+    for place in np.argsort(-derivatives.run(None, feeds)[0].ravel())[:CLASSES]:
+        # Of one score, the map is that of class 1.
+        feeds[CLASS_INDEX] = np.array([place + classifier.is_two_class])
+        _, cam = explainer.run(["score", MAP], feeds)
+        chosen = feeds[CLASS_INDEX] = np.array([place])
+        if cam.any():
+            break
     scores, *rest = derivatives.run(None, feeds)
     names = [x.name for x in wanted]
     values, gradients, reached = np.split(np.arange(len(rest)), [len(names), 2 * len(names) + 1])
-    _, cam = session(compile_explainer(classifier)).run(["score", MAP], feeds)
     found = {name: rest[place] for name, place in zip(names, values, strict=True)}
-    found.update({"image": pixels, "class index": feeds[CLASS_INDEX][0]})
+    found.update({"image": pixels, "class index": chosen[0]})
     np.savez(folder / "found.npz", **found)
     own = {name: rest[place] for name, place in zip([*names, "image"], gradients, strict=True)}
     np.savez(folder / "own.npz", scores=scores, map=cam, **own)

@@ -5,8 +5,8 @@
 MODEL is an .nnp or .onnx file; without one, the architectures that the onnx package ships are taken. PEERS_PYTHON is
 the Python of an environment made as `requirements-peers.txt` says; `peers/onnx_in_torch.py` evaluates the graph there.
 Printed is, for the Grad-CAM map and the derivatives with respect to an early, a middle and the last layer and to the
-image, the largest difference by the largest value. Weights that are all equal, as in the onnx package's files, become
-random: equal channels have no derivative at a maximum.
+image, the largest difference by the largest value. Weights that a file makes with ConstantOfShape, as those of the onnx
+package do, become random: between equal channels a maximum has no derivative.
 """
 
 import argparse
@@ -51,18 +51,13 @@ def main() -> None:
 def _with_random_weights(classifier: Classifier) -> Classifier:
     model = onnx.ModelProto()
     model.CopyFrom(classifier.model)
-    constants = [node for node in model.graph.node if node.op_type == "ConstantOfShape"]
-    for node in constants:
-        tensor = classifier.tensors[node.output[0]]
-        value = np.zeros([tensor.size(axis) for axis in range(tensor.rank)], tensor.dtype)
-        model.graph.initializer.append(numpy_helper.from_array(value, tensor.name))
-        model.graph.node.remove(node)
     random = np.random.default_rng(0)
-    for initializer in model.graph.initializer:
-        value = numpy_helper.to_array(initializer)
-        if value.dtype == np.float32 and value.size > 1 and (value == value.flat[0]).all():
-            operator, place = _reader(model, initializer.name)
-            initializer.CopyFrom(numpy_helper.from_array(_weights(random, value, operator, place), initializer.name))
+    for node in [node for node in model.graph.node if node.op_type == "ConstantOfShape"]:
+        tensor = classifier.tensors[node.output[0]]
+        shape = [tensor.size(axis) for axis in range(tensor.rank)]
+        model.graph.node.remove(node)
+        values = _weights(random, shape, *_reader(model, tensor.name))
+        model.graph.initializer.append(numpy_helper.from_array(values, tensor.name))
     return replace(classifier, model=model, tensors=GraphBuilder.extending(model).tensors)
 
 
@@ -76,14 +71,14 @@ def _reader(model: onnx.ModelProto, name: str) -> tuple[str, int]:
     return "", 0
 
 
-def _weights(random: np.random.Generator, like: np.ndarray, operator: str, place: int) -> np.ndarray:
+def _weights(random: np.random.Generator, shape: list[int], operator: str, place: int) -> np.ndarray:
     if (operator, place) in _POSITIVE:
-        values = random.uniform(0.5, 1.5, like.shape)
+        values = random.uniform(0.5, 1.5, shape)
     elif operator in ("Conv", "Gemm", "MatMul") and place == 1:
-        inputs = like.size / like.shape[-1 if operator == "MatMul" else 0]
-        values = random.standard_normal(like.shape) * np.sqrt(2 / inputs)
+        inputs = np.prod(shape) / shape[-1 if operator == "MatMul" else 0]
+        values = random.standard_normal(shape) * np.sqrt(2 / inputs)
     else:
-        values = random.standard_normal(like.shape) * 0.1
+        values = random.standard_normal(shape) * 0.1
     return values.astype(np.float32)
 
 

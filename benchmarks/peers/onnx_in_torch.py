@@ -93,9 +93,17 @@ def reshape(x: Tensor, shape: Tensor, **_: Any) -> Tensor:
     return x.reshape([x.shape[axis] if size == 0 else int(size) for axis, size in enumerate(shape)])
 
 
+def pad(x: Tensor, pads: Tensor, value: Tensor | None = None, **at: Any) -> Tensor:
+    """With a constant, along all axes."""
+    if at.get("mode", "constant") != "constant":
+        raise SystemExit(f"the interpreter does not know Pad in mode {at['mode']}")
+    sides = [int(pads[axis + side * x.ndim]) for axis in reversed(range(x.ndim)) for side in range(2)]
+    return functional.pad(x, sides, value=0.0 if value is None else float(value))
+
+
 def clip(x: Tensor, low: Tensor | None = None, high: Tensor | None = None, **_: Any) -> Tensor:
-    """Between the bounds that are given."""
-    return torch.clamp(x, low, high)
+    """As ReLU6 has it: at the bounds themselves, where dead channels lie, the derivative is zero."""
+    return functional.hardtanh(x, -torch.inf if low is None else float(low), torch.inf if high is None else float(high))
 
 
 def reduce_mean(x: Tensor, axes: Tensor | None = None, **at: Any) -> Tensor:
@@ -124,6 +132,7 @@ OPERATORS: dict[str, Callable[..., Tensor]] = {
     "MaxPool": max_pool,
     "Mul": lambda a, b: a * b,
     "PRelu": lambda x, slope: torch.where(x > 0, x, x * slope),
+    "Pad": pad,
     "Pow": lambda a, b: a**b,
     "ReduceMean": reduce_mean,
     "Relu": torch.relu,

@@ -186,6 +186,7 @@ def _variance(x: torch.Tensor, axes: list[int], correction: float = 1, **_: Any)
 
 
 _FORMULAS = {
+    torch.ops.aten.copy.default: lambda old, new, *_: new.to(old.dtype).expand_as(old),
     torch.ops.aten.view.default: torch.reshape,
     torch.ops.aten._native_batch_norm_legit_no_training.default: _normalized,
     torch.ops.prims.broadcast_in_dim.default: _broadcast,

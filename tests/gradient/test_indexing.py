@@ -6,7 +6,12 @@ import pytest
 
 from gradient.differences import Case, assert_derivative, batch, case, free
 from whylight.gradient import gradient
-from whylight.graph import GraphBuilder
+from whylight.graph import GraphBuilder, Tensor
+
+
+def batch_last(op: GraphBuilder, x: Tensor) -> Tensor:
+    return op.GatherND(op.Transpose(x, perm=[1, 2, 0]), np.array([[2, 1], [0, 3], [2, 1]]))
+
 
 CASES = [
     case("Gather", batch(4, 2), np.array([3, 0, 3, -2]), axis=1),
@@ -21,6 +26,7 @@ CASES = [
     case("Gather", free(4, 2), np.array([-3]), axis=0),
     case("GatherElements", free(2, 3), np.array([[0, 0, 2, -1], [1, 2, 1, 1]]), axis=1),
     case("GatherND", free(2, 3, 4), np.array([[0, 1], [1, -1], [0, 1]])),
+    Case("GatherND before a dynamic axis", batch_last, batch_last, (batch(3, 4),)),
     case("GatherND", batch(3, 4), np.array([[0], [1], [0]])),
     case("GatherND", free(2, 3, 4, 2), np.array([[[0, 1], [2, 1]], [[-1, 3], [0, -4]]]), batch_dims=1),
     case("GatherND", free(2, 3), np.array([[0, 2], [1, 1]])),

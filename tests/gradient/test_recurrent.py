@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from gradient.differences import Array, Case, assert_derivative, batch, distinct
+from gradient.differences import Array, Case, assert_derivative, batch, distinct, run, session
 from whylight.errors import WhylightError
 from whylight.gradient import gradient
 from whylight.graph import BATCH, GraphBuilder, Tensor
@@ -103,6 +103,36 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_derivative(case: Case) -> None:
     assert_derivative(case)
+
+
+def test_a_layer_that_goes_on_where_another_ended() -> None:
+    """In two parts, the second begins with the first one's state and cell."""
+
+    def whole(op: GraphBuilder, x: Tensor) -> Tensor:
+        return op.node("LSTM", [op.Transpose(x, perm=[1, 0, 2]), *weights("LSTM", 1)], 1, hidden_size=HIDDEN)[0]
+
+    def in_parts(op: GraphBuilder, x: Tensor) -> Tensor:
+        first, second = op.node("Split", [op.Transpose(x, perm=[1, 0, 2]), [1, STEPS - 1]], 2, axis=0)
+        parameters = weights("LSTM", 1)
+        y, h, c = op.node("LSTM", [first, *parameters], 3, hidden_size=HIDDEN)
+        rest = op.node("LSTM", [second, *parameters, None, op.Identity(h), c], 1, hidden_size=HIDDEN)[0]
+        return op.Concat(y, rest, axis=0)
+
+    op = GraphBuilder()
+    x = op.input("x", (BATCH, STEPS, INPUTS))
+    y = whole(op, x)
+    parts = in_parts(op, x)
+    seed = op.constant(distinct((STEPS, 1, 2, HIDDEN), -1, 1))
+    kept = op.Slice(seed, [1], [STEPS], [0])
+    expected = gradient(op, y, op.Pad(kept, [1, 0, 0, 0, 0, 0, 0, 0]), [x])[0]
+    with pytest.raises(WhylightError, match="LSTM has a derivative rule for its sequence alone"):
+        gradient(op, parts, seed, [x])
+    second = op.nodes[[node.output[0] for node in op.nodes].index(parts.name) - 1]
+    actual = gradient(op, op.tensors[second.output[0]], kept, [op.tensors[second.input[0]]])[0]
+    whole_slope, slope = run(
+        session(op.model([expected, actual], "gradient")), {"x": distinct((2, STEPS, INPUTS), -1, 1)}
+    )
+    np.testing.assert_allclose(slope, whole_slope.transpose(1, 0, 2)[1:], rtol=1e-4, atol=1e-6)
 
 
 def test_variants_are_refused() -> None:

@@ -62,12 +62,14 @@ def gather_nd(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
     """g added up at the slices that were taken, found by one index over all indexed axes."""
     x, indices = node.inputs
     first, depth = node.attributes["batch_dims"], indices.size(-1)
-    sizes = [x.size(axis) for axis in range(first + 1, x.rank)]
-    strides = np.array([prod(sizes[axis : depth - 1]) for axis in range(depth)])
+    sizes = [x.size(axis) for axis in range(first + 1, first + depth)]
+    strides = np.array([prod(sizes[axis:]) for axis in range(depth)])
     counted = op.Where(op.Less(indices, 0), op.Add(indices, op.Shape(x, start=first, end=first + depth)), indices)
-    batch, rest = [0] * first, sizes[depth - 1 :]
-    positions = op.Reshape(op.ReduceSum(op.Mul(counted, strides), [-1], keepdims=0), batch + [-1] + [1] * len(rest))
-    zeros, slices = (op.Reshape(tensor, [*batch, -1, *rest]) for tensor in (zeros_like(op, x), grad))
+    batch = [0] * first
+    ones = [1] * (x.rank - first - depth)
+    positions = op.Reshape(op.ReduceSum(op.Mul(counted, strides), [-1], keepdims=0), [*batch, -1, *ones])
+    shape = op.Concat(op.constant([*batch, -1]), op.Shape(x, start=first + depth), axis=0)
+    zeros, slices = (op.Reshape(tensor, shape) for tensor in (zeros_like(op, x), grad))
     return reshaped_to(op, _added_slices(op, zeros, positions, slices, first), x)
 
 

@@ -6,6 +6,7 @@ step before owes to this one.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from typing import NoReturn
 
@@ -22,9 +23,31 @@ Slopes = tuple[Tensor, Tensor, Tensor | None]
 """Of a step: of its gates, of the state before it, and of the cell before it (LSTM)."""
 Step = Callable[[Tensor, Tensor | None, Sequence[Tensor]], Slopes]
 """From the slopes of the state and the cell after a step, and the step's part of the factors, to those before it."""
-Cell = Callable[[GraphBuilder, ForwardNode, list[Tensor], list[Tensor], Tensor, Tensor], tuple[list[Tensor], Step]]
-"""From the gates' parts that come from the input and from the state, the states before and after every step, and R, to
-the factors of all steps (steps, N, hidden), and what one step does with its own."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One direction's pass over the sequence.
+
+    Attributes:
+        of_input: the gates' parts that come from the input, before their activation.
+        of_state: those that come from the state, with their bias.
+        before: the states before every step.
+        after: the states after every step.
+        first_cell: the cell before the first step (1, N, hidden), where it is given (LSTM).
+        recurrence: R.
+    """
+
+    of_input: list[Tensor]
+    of_state: list[Tensor]
+    before: Tensor
+    after: Tensor
+    first_cell: Tensor | None
+    recurrence: Tensor
+
+
+Cell = Callable[[GraphBuilder, ForwardNode, Run], tuple[list[Tensor], Step]]
+"""The factors of all steps (steps, N, hidden), and what one step does with its own."""
 
 
 @rule("LSTM")
@@ -48,13 +71,11 @@ def rnn(op: GraphBuilder, node: ForwardNode, *grads: Tensor | None) -> tuple[Gra
     return _through_time(op, node, grads, _rnn_cell)
 
 
-def _lstm_cell(
-    op: GraphBuilder, node: ForwardNode, given: list[Tensor], fed_back: list[Tensor], states: Tensor, recurrence: Tensor
-) -> tuple[list[Tensor], Step]:
-    sums = [op.Add(a, b) for a, b in zip(given, fed_back, strict=True)]
+def _lstm_cell(op: GraphBuilder, node: ForwardNode, run: Run) -> tuple[list[Tensor], Step]:
+    sums = [op.Add(a, b) for a, b in zip(run.of_input, run.of_state, strict=True)]
     i, o, f = (op.Sigmoid(part) for part in sums[:3])
     u = op.Tanh(sums[3])
-    before, after = _cells(op, i, f, u)
+    before, after = _cells(op, i, f, u, run.first_cell)
     squashed = op.Tanh(after)
     factors = [
         op.Mul(o, _tanh_slope(op, squashed)),
@@ -71,26 +92,24 @@ def _lstm_cell(
         slope = op.Add(slope, cell) if cell else slope
         parts = [op.Mul(slope, of_i), op.Mul(state, of_o), op.Mul(slope, of_f), op.Mul(slope, of_u)]
         gates = op.Concat(*parts, axis=-1)
-        return gates, op.MatMul(gates, recurrence), op.Mul(slope, forget)
+        return gates, op.MatMul(gates, run.recurrence), op.Mul(slope, forget)
 
     return factors, step
 
 
-def _cells(op: GraphBuilder, i: Tensor, f: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
-    """The LSTM's cells before and after every step; they begin with zeros."""
-    steps = i.size(0)
+def _cells(op: GraphBuilder, i: Tensor, f: Tensor, u: Tensor, first: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The LSTM's cells before and after every step."""
     kept, added = _split(op, f), _split(op, op.Mul(i, u))
-    cells = [added[0]]
-    for index in range(1, steps):
-        cells.append(op.Add(op.Mul(kept[index], cells[-1]), added[index]))
+    cells = [op.Add(op.Mul(kept[0], first), added[0]) if first else added[0]]
+    for share, part in zip(kept[1:], added[1:], strict=True):
+        cells.append(op.Add(op.Mul(share, cells[-1]), part))
     after = op.Concat(*cells, axis=0)
-    return _delayed(op, after), after
+    return _delayed(op, after, first), after
 
 
-def _gru_cell(
-    op: GraphBuilder, node: ForwardNode, given: list[Tensor], fed_back: list[Tensor], states: Tensor, recurrence: Tensor
-) -> tuple[list[Tensor], Step]:
-    hidden, before = recurrence.size(1), _delayed(op, states)
+def _gru_cell(op: GraphBuilder, node: ForwardNode, run: Run) -> tuple[list[Tensor], Step]:
+    given, fed_back, before, recurrence = run.of_input, run.of_state, run.before, run.recurrence
+    hidden = recurrence.size(1)
     z, r = (op.Sigmoid(op.Add(a, b)) for a, b in zip(given[:2], fed_back[:2], strict=True))
     own_recurrence = op.Slice(recurrence, [2 * hidden], [3 * hidden], [0])
     reset_after = bool(node.attributes["linear_before_reset"])
@@ -122,14 +141,12 @@ def _gru_cell(
     return factors, step
 
 
-def _rnn_cell(
-    op: GraphBuilder, node: ForwardNode, given: list[Tensor], fed_back: list[Tensor], states: Tensor, recurrence: Tensor
-) -> tuple[list[Tensor], Step]:
+def _rnn_cell(op: GraphBuilder, node: ForwardNode, run: Run) -> tuple[list[Tensor], Step]:
     def step(state: Tensor, _: Tensor | None, own: Sequence[Tensor]) -> Slopes:
         gates = op.Mul(state, own[0])
-        return gates, op.MatMul(gates, recurrence), None
+        return gates, op.MatMul(gates, run.recurrence), None
 
-    return [_tanh_slope(op, states)], step
+    return [_tanh_slope(op, run.after)], step
 
 
 def _through_time(
@@ -170,13 +187,15 @@ def _of_direction(
     x, weight, recurrence = ordered(node.inputs[0]), own(node.inputs[1]), own(node.inputs[2])
     after = ordered(own(states, 1))
     given = op.MatMul(x, op.Transpose(weight, perm=[1, 0]))
-    fed_back = op.MatMul(_delayed(op, after), op.Transpose(recurrence, perm=[1, 0]))
+    first, first_cell = (op.Unsqueeze(own(start), [0]) if start else None for start in (*node.inputs[5:7], None)[:2])
+    before = _delayed(op, after, first)
+    fed_back = op.MatMul(before, op.Transpose(recurrence, perm=[1, 0]))
     if node.inputs[3]:
         biases = op.node("Split", [own(node.inputs[3])], 2, axis=0, num_outputs=2)
         given, fed_back = op.Add(given, biases[0]), op.Add(fed_back, biases[1])
     gates = weight.size(0) // recurrence.size(1)
     of_input, of_state = (list(op.node("Split", [x], gates, axis=2, num_outputs=gates)) for x in (given, fed_back))
-    factors, step = cell(op, node, of_input, of_state, after, recurrence)
+    factors, step = cell(op, node, Run(of_input, of_state, before, after, first_cell, recurrence))
     rows = list(zip(*(_split(op, factor) for factor in factors), strict=True))
     arriving = _split(op, ordered(own(grads[0], 1))) if grads[0] else [None] * len(rows)
     state, carried = (op.Unsqueeze(own(g), [0]) if g else None for g in (*grads[1:], None, None)[:2])
@@ -199,7 +218,7 @@ def _refuse_variants(node: ForwardNode) -> None:
     found = [name for name in _UNRULED if node.attributes.get(name)]
     if given[: len(expected)] != expected:
         found.append("activations")
-    names = {4: "sequence_lens", 5: "initial_h", 6: "initial_c", 7: "P"}
+    names = {4: "sequence_lens", 7: "P"}
     found += [name for place, name in names.items() if place < len(node.inputs) and _matters(node.inputs[place])]
     if found:
         raise WhylightError(f"'{node.name}': {node.operator} with {', '.join(found)} has no derivative rule")
@@ -210,9 +229,10 @@ def _matters(x: Tensor | None) -> bool:
     return x is not None and (x.value is None or bool(x.value.any()))
 
 
-def _delayed(op: GraphBuilder, states: Tensor) -> Tensor:
-    """The state before every step: zeros before the first."""
-    return op.Pad(op.Slice(states, [0], [states.size(0) - 1], [0]), [1, 0, 0, 0, 0, 0])
+def _delayed(op: GraphBuilder, states: Tensor, first: Tensor | None) -> Tensor:
+    """The state before every step: before the first the given one, or zeros."""
+    rest = op.Slice(states, [0], [states.size(0) - 1], [0])
+    return op.Concat(first, rest, axis=0) if first else op.Pad(rest, [1, 0, 0, 0, 0, 0])
 
 
 def _split(op: GraphBuilder, tensor: Tensor) -> list[Tensor]:
