@@ -80,14 +80,15 @@ def _dynamic(
 
 
 def _refuse_unknown(model: onnx.ModelProto, known: Evaluation) -> None:
-    """Refuse a graph of which no output has a known shape: loops hide the shapes of what they compute."""
-    shapes = [known.shape(info.name) for info in model.graph.output]
-    if any(shape is not None and None not in shape for shape in shapes):
-        return
-    loops = [f"{node.op_type} '{node.name or node.output[0]}'" for node in known.nodes if node.op_type in _LOOPS]
-    outputs = ", ".join(f"'{info.name}'" for info in model.graph.output)
-    reason = f": {', '.join(loops)} hides it; export the network with its loops unrolled" if loops else ""
-    raise WhylightError(f"the shape of output {outputs} cannot be inferred{reason}")
+    """Refuse a graph of which no output has a known shape, or a loop hides the shape of what outputs need."""
+    outputs = [info.name for info in model.graph.output]
+    shapes = [known.shape(name) for name in outputs]
+    loops = [node for node in needed_nodes(known.nodes, outputs) if node.op_type in _LOOPS]
+    hidden = [name for node in loops for name in node.output if name in known.types and known.shape(name) is None]
+    if hidden or all(shape is None or None in shape for shape in shapes):
+        names = ", ".join(f"{node.op_type} '{node.name or node.output[0]}'" for node in loops)
+        reason = f": {names} hides it; export the network with its loops unrolled" if loops else ""
+        raise WhylightError(f"the shape of '{(hidden or outputs)[0]}' cannot be inferred{reason}")
 
 
 def _rewritten(
