@@ -308,13 +308,36 @@ def quantized(source: str, nodes: list[onnx.NodeProto], place: int) -> onnx.Mode
     return content
 
 
-def test_quantized_activations_are_refused(tmp_path: Path) -> None:
-    nodes = [
-        helper.make_node("QuantizeLinear", ["rectified", "scale", "zero"], ["rounded"]),
-        helper.make_node("DequantizeLinear", ["rounded", "scale", "zero"], ["restored"]),
-    ]
-    with pytest.raises(whylight.WhylightError, match=r"quantized \(QuantizeLinear\)"):
-        load(tmp_path, quantized("rectified", nodes, 2))
+ROUNDED = [
+    helper.make_node("QuantizeLinear", ["rectified", "scale", "zero"], ["rounded"], name="round"),
+    helper.make_node("DequantizeLinear", ["rounded", "scale", "zero"], ["restored"]),
+]
+
+
+def test_quantized_activations_have_no_derivative(tmp_path: Path) -> None:
+    classifier = load(tmp_path, quantized("rectified", ROUNDED, 2))
+    for method in ("gradcam", "gradient", "guided-backprop", "fullgrad", "shapley-cam", "smoothgrad"):
+        with pytest.raises(whylight.WhylightError, match=r"quantized \(QuantizeLinear 'round'\).*such as score-cam"):
+            classifier.explainer(method)
+    assert "restored" in classifier.tensors
+    content = quantized("rectified", ROUNDED, 2)
+    content.graph.node.insert(4, helper.make_node("Relu", ["restored"], ["above"], name="above"))
+    content.graph.node[5].input[0] = "above"
+    # behind the last rounding there is a derivative again
+    cam = load(tmp_path, content).explainer(layer="above")(IMAGE, 1).cam
+    np.testing.assert_allclose(cam, load(tmp_path, cnn()).explainer(layer="act")(IMAGE, 1).cam, atol=0.1)
+
+
+@pytest.mark.parametrize(
+    "method", ["score-cam", "ablation-cam", "recipro-cam", "eigencam", "occlusion", "rise", "random"]
+)
+def test_methods_without_a_derivative_explain_quantized_networks(tmp_path: Path, method: str) -> None:
+    images = np.random.default_rng(1).random((2, 3, HEIGHT, WIDTH)).astype(np.float32)
+    classes = np.array([0, 1])
+    whole = load(tmp_path, cnn()).explainer(method).run(images, classes)[2]
+    found = load(tmp_path, quantized("rectified", ROUNDED, 2)).explainer(method).run(images, classes)[2]
+    # within what rounding moves the map
+    np.testing.assert_allclose(found, whole, atol=0.15 * np.abs(whole).max())
 
 
 def test_quantized_weights_are_read(tmp_path: Path) -> None:
@@ -378,3 +401,127 @@ def test_a_model_without_a_softmax_gives_its_scores(tmp_path: Path) -> None:
     maps = np.einsum("chwij,kcij->khw", windows, weights["kernel"]) + weights["bias"][:, None, None]
     scores = np.maximum(maps, 0).mean((1, 2)) @ weights["weight"] + weights["offset"]
     assert explanation.score == pytest.approx(scores[3], abs=1e-4)
+
+
+@pytest.mark.parametrize("opset", [24, 25, 26])
+def test_newer_operator_sets(tmp_path: Path, opset: int) -> None:
+    content = cnn(opset=opset)
+    content.ir_version = 12
+    check_cnn(load(tmp_path, content))
+
+
+@pytest.mark.parametrize("alpha", [None, 1.5])
+def test_newer_operators_are_written_as_older_ones(tmp_path: Path, alpha: float | None) -> None:
+    content = cnn(opset=24)
+    content.ir_version = 12
+    attributes: dict[str, Any] = {} if alpha is None else {"alpha": alpha}
+    content.graph.node[1].CopyFrom(helper.make_node("Swish", ["maps"], ["rectified"], name="act", **attributes))
+    image = IMAGE.transpose(2, 0, 1)[np.newaxis]
+    output, _, cam = load(tmp_path, content).explainer().run(image, np.array([1]))
+    weights = cnn_weights()
+    windows = np.lib.stride_tricks.sliding_window_view(image[0], (3, 3), (1, 2))
+    maps = np.einsum("chwij,kcij->khw", windows, weights["kernel"]) + weights["bias"][:, None, None]
+    steepness = alpha or 1
+    sigmoid = 1 / (1 + np.exp(-steepness * maps))
+    scores = (maps * sigmoid).mean((1, 2)) @ weights["weight"] + weights["offset"]
+    np.testing.assert_allclose(output[0], np.exp(scores) / np.exp(scores).sum(), atol=1e-5)
+    slopes = sigmoid + steepness * maps * sigmoid * (1 - sigmoid)
+    owed = weights["weight"][:, 1] * slopes.mean((1, 2)) / maps[0].size
+    expected = np.maximum(np.tensordot(owed, maps, 1), 0)
+    np.testing.assert_allclose(cam[0], expected, atol=1e-4 * np.abs(owed).max() * np.abs(maps).max())
+
+
+def test_normalization_by_the_root_of_the_mean_square(tmp_path: Path) -> None:
+    content = cnn(opset=24)
+    content.ir_version = 12
+    content.graph.initializer.append(numpy_helper.from_array(np.ones(WIDTH - 2, np.float32), "gain"))
+    content.graph.node[1].CopyFrom(helper.make_node("RMSNormalization", ["maps", "gain"], ["rectified"], name="act"))
+    expected = onnxruntime.InferenceSession(content.SerializeToString()).run(
+        None, {"image": IMAGE.transpose(2, 0, 1)[np.newaxis]}
+    )[0]
+    explainer = load(tmp_path, content).explainer()
+    output, _, cam = explainer.run(IMAGE.transpose(2, 0, 1)[np.newaxis], np.array([1]))
+    np.testing.assert_allclose(output, expected, atol=1e-5)
+    assert np.isfinite(cam).all()
+
+
+def test_operators_that_came_later_are_named(tmp_path: Path) -> None:
+    content = cnn(opset=26)
+    content.ir_version = 12
+    content.graph.initializer.append(numpy_helper.from_array(np.array(1, np.int64), "axis"))
+    content.graph.node[1].CopyFrom(helper.make_node("CumProd", ["maps", "axis"], ["rectified"], name="act"))
+    with pytest.raises(whylight.WhylightError, match=r"operator set 26 these operators differ.*: CumProd; export"):
+        load(tmp_path, content)
+
+
+def test_a_conversion_that_cannot_be_compared_is_no_secret(tmp_path: Path) -> None:
+    content = cnn(opset=26)
+    content.opset_import[0].version = 99  # that ONNX Runtime does not know
+    with pytest.warns(whylight.WhylightWarning, match=r"could not be compared.*ONNX Runtime cannot run: \S+"):
+        classifier = load(tmp_path, content)
+    check_cnn(classifier)
+
+
+@pytest.mark.parametrize("batch", ["batch", 2])
+def test_a_loop_over_the_image_is_named(tmp_path: Path, batch: int | str) -> None:
+    unknown = helper.make_tensor_value_info
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["go_on"], ["goes_on"]),
+            helper.make_node("Relu", ["state"], ["next"]),
+        ],
+        "body",
+        [
+            unknown("number", TensorProto.INT64, []),
+            unknown("go_on", TensorProto.BOOL, []),
+            unknown("state", TensorProto.FLOAT, None),
+        ],
+        [unknown("goes_on", TensorProto.BOOL, []), unknown("next", TensorProto.FLOAT, None)],
+    )
+    content = cnn(batch=batch)
+    content.graph.initializer.append(numpy_helper.from_array(np.array(3, np.int64), "count"))
+    loop = helper.make_node("Loop", ["count", "", "maps"], ["rectified"], name="again", body=body)
+    content.graph.node[1].CopyFrom(loop)
+    with pytest.raises(whylight.WhylightError, match=r"model.onnx: .*'rectified'.*Loop 'again' hides it"):
+        load(tmp_path, content)
+
+
+def test_a_scan_over_the_image_has_no_derivative(tmp_path: Path) -> None:
+    column: list[str | int | None] = ["n", 5, HEIGHT - 2]
+    names = ("total", "column", "next", "out")
+    total, one, following, out = (helper.make_tensor_value_info(name, TensorProto.FLOAT, column) for name in names)
+    body = helper.make_graph(
+        [helper.make_node("Max", ["total", "column"], ["next"]), helper.make_node("Identity", ["next"], ["out"])],
+        "body",
+        [total, one],
+        [following, out],
+    )
+    content = cnn()
+    content.graph.initializer.append(numpy_helper.from_array(np.array([3], np.int64), "last"))
+    scan = helper.make_node(
+        "Scan",
+        ["lowest", "maps"],
+        ["final", "rectified"],
+        name="scan",
+        num_scan_inputs=1,
+        scan_input_axes=[3],
+        scan_output_axes=[3],
+        body=body,
+    )
+    content.graph.node[1].CopyFrom(scan)
+    content.graph.node.insert(1, helper.make_node("ReduceMin", ["maps", "last"], ["lowest"], keepdims=0))
+    content.opset_import[0].version = 18
+    classifier = load(tmp_path, content)
+    with pytest.raises(whylight.WhylightError, match=r"no derivative rule: Scan \('scan'\)"):
+        classifier.explainer()
+    assert np.ptp(classifier.explainer("occlusion").run(IMAGE.transpose(2, 0, 1)[np.newaxis], np.array([1]))[2]) > 0
+
+
+def test_a_map_of_zeros_is_said_once(tmp_path: Path) -> None:
+    content = cnn()
+    head = next(each for each in content.graph.initializer if each.name == "weight")
+    head.CopyFrom(numpy_helper.from_array(np.zeros((5, CLASSES), np.float32), "weight"))
+    explainer = load(tmp_path, content).explainer()
+    with pytest.warns(whylight.WhylightWarning, match="layer 'conv': a map is zero everywhere.*another layer") as said:
+        explainer([IMAGE] * 40, 1)
+    assert len(said) == 1

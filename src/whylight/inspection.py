@@ -53,6 +53,8 @@ def inspect_model(
     try:
         classifier = to_classifier(model, options)
         facts |= _explainable(classifier)
+        for variable in facts["inputs"]:
+            variable["range"] = variable["range"] if classifier.input.is_picture else None
         facts["default_layer"] = classifier.default_layer.name
     except WhylightError as error:
         facts["problem"] = str(error)
@@ -88,7 +90,8 @@ def _inspect_onnx(path: Path, options: ModelOptions) -> dict[str, Any]:
         facts |= _explainable(classifier)
         image = classifier.input
         for variable in facts["inputs"]:
-            variable |= {"range": image.maximum, "mean": list(image.mean), "std": list(image.std)}
+            variable |= {"mean": list(image.mean), "std": list(image.std)}
+            variable["range"] = image.maximum if image.is_picture else None
         facts["default_layer"] = classifier.default_layer.name
     except WhylightError as error:
         facts["problem"] = str(error)
@@ -159,12 +162,11 @@ def _named(variable: dict[str, Any]) -> str:
 
 def _prepared(variable: dict[str, Any]) -> str:
     """How pixels become the input's values."""
-    if variable["range"] is None:
-        return ""
     steps = (
         f", {name} {', '.join(f'{x:g}' for x in variable[name])}" for name in ("mean", "std") if variable.get(name)
     )
-    return f", range 0 to {variable['range']:g}{''.join(steps)}"
+    white = "" if variable["range"] is None else f", range 0 to {variable['range']:g}"
+    return f"{white}{''.join(steps)}"
 
 
 def _shape(shape: list[int | str]) -> str:
