@@ -146,6 +146,7 @@ def test_an_output_that_is_no_list_of_scores_is_refused(tmp_path: Path) -> None:
         whylight.load(write_nnp(tmp_path / "m.nnp", text))
 
 
+@pytest.mark.filterwarnings("ignore:.*zero everywhere")
 def test_channels_last_convolutions_give_the_same_map(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     weights, image = random.standard_normal((3, 3, 3, 1)), random.integers(0, 255, (8, 8), np.uint8)

@@ -68,6 +68,7 @@ def test_a_list_equals_one_by_one(mnist: Explainer) -> None:
         np.testing.assert_allclose(alone.cam, explanation.cam, atol=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore:.*zero everywhere")
 @pytest.mark.parametrize(("activation", "classes"), [("Softmax", 3), ("Sigmoid", 3), ("Sigmoid", 1), ("", 3)])
 def test_probabilities(tmp_path: Path, activation: str, classes: int) -> None:
     explainer = whylight.load(small_classifier(tmp_path / "m.nnp", classes=classes, activation=activation)).explainer()
