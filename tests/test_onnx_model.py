@@ -522,6 +522,8 @@ def test_a_map_of_zeros_is_said_once(tmp_path: Path) -> None:
     head = next(each for each in content.graph.initializer if each.name == "weight")
     head.CopyFrom(numpy_helper.from_array(np.zeros((5, CLASSES), np.float32), "weight"))
     explainer = load(tmp_path, content).explainer()
-    with pytest.warns(whylight.WhylightWarning, match="layer 'conv': a map is zero everywhere.*another layer") as said:
+    with pytest.warns(
+        whylight.WhylightWarning, match="layer 'conv': the map is zero everywhere.*another layer"
+    ) as said:
         explainer([IMAGE] * 40, 1)
     assert len(said) == 1

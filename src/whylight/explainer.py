@@ -238,15 +238,14 @@ class Explainer:
         ]
 
     def _warn_of_empty(self, one: MapFacts, cams: FloatArray) -> None:
-        """Say what is wrong with maps that show nothing; once, however many there are."""
+        """Say it where maps show nothing: once, however many batches of zeros there are."""
         subject = f"layer '{one.layer}'" if one.layer else f"method '{one.method}'"
         if not np.isfinite(cams).all():
             warnings.warn(f"{subject}: the map holds NaN or infinite values", WhylightWarning, stacklevel=3)
-        is_zero = ~cams.reshape(len(cams), -1).any(1)
-        if is_zero.any() and one.output not in self._said_zero:
+        if len(cams) and not cams.any() and one.output not in self._said_zero:
             self._said_zero.add(one.output)
             warnings.warn(
-                f"{subject}: a map is zero everywhere: nothing that it looks at speaks for the class; "
+                f"{subject}: the map is zero everywhere: nothing that it looks at speaks for the class; "
                 "another layer or method may show more",
                 WhylightWarning,
                 stacklevel=3,

@@ -138,7 +138,7 @@ class ExplainerFacts:
         """As entries of an ONNX model's metadata."""
         facts = asdict(self)
         if self.input.is_picture:
-            facts["input"] |= {"height": self.input.height, "width": self.input.width}
+            facts["input"]["height"], facts["input"]["width"] = facts["input"].pop("size")
         return {METADATA_KEY: json.dumps(facts)}
 
     @classmethod
@@ -151,11 +151,10 @@ class ExplainerFacts:
         try:
             facts = json.loads(metadata[METADATA_KEY])
             maps = tuple(MapFacts(**{**one, "crop": tuple(one["crop"])}) for one in facts["maps"])
-            image: dict[str, Any] = {
-                name: tuple(value) if isinstance(value, list) else value
-                for name, value in facts["input"].items()
-                if name not in ("height", "width")
-            }
+            stated: dict[str, Any] = facts["input"]
+            if "size" not in stated:
+                stated["size"] = [stated.pop("height"), stated.pop("width")]
+            image = {name: tuple(value) if isinstance(value, list) else value for name, value in stated.items()}
             blank = tuple(facts["blank"])
             return cls(**{**facts, "input": InputFacts(**image), "maps": maps, "blank": blank})
         except (KeyError, TypeError, ValueError) as error:
