@@ -22,12 +22,12 @@ PICTURE = ROOT / "docs" / "pictures" / "methods-on-cluttered-digits.png"
 
 TEXT = """# All methods on digits among clutter
 
-Made by `python benchmarks/methods_table.py`. The images are those of `{folder}`: {rows} images of 64 x 64 pixels, each
-with a digit and fragments of other digits, and a box around the digit. The network (four convolutions) is explained at
-its last convolution, each image for its label. A map has 8 x 8 cells there.
+Made by `python benchmarks/methods_table.py`. The images are those of `{folder}`:
+{rows} images of 64 x 64 pixels, each with a digit and fragments of other digits, and a box around the digit. The
+network (four convolutions) is explained at its last convolution, each image for its label. A map has 8 x 8 cells there.
 
-- **pointing game**: share of images whose map is largest inside the box (no tolerance); the box takes {chance:.0%} of
-  the image on average, which is what chance hits.
+- **pointing game**: share of images whose map is largest inside the box (no tolerance; equal maxima count by the share
+  that hits). The box takes {chance:.0%} of the image on average: that is what chance hits.
 - **energy in box**: share of the map that is inside the box.
 - **insertion**, **deletion**: area under the probability while pixels come, or go, the most relevant ones first.
 

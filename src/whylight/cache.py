@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from whylight.explainer import Explainer
 
 FOLDER_VARIABLE = "WHYLIGHT_CACHE"
-_FORM = 3
+_FORM = 4
 """To be raised when the compiler's graphs change without a new version of whylight."""
 _LARGEST = 4 * 2**30
 

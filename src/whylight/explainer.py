@@ -20,7 +20,16 @@ from PIL import Image
 from whylight.arrays import array_inputs, array_of, read_array
 from whylight.errors import WhylightError, WhylightWarning
 from whylight.explanation import Explanation
-from whylight.facts import ALTERED, ALTERED_CLASS_INDEX, ALTERED_SCORE, BESIDE, CLASS_INDEX, SCORE, ExplainerFacts
+from whylight.facts import (
+    ALTERED,
+    ALTERED_CLASS_INDEX,
+    ALTERED_SCORE,
+    BESIDE,
+    CLASS_INDEX,
+    SCORE,
+    ExplainerFacts,
+    MapFacts,
+)
 from whylight.images import Picture, model_inputs, normalize, picture_of, read_picture
 from whylight.maps import normalized, smoothed
 from whylight.methods import method_named
@@ -70,6 +79,7 @@ class Explainer:
         self.graph = graph
         self._threads = threads
         self._lock = Lock()
+        self._said_zero: set[str] = set()
         self._session, self.device = open_session(graph, device, threads)
         self.facts = ExplainerFacts.from_metadata(self._session.get_modelmeta().custom_metadata_map)
         self._driver = method_named(self.facts.maps[0].method).driver
@@ -204,9 +214,7 @@ class Explainer:
         own = probabilities[np.arange(len(explained)), explained]
         ranks = 1 + (probabilities > own[:, np.newaxis]).sum(1)
         for one, cams in zip(facts.maps, maps, strict=True):
-            if not np.isfinite(cams).all():
-                name = f"layer '{one.layer}'" if one.layer else f"method '{one.method}'"
-                warnings.warn(f"{name}: the map holds NaN or infinite values", WhylightWarning, stacklevel=2)
+            self._warn_of_empty(one, cams)
         stretched = [normalized(cams) for cams in maps]
         return [
             [
@@ -228,6 +236,21 @@ class Explainer:
             ]
             for i, picture in enumerate(pictures)
         ]
+
+    def _warn_of_empty(self, one: MapFacts, cams: FloatArray) -> None:
+        """Say what is wrong with maps that show nothing; once, however many there are."""
+        subject = f"layer '{one.layer}'" if one.layer else f"method '{one.method}'"
+        if not np.isfinite(cams).all():
+            warnings.warn(f"{subject}: the map holds NaN or infinite values", WhylightWarning, stacklevel=3)
+        is_zero = ~cams.reshape(len(cams), -1).any(1)
+        if is_zero.any() and one.output not in self._said_zero:
+            self._said_zero.add(one.output)
+            warnings.warn(
+                f"{subject}: a map is zero everywhere: nothing that it looks at speaks for the class; "
+                "another layer or method may show more",
+                WhylightWarning,
+                stacklevel=3,
+            )
 
     def checked_index(self, index: ClassIndex) -> int:
         """The class index as the graph takes it: -1 for the predicted class.

@@ -43,6 +43,8 @@ def layout_by_first_step(nodes: Iterable[onnx.NodeProto], constant: Constant, im
         axes = known[source]
         if node.op_type == "Conv" and source == node.input[0]:
             return _letters(axes[1], axes[2:], rank)
+        if node.op_type in ("LSTM", "GRU", "RNN") and source == node.input[0]:
+            return _letters(axes[2], axes[:1], rank)
         if node.op_type == "MatMul" and source == node.input[0] and len(axes) > 2:
             return _letters(axes[-1], axes[1:-1], rank)
         moved = _moved(node, axes, constant)

@@ -24,6 +24,8 @@ _TOLERANCE = 7e-4
 _DEVIATIONS = 5
 """So many standard deviations of the map's error stay below the tolerance."""
 _FIRST, _ROUND = 64, 32
+_TRIED, _TOO_MANY = 0.25, 0.9
+"""After this part of the scores, forecasts are given up if more than that part of the others would be asked for."""
 _SPREADS = (0.3, 1.0, 3.0, 10.0, 30.0)
 _ROUGHNESSES = (1e-4, 1e-3, 1e-2, 1e-1)
 _TUNED_ON = 128
@@ -63,8 +65,12 @@ def map_of_scores(maps: FloatArray, scores: Callable[[Indices], FloatArray]) -> 
         allowed = _TOLERANCE * np.ptp(np.maximum(_softmax(weights) @ centers, 0))
         if np.sqrt((changes**2).sum(0).max()) < allowed:
             break
-        worst = np.argsort(-changes.max(1), kind="stable")[: max(_ROUND, known.sum() // 8)]
-        asked = worst[~known[worst]]
+        worst = np.argsort(-changes.max(1), kind="stable")
+        # where the forecasts do not help, the rest is asked for at once: forecasts take time too
+        left = np.sqrt(np.cumsum((changes[worst] ** 2).sum(1)[::-1])[::-1])
+        hopeless = known.mean() > _TRIED and (left > allowed).sum() > _TOO_MANY * (~known).sum()
+        asked = worst[~known[worst]] if hopeless else worst[: max(_ROUND, known.sum() // 8)]
+        asked = asked[~known[asked]]
     return np.maximum(_softmax(weights) @ centers, 0).reshape(maps.shape[1:]).astype(np.float32)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,7 +100,7 @@ def _recipro_map(passes: Passes, number: int, maps: FloatArray) -> FloatArray:
 def _neighbourhoods(places: tuple[int, ...]) -> FloatArray:
     """A Gaussian of 3 x 3 around every place, cut off at the borders: (h * w, h, w)."""
     middle, beside = _GAUSSIAN
-    masks: NDArray[np.float64] = np.ones((1, 1))
+    masks: NDArray[Any] = np.ones((1, 1))
     for n in places:
         masks = np.kron(masks, middle * np.eye(n) + beside * (np.eye(n, k=1) + np.eye(n, k=-1)))
     return masks.astype(np.float32).reshape(-1, *places)

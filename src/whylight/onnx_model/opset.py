@@ -23,7 +23,7 @@ def in_our_opset(path: Path, model: onnx.ModelProto) -> onnx.ModelProto:
     """
     version = _opset(model)
     if version > OPSET:
-        model = _written_out(model)
+        model = _written_out(path, model)
     if version == OPSET or not (changed := _changed_operators(model, version)):
         return _renumbered(model)
     if version > OPSET:
@@ -34,9 +34,8 @@ def in_our_opset(path: Path, model: onnx.ModelProto) -> onnx.ModelProto:
     try:
         converted = version_converter.convert_version(_without_training(model), OPSET)
     except Exception as error:  # the converter's errors share no base class
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
         raise WhylightError(
-            f"{path}: cannot be converted from operator set {version} to {OPSET}: {reason}; "
+            f"{path}: cannot be converted from operator set {version} to {OPSET}: {_last_line(error)}; "
             f"export the network with operator set {OPSET}"
         ) from error
     return _renumbered(_named_as(model, converted))
@@ -93,16 +92,47 @@ def _signature(schema: OpSchema) -> tuple[object, ...]:
     return (attributes, *map(str, operands))
 
 
-def _written_out(model: onnx.ModelProto) -> onnx.ModelProto:
+def _written_out(path: Path, model: onnx.ModelProto) -> onnx.ModelProto:
     """The model with the newest operators written as the older ones that define them."""
     used = {node.op_type for node in model.graph.node} & _NEW_FUNCTIONS
     if not used:
         return model
     from onnx import inliner
 
-    return inliner.inline_selected_functions(
-        model, [("", name) for name in sorted(used)], exclude=False, inline_schema_functions=True
+    try:
+        return inliner.inline_selected_functions(
+            _with_types(model), [("", name) for name in sorted(used)], exclude=False, inline_schema_functions=True
+        )
+    except Exception as error:  # the inliner's errors share no base class
+        raise WhylightError(
+            f"{path}: {', '.join(sorted(used))} cannot be written as operators of set {OPSET}: {_last_line(error)}; "
+            f"export the network with operator set {OPSET} or older"
+        ) from error
+
+
+def _with_types(model: onnx.ModelProto) -> onnx.ModelProto:
+    """What the inliner needs and does not find itself: types of all tensors, and attributes that are left out."""
+    typed = onnx.shape_inference.infer_shapes(model)
+    known = {info.name for info in (*typed.graph.value_info, *typed.graph.input)}
+    typed.graph.value_info.extend(
+        helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+        for tensor in typed.graph.initializer
+        if tensor.name not in known
     )
+    for node in typed.graph.node:
+        if node.op_type in _NEW_FUNCTIONS:
+            given = {attribute.name for attribute in node.attribute}
+            attributes = get_schema(node.op_type, _opset(model), "").attributes
+            node.attribute.extend(
+                attribute.default_value
+                for name, attribute in attributes.items()
+                if name not in given and attribute.default_value.type
+            )
+    return typed
+
+
+def _last_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1]
 
 
 def _without_training(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -17,6 +17,7 @@ from whylight.onnx_model.evaluate import Array, Evaluation, evaluate
 
 _SIZES = (2, 3)
 """Two batch sizes: what is the same at both does not depend on the batch."""
+_LOOPS = ("Loop", "Scan", "If", "SequenceMap")
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ def simplified(
             return _dynamic(model, {name: (None, *shape[1:]) for name, shape in shapes.items()}, BatchRepair(exported))
         except WhylightError:
             pass  # something in it holds on to its batch size: it stays as it is
+    _refuse_unknown(model, exported)
     return Simplified(_rewritten(model, exported, exported, shapes), False)
 
 
@@ -67,11 +69,26 @@ def _dynamic(
     )
     if [node.output for node in first.nodes] != [node.output for node in second.nodes]:
         raise WhylightError("the graph's branches depend on the batch size")
+    _refuse_unknown(model, first)
     for info in model.graph.output:
         before, after = first.shape(info.name), second.shape(info.name)
-        if before and before[0] != after[0] * 2 // 3:  # type: ignore[index, operator]
+        if before is None or after is None or None in (*before, *after):
+            continue
+        if before and before[0] != after[0] * 2 // 3:  # type: ignore[operator]
             raise WhylightError(f"output '{info.name}' does not grow with the batch")
     return Simplified(_rewritten(model, first, second, shapes), True)
+
+
+def _refuse_unknown(model: onnx.ModelProto, known: Evaluation) -> None:
+    """Refuse a graph of which no output has a known shape, or a loop hides the shape of what outputs need."""
+    outputs = [info.name for info in model.graph.output]
+    shapes = [known.shape(name) for name in outputs]
+    loops = [node for node in needed_nodes(known.nodes, outputs) if node.op_type in _LOOPS]
+    hidden = [name for node in loops for name in node.output if name in known.types and known.shape(name) is None]
+    if hidden or all(shape is None or None in shape for shape in shapes):
+        names = ", ".join(f"{node.op_type} '{node.name or node.output[0]}'" for node in loops)
+        reason = f": {names} hides it; export the network with its loops unrolled" if loops else ""
+        raise WhylightError(f"the shape of '{(hidden or outputs)[0]}' cannot be inferred{reason}")
 
 
 def _rewritten(
