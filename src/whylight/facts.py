@@ -154,7 +154,9 @@ class ExplainerFacts:
             stated: dict[str, Any] = facts["input"]
             if "size" not in stated:
                 stated["size"] = [stated.pop("height"), stated.pop("width")]
-            image = {name: tuple(value) if isinstance(value, list) else value for name, value in stated.items()}
+            image: dict[str, Any] = {
+                name: tuple(value) if isinstance(value, list) else value for name, value in stated.items()
+            }
             blank = tuple(facts["blank"])
             return cls(**{**facts, "input": InputFacts(**image), "maps": maps, "blank": blank})
         except (KeyError, TypeError, ValueError) as error:
