@@ -63,7 +63,7 @@ def opencv(ending: str, *options: int) -> Encoder:
 
 def whylight_filter(compress: Callable[[Pixels], bytes]) -> Encoder:
     """whylight's PNG writer with another compression."""
-    return lambda pixels: png_file(pixels.shape, bytes(compress(filtered(pixels))))
+    return lambda pixels: png_file(pixels.shape, bytes(compress(filtered(pixels[np.newaxis])[0])))
 
 
 def zlib_strategy(level: int, strategy: int) -> Callable[[Pixels], bytes]:

@@ -43,6 +43,16 @@ def test_pixels_come_back(shape: tuple[int, ...]) -> None:
         np.testing.assert_array_equal(np.asarray(image).reshape(shape), pixels)
 
 
+@pytest.mark.usefixtures("compressor")
+def test_many_images_at_once_keep_their_order_and_pixels() -> None:
+    shapes = [(28, 28, 3)] * 130 + [(28, 28), (28, 28, 1), (300, 301, 3), (300, 301, 3)] + [(28, 28, 3)] * 2
+    images = [RNG.integers(0, 256, shape, np.uint8) for shape in shapes]
+    found = [np.asarray(read(data)) for data in png.encoded_pngs(iter(images))]
+    assert len(found) == len(images)
+    for pixels, image in zip(images, found, strict=True):
+        np.testing.assert_array_equal(image, pixels[..., 0] if pixels.shape[2:] == (1,) else pixels)
+
+
 def test_pixels_may_lie_anywhere_in_memory() -> None:
     pixels = np.broadcast_to(RNG.integers(0, 256, (6, 5, 1), np.uint8), (6, 5, 3))
     for view in (pixels, pixels[::-1], pixels.transpose(1, 0, 2)):

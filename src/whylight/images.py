@@ -79,7 +79,9 @@ def read_picture(path: Path, channels: int) -> Picture:
             return _dicom_picture(path, channels, source)
         import_module(f"PIL.{_DRIVERS.get(suffix, 'PngImagePlugin')}")
         # of a file in memory Pillow takes half the time that it takes of one it reads in pieces
-        with Image.open(io.BytesIO(path.read_bytes()), formats=_FORMATS) as image:
+        with path.open("rb", buffering=0) as file:
+            content = io.BytesIO(file.read())
+        with Image.open(content, formats=_FORMATS) as image:
             return _pillow_picture(image, channels, source)
 
 
@@ -195,14 +197,13 @@ def check_file(path: Path) -> None:
     Raises:
         WhylightError: there is none, or it is a folder or a device.
     """
-    source = _one_line(path)
     try:
         if path.is_file():
             return
         found = "is a folder, not a file" if path.is_dir() else "not a file" if path.exists() else "no such file"
     except OSError as error:
         found = f"cannot be read: {_reason(error)}"
-    raise WhylightError(f"{source}: {found}")
+    raise WhylightError(f"{_one_line(path)}: {found}")
 
 
 @contextmanager
@@ -403,7 +404,8 @@ def _channels(count: int) -> str:
 
 
 def _one_line(path: Path) -> str:
-    return " ".join(str(path).splitlines())
+    text = str(path)
+    return text if text.isprintable() else " ".join(text.splitlines())
 
 
 def _reason(error: BaseException) -> str:

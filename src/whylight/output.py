@@ -4,7 +4,7 @@ import io
 import os
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from whylight.errors import WhylightError
-from whylight.png import Pixels, encoded_png
+from whylight.png import Pixels, encoded_pngs
 from whylight.storage import is_remote, write_remote
 
 _UMASK = os.umask(0)
@@ -112,10 +112,15 @@ def _write(data: bytes, path: str) -> None:
 
 
 def encoded_image(image: Image.Image | Pixels, ending: str) -> bytes:
-    """An image file's content.
+    """An image file's content: `encoded_images` of one."""
+    return next(encoded_images([np.asarray(image)], ending))
+
+
+def encoded_images(images: Iterable[Pixels], ending: str) -> Iterator[bytes]:
+    """The content of image files.
 
     Args:
-        image: gray or RGB.
+        images: gray (H, W) or RGB (H, W, 3).
         ending: names the format: ``.png``, ``.jpg``, ``.jpeg``, ``.webp`` or ``.bmp``.
 
     Raises:
@@ -123,13 +128,15 @@ def encoded_image(image: Image.Image | Pixels, ending: str) -> bytes:
     """
     ending = ending.lower()
     if ending == ".png":
-        return encoded_png(np.asarray(image))
+        yield from encoded_pngs(images)
+        return
     if ending not in _PILLOW_FORMATS:
         raise WhylightError(f"no image format for '{ending}': expected one of .png, {', '.join(_PILLOW_FORMATS)}")
     form, options = _PILLOW_FORMATS[ending]
-    buffer = io.BytesIO()
-    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(buffer, form, **options)
-    return buffer.getvalue()
+    for image in images:
+        buffer = io.BytesIO()
+        Image.fromarray(image).save(buffer, form, **options)
+        yield buffer.getvalue()
 
 
 def save_image(image: Image.Image | Pixels, path: Path) -> None:

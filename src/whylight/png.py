@@ -4,11 +4,14 @@ One filter for all rows and one fast pass of deflate: files a few percent larger
 filter of each row and the longest matches, in a twentieth of the time.
 """
 
+import math
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import groupby, islice
 from typing import Any
 
 import numpy as np
@@ -16,7 +19,6 @@ from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 """Gray, gray and alpha, RGB, RGB and alpha, by their number of channels."""
 _AVERAGE = 3
@@ -30,26 +32,42 @@ crc32: Callable[[bytes, int], int] = (isal_zlib or zlib).crc32
 
 def encoded_png(pixels: Pixels) -> bytes:
     """A PNG file's content, of pixels (H, W) or (H, W, C): gray, gray and alpha, RGB, or RGB and alpha."""
-    return png_file(pixels.shape, deflated(filtered(pixels)))
+    return next(encoded_pngs([pixels]))
 
 
-def filtered(pixels: Pixels) -> Pixels:
-    """The rows of a PNG, (H, 1 + W * C): the filter's number, then each value less the mean of those left and above."""
-    height, width, channels = (*pixels.shape, 1)[:3]
-    values = pixels.reshape(height, -1)
-    rows = np.empty((height, 1 + width * channels), np.uint8)
-    rows[:, 0] = _AVERAGE
-    step, line = max(1, _BLOCK // values.shape[1]), (width + 1) * channels
+def encoded_pngs(images: Iterable[Pixels]) -> Iterator[bytes]:
+    """What `encoded_png` makes of each image; small ones of one size that follow each other are filtered together."""
+    for shape, alike in groupby(images, np.shape):
+        together = max(1, _BLOCK // max(1, math.prod(shape)))
+        while group := list(islice(alike, together)):
+            stack = np.stack(group) if len(group) > 1 else group[0][np.newaxis]
+            yield from [png_file(shape, deflated(rows)) for rows in filtered(stack)]
+
+
+def filtered(images: Pixels) -> Pixels:
+    """The rows of PNG files, (N, H, 1 + W * C): the filter's number, then each value less the mean of two neighbors.
+
+    These are the values left and above.
+
+    Args:
+        images: (N, H, W) or (N, H, W, C).
+    """
+    count, height, width, channels = (*images.shape, 1)[:4]
+    values = images.reshape(count, height, -1)
+    rows = np.empty((count, height, 1 + width * channels), np.uint8)
+    rows[..., 0] = _AVERAGE
+    step, line = max(1, _BLOCK // (count * width * channels)), (width + 1) * channels
     for first in range(0, height, step):
-        block = values[first : first + step]
-        framed = np.zeros((len(block) + 1, line), np.uint8)  # nothing left of the image and above
-        framed[1:, channels:] = block
+        block = values[:, first : first + step]
+        framed = np.zeros((count, block.shape[1] + 1, line), np.uint8)  # nothing left of the image and above
+        framed[:, 1:, channels:] = block
         if first:
-            framed[0, channels:] = values[first - 1]
+            framed[:, 0, channels:] = values[:, first - 1]
         flat = framed.reshape(-1)  # in one run of memory, images of few pixels take a third of the time
         left, above = flat[line - channels : -channels], flat[:-line]
-        residue = flat[line:] - ((left & above) + ((left ^ above) >> 1))
-        rows[first : first + step, 1:] = residue.reshape(-1, line)[:, channels:]
+        residue = np.empty_like(framed)
+        np.subtract(flat[line:], (left & above) + ((left ^ above) >> 1), out=residue.reshape(-1)[line:])
+        rows[:, first : first + step, 1:] = residue[:, 1:, channels:]
     return rows
 
 
@@ -64,11 +82,19 @@ def deflated(rows: Pixels) -> bytes:
 
 
 def png_file(shape: tuple[int, ...], stream: bytes) -> bytes:
-    """A PNG file's content, of a zlib stream of filtered rows."""
+    """A PNG file's content, of the image's shape (H, W) or (H, W, C) and a zlib stream of its filtered rows."""
+    return b"".join([_beginning(shape), _chunk(b"IDAT", stream), _END])
+
+
+@lru_cache
+def _beginning(shape: tuple[int, ...]) -> bytes:
     height, width, channels = (*shape, 1)[:3]
     header = struct.pack(">IIBBBBB", width, height, 8, _COLOR_TYPES[channels], 0, 0, 0)
-    return b"".join([_SIGNATURE, _chunk(b"IHDR", header), _chunk(b"IDAT", stream), _chunk(b"IEND", b"")])
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header)
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
     return b"".join([struct.pack(">I", len(data)), kind, data, struct.pack(">I", crc32(data, crc32(kind, 0)))])
+
+
+_END = _chunk(b"IEND", b"")

@@ -12,7 +12,6 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple
 from glob import escape
 from pathlib import Path
 
@@ -167,7 +166,8 @@ class Journal:
 
 
 def _line(results: Sequence[RowResult]) -> str:
-    return json.dumps([astuple(result) for result in results], ensure_ascii=False) + "\n"
+    rows = [(result.checksum, result.cells, result.error) for result in results]
+    return json.dumps(rows, ensure_ascii=False) + "\n"
 
 
 def _npz(maps: dict[str, Map]) -> bytes:

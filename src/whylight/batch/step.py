@@ -2,7 +2,7 @@
 
 import io
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,10 +17,17 @@ from whylight.errors import OutOfMemoryError, WhylightError
 from whylight.explainer import PREDICTED, ClassIndex, Explainer
 from whylight.explanation import Explanation, overlays
 from whylight.images import Picture, quiet_decoders
-from whylight.output import encoded_image, save_bytes
-from whylight.png import Pixels
+from whylight.output import encoded_images, save_bytes
 
 Map = NDArray[Any]
+
+_CELLS: dict[str, Callable[[Explanation], str]] = {
+    "score": lambda explanation: f"{explanation.score:.8g}",
+    "probability": lambda explanation: f"{explanation.probability:.8g}",
+    "predicted": lambda explanation: str(explanation.predicted),
+    "rank": lambda explanation: str(explanation.rank),
+}
+"""What stands in the columns that can be added, `whylight.batch.plan.COLUMNS`."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +94,10 @@ class Step:
         explanations = self._explained(list(inputs.values()))
         look = self._plan.rendering
         pictures = overlays(explanations, look.alpha, look.colormap, look.size)
-        for index, explanation, picture in zip(inputs, explanations, pictures, strict=True):
-            results[index] = self._written(index, explanation, picture)
+        files = encoded_images(pictures, f".{look.format}")
+        for index, explanation, data in zip(inputs, explanations, files, strict=True):
+            save_bytes(data, self._plan.path(self._plan.overlay(index)))
+            results[index] = RowResult(zlib.crc32(data), self._cells(explanation))
             if self._plan.map_files:
                 maps |= self._kept_map(index, batch.shard, explanation)
         blank = ("",) * len(self._plan.columns)
@@ -142,16 +151,8 @@ class Step:
             half = len(inputs) // 2
             return self._explained(inputs[:half]) + self._explained(inputs[half:])
 
-    def _written(self, index: int, explanation: Explanation, picture: Pixels) -> RowResult:
-        data = encoded_image(picture, f".{self._plan.rendering.format}")
-        save_bytes(data, self._plan.path(self._plan.overlay(index)))
-        values = {
-            "score": f"{explanation.score:.8g}",
-            "probability": f"{explanation.probability:.8g}",
-            "predicted": str(explanation.predicted),
-            "rank": str(explanation.rank),
-        }
-        return RowResult(zlib.crc32(data), tuple(values[name] for name in self._plan.columns))
+    def _cells(self, explanation: Explanation) -> tuple[str, ...]:
+        return tuple(_CELLS[name](explanation) for name in self._plan.columns)
 
     def _kept_map(self, index: int, shard: int, explanation: Explanation) -> dict[str, Map]:
         cam = explanation.cam.astype(self._plan.map_type)
