@@ -5,12 +5,15 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 from PIL import Image
 
+import whylight
 from nnp.networks import function, small_classifier
 from whylight import cache
 from whylight.cli import main
+from whylight.explainer import Explainer
 
 
 @pytest.fixture
@@ -58,16 +61,51 @@ def test_another_model_or_option_is_another_entry(folder: Path, here: Path) -> N
     assert len(list(folder.glob("*.explainer"))) == 5
 
 
-@pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "junk"])
-def test_a_damaged_entry_is_made_again(folder: Path, here: Path, damage: str) -> None:
+@pytest.mark.parametrize("name", ["graph.onnx", "weights.bin", "facts.json"])
+@pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "junk", "missing"])
+def test_a_damaged_entry_is_made_again(
+    folder: Path, here: Path, monkeypatch: pytest.MonkeyPatch, name: str, damage: str
+) -> None:
+    monkeypatch.setattr(cache, "_LARGE_GRAPH", 0)
+    small_classifier(here / "results.nnp", classes=100)
     first = overlay()
     (entry,) = folder.glob("*.explainer")
-    whole = entry.read_bytes()
+    assert {path.name for path in entry.iterdir()} == {"graph.onnx", "weights.bin", "facts.json"}
+    file = entry / name
+    whole = file.read_bytes()
     changed = bytearray(whole)
-    changed[-40] ^= 255
-    entry.write_bytes({"truncate": whole[:-9], "flip": bytes(changed), "empty": b"", "junk": b"junk"}[damage])
+    changed[len(whole) // 2] ^= 255
+    if damage == "missing":
+        file.unlink()
+    else:
+        file.write_bytes({"truncate": whole[:-9], "flip": bytes(changed), "empty": b"", "junk": b"junk"}[damage])
     assert overlay() == first
-    assert entry.read_bytes() == whole
+    assert file.read_bytes() == whole
+    assert [path.name for path in folder.iterdir()] == [entry.name]
+
+
+def test_an_entry_of_another_onnx_runtime_is_made_again(folder: Path, here: Path) -> None:
+    first = overlay()
+    (facts,) = folder.glob("*.explainer/facts.json")
+    whole = facts.read_text()
+    facts.write_text(whole.replace(onnxruntime.__version__, "0.1"))
+    assert overlay() == first
+    assert facts.read_text() == whole
+
+
+@pytest.mark.parametrize("large", [0, 2**40])
+def test_weights_beside_the_graph_give_the_same(
+    folder: Path, here: Path, monkeypatch: pytest.MonkeyPatch, large: int
+) -> None:
+    small_classifier(here / "results.nnp", classes=100)
+    plain = whylight.load("results.nnp").explainer()
+    monkeypatch.setattr(cache, "_LARGE_GRAPH", large)
+    kept = cache.cached_explainer(Path("results.nnp"), None, {}, lambda: plain)
+    again = Explainer(kept.content())
+    for explainer in (kept, again):
+        found, expected = explainer("image.png", 1), plain("image.png", 1)
+        np.testing.assert_allclose(found.cam, expected.cam, atol=1e-5)
+        assert found.score == pytest.approx(expected.score, rel=1e-5)
 
 
 def test_without_a_folder_there_is_no_cache(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,5 @@
 """``python -m whylight``."""
 
-import sys
+from whylight.cli import run
 
-from whylight.cli import main
-
-sys.exit(main())
+run()

@@ -1,6 +1,5 @@
 """The one error and the one warning that whylight raises on purpose."""
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -22,6 +21,8 @@ class WhylightWarning(UserWarning):
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> str:
     """The names of ``known`` that are most like ``name``, quoted and joined, for an error message."""
+    import difflib
+
     known = list(known)
     close = difflib.get_close_matches(name, known, count, cutoff=0.3) or known[:count]
     return ", ".join(repr(candidate) for candidate in close)

@@ -20,6 +20,7 @@ from PIL import Image
 from whylight.arrays import array_inputs, array_of, read_array
 from whylight.errors import WhylightError, WhylightWarning
 from whylight.explanation import Explanation
+from whylight.external_data import whole_model
 from whylight.facts import (
     ALTERED,
     ALTERED_CLASS_INDEX,
@@ -98,7 +99,7 @@ class Explainer:
 
     def content(self) -> bytes:
         """The explainer graph as the content of an ONNX file."""
-        return self.graph if isinstance(self.graph, bytes) else Path(self.graph).read_bytes()
+        return self.graph if isinstance(self.graph, bytes) else whole_model(Path(self.graph))
 
     @overload  # a str is a file, not a sequence of images: the first form is meant
     def __call__(self, image: ImageLike, class_index: ClassIndex = PREDICTED) -> Explanation: ...  # type: ignore[overload-overlap]

@@ -5,7 +5,6 @@ resolved, 16-bit images scaled by 65535, DICOM files in the window they state, s
 bilinear filter.
 """
 
-import csv
 import io
 import threading
 import warnings
@@ -304,6 +303,8 @@ def _window(dataset: Any) -> tuple[float, float]:
 
 
 def _read_matrix(path: Path) -> Array:
+    import csv
+
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = [row for row in csv.reader(file) if row]
     if len({len(row) for row in rows}) > 1:

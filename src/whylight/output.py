@@ -2,7 +2,6 @@
 
 import io
 import os
-import tempfile
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -35,6 +34,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     Raises:
         WhylightError: the folder cannot be made or written to.
     """
+    import tempfile
+
     if is_remote(path):
         with tempfile.TemporaryFile() as local:
             yield cast(BinaryIO, local)
@@ -64,6 +65,8 @@ def check_writable(path: Path) -> None:
     Raises:
         WhylightError: it cannot.
     """
+    import tempfile
+
     if is_remote(path):
         return  # a store says so when it is written to
     created = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]

@@ -12,6 +12,7 @@ from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import groupby, islice
+from mmap import mmap
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ _BLOCK = 1 << 17
 
 isal_zlib: Any = import_module("isal.isal_zlib") if find_spec("isal") else None
 """Intel's deflate, three times as fast as zlib; it is not built for every platform."""
-crc32: Callable[[bytes, int], int] = (isal_zlib or zlib).crc32
+crc32: Callable[[bytes | mmap, int], int] = (isal_zlib or zlib).crc32
 
 
 def encoded_png(pixels: Pixels) -> bytes:

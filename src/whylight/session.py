@@ -19,21 +19,24 @@ DEVICES = ("auto", *_PROVIDERS)
 """What can run a network; ``auto`` takes the first of the others that is installed."""
 
 
-def optimized(graph: bytes) -> bytes:
-    """An explainer graph as ONNX Runtime optimizes it for any processor: it loads faster, and computes the same.
+def write_optimized(graph: bytes, path: Path, weights: str | None) -> None:
+    """Write an explainer graph as ONNX Runtime optimizes it for any processor: it loads faster, and computes the same.
+
+    Args:
+        graph: the content of an ONNX file.
+        path: the file to write.
+        weights: the name of a file beside it for the weights; None keeps them in it.
 
     Raises:
         WhylightError: it is not a graph that ONNX Runtime can load.
     """
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "optimized.onnx"
-        options = _session_options()
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
-        options.optimized_model_filepath = str(path)
-        open_session(graph, "cpu", options=options)
-        return path.read_bytes()
+    options = _session_options()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.optimized_model_filepath = str(path)
+    if weights:
+        options.add_session_config_entry("session.optimized_model_external_initializers_file_name", weights)
+        options.add_session_config_entry("session.optimized_model_external_initializers_min_size_in_bytes", "1024")
+    open_session(graph, "cpu", options=options)
 
 
 def open_session(

@@ -1,6 +1,5 @@
 """Where files are: on this machine, or wherever fsspec has a driver for."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,6 +53,8 @@ def local_copy(path: Path) -> Iterator[Path]:
     Raises:
         WhylightError: the store does not give it.
     """
+    import tempfile
+
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / path.name
         try:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from whylight.facts import Box
 from whylight.images import Picture, display_pixels
@@ -58,6 +58,8 @@ def view(picture: Picture, cam: FloatArray, crop: Box, maximum: float) -> View:
 
 def _curve(values: FloatArray) -> Pixels:
     """The channels of a signal (l, C) as curves of one scale."""
+    from PIL import ImageDraw
+
     width = int(np.clip(len(values), *_CURVE_WIDTHS))
     image = Image.new("RGB", (width, _CURVE_HEIGHT), _PAPER)
     pen = ImageDraw.Draw(image)

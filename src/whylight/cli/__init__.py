@@ -1,11 +1,12 @@
 """The command line: it reads arguments, calls the library and prints. Each command imports what it needs."""
 
 import argparse
+import os
 import sys
 import warnings
 from collections.abc import Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, NoReturn
 
 from whylight import __version__
 from whylight.cli import dataset, explain, models, trust, upkeep
@@ -13,6 +14,7 @@ from whylight.errors import WhylightError, WhylightWarning
 
 _BAD_INPUT = 2
 _INTERRUPTED = 130
+_READER_GONE = 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,6 +34,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             print("whylight: interrupted", file=sys.stderr)
             return _INTERRUPTED
+
+
+def run() -> NoReturn:
+    """The program: `main`, without taking down at the end what it has built up, which can take as long as the work."""
+    try:
+        code = main()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:  # whoever reads the output has seen enough
+        code = _READER_GONE
+    os._exit(code)
 
 
 def _with_underscores(argv: Sequence[str]) -> list[str]:

@@ -25,7 +25,7 @@ def run_cache(arguments: argparse.Namespace) -> int:
     from whylight import cache
 
     kept = cache.entries()
-    size = sum(path.stat().st_size for path in kept)
+    size = sum(map(cache.size, kept))
     done = "removed" if arguments.clear else "kept"
     print(f"{cache.folder()}: {len(kept)} compiled explainers {done}, {size / 2**20:.1f} MiB")
     if arguments.clear:

@@ -1,0 +1,34 @@
+"""ONNX models whose weights lie in files beside them (onnx.proto: external_data)."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+
+def data_files(model: Path) -> Iterator[Path]:
+    """The files that hold the weights of an .onnx file; none of other models, and of one that cannot be read."""
+    if model.suffix.lower() != ".onnx":
+        return
+    with suppress(OSError):
+        content = model.read_bytes()
+        found = re.finditer(rb"\x0a\x08location\x12([\x01-\x7f])", content)
+        names = {content[match.end() : match.end() + match[1][0]] for match in found}
+        for name in sorted(names):
+            path = model.parent / os.fsdecode(name)
+            if path.is_file():
+                yield path
+
+
+def whole_model(model: Path) -> bytes:
+    """The content of an .onnx file, with its weights.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if not any(data_files(model)):
+        return model.read_bytes()
+    import onnx
+
+    return onnx.load(model).SerializeToString()
