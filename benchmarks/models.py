@@ -4,8 +4,8 @@ EfficientNet-Lite0 (224 x 224), ResNet-50 and VGG-16, 1000 classes each, in the 
 measures does not depend on the weights.
 """
 
+import argparse
 import io
-import sys
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -168,7 +168,9 @@ def vgg16(path: Path) -> Path:
 MODELS = {"efficientnet_lite0": efficientnet_lite0, "resnet50": resnet50, "vgg16": vgg16}
 
 if __name__ == "__main__":
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, nargs="?", default=Path())
+    folder = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
     for name, write in MODELS.items():
         print(write(folder / f"{name}.nnp"))

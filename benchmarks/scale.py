@@ -28,7 +28,13 @@ def write_dataset(sample: Path, folder: Path, rows: int) -> Path:
 
 
 def run(folder: Path, *options: str) -> tuple[float, float]:
-    """Explain a dataset: images a second, and the largest process' peak memory in MiB."""
+    """Explain a dataset: images a second, and the largest process' peak memory in MiB.
+
+    Every run has an output of its own and none is removed meanwhile: file systems such as ext4 take long to make files
+    where others have just been removed.
+    """
+    output = f"run{sum(1 for _ in folder.glob('run*.csv'))}.csv"
+    options = (*options, "--output", output)
     code = (
         "import resource, subprocess, sys\n"
         f"said = subprocess.run([sys.executable, '-m', 'whylight', 'gradcam-batch', *{list(options)}],"
@@ -38,7 +44,6 @@ def run(folder: Path, *options: str) -> tuple[float, float]:
     )
     said = subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, capture_output=True, text=True).stdout
     rate, memory = said.split()
-    shutil.rmtree(folder / "gradcam")
     return float(rate), float(memory) / 1024
 
 

@@ -3,6 +3,7 @@
 This module needs no model reader: it runs the file that ``whylight compile`` writes, with ONNX Runtime alone.
 """
 
+import hashlib
 import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from PIL import Image
 from whylight.arrays import array_inputs, array_of, read_array
 from whylight.errors import WhylightError, WhylightWarning
 from whylight.explanation import Explanation
-from whylight.external_data import whole_model
+from whylight.external_data import data_files, whole_model
 from whylight.facts import (
     ALTERED,
     ALTERED_CLASS_INDEX,
@@ -100,6 +101,16 @@ class Explainer:
     def content(self) -> bytes:
         """The explainer graph as the content of an ONNX file."""
         return self.graph if isinstance(self.graph, bytes) else whole_model(Path(self.graph))
+
+    def digest(self) -> str:
+        """What tells the explainer graph, as it is kept, from all others."""
+        digest = hashlib.blake2b(digest_size=16)
+        if isinstance(self.graph, bytes):
+            digest.update(self.graph)
+        else:
+            for path in (Path(self.graph), *data_files(Path(self.graph))):
+                digest.update(path.read_bytes())
+        return digest.hexdigest()
 
     @overload  # a str is a file, not a sequence of images: the first form is meant
     def __call__(self, image: ImageLike, class_index: ClassIndex = PREDICTED) -> Explanation: ...  # type: ignore[overload-overlap]

@@ -6,13 +6,13 @@ A shard is cut into batches; a batch goes through all stages in one thread (`ste
 (`engines.py`). What is done is in the journal (`journal.py`): a run that stops anywhere goes on there.
 """
 
-import hashlib
 import os
 import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from whylight.batch.engines import Work, run_in_processes, run_in_threads, run_on_ray
 from whylight.batch.journal import Journal
@@ -111,8 +111,7 @@ def explain_dataset(
     rows = sum(shard.count for shard in shards)
     started = time.perf_counter()
     with journal.locked(), progress("explaining", rows) as advance:
-        digest = hashlib.blake2b(explainer.content()).hexdigest()
-        beginning = journal.begin(plan.fingerprint(f"{digest} {explainer.device}"))
+        beginning = journal.begin(plan.fingerprint(f"{explainer.digest()} {explainer.device}"))
         work = [(shard, journal.resume(shard)) for shard in shards]
         continued = sum(done for _, done in work)
         _say_how_it_begins(say, beginning, continued, plan)
@@ -134,13 +133,20 @@ def _run(plan: Plan, dataset: Dataset, explainer: Explainer, work: list[Work], e
     threads = engine.threads or _fitting_threads(explainer, plan, cores // workers)
     # a few batches share the cores by running each on several
     under_way = max(1, min(workers * threads, -(-rows // plan.batch_size)))
-    own = Explainer(explainer.content(), threads=max(1, cores // under_way), device=engine.device)
+    own = Explainer(explainer.graph, threads=max(1, cores // under_way), device=engine.device)
     step = Step(plan, dataset, own)
     if workers == 1:
         return run_in_threads(step, work, threads)
-    graph = plan.run_folder / "explainer.onnx"
-    save_bytes(explainer.content(), graph)
-    return run_in_processes(step, plan, graph, work, workers, threads, engine.device)
+    return run_in_processes(step, plan, _graph_file(explainer, plan), work, workers, threads, engine.device)
+
+
+def _graph_file(explainer: Explainer, plan: Plan) -> Path:
+    """The explainer graph as a file that other processes can open."""
+    if not isinstance(explainer.graph, bytes):
+        return Path(explainer.graph)
+    path = plan.run_folder / "explainer.onnx"
+    save_bytes(explainer.graph, path)
+    return path
 
 
 def _fitting_workers(explainer: Explainer, rows: int, cores: int) -> int:

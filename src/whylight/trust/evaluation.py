@@ -121,7 +121,7 @@ def evaluate_dataset(
     cores = os.cpu_count() or 1
     threads = plan.threads or cores
     own = {
-        name: Explainer(explainer.content(), max(1, cores // threads), explainer.device)
+        name: Explainer(explainer.graph, max(1, cores // threads), explainer.device)
         for name, explainer in explainers.items()
     }
     judge = _Judge(own, plan, dataset, columns, chosen)
