@@ -8,8 +8,11 @@ import onnx
 import pytest
 from PIL import Image
 
+from nnp.networks import function, network, variable, write_nnp
 from onnx_samples import HEIGHT, WIDTH, cnn, vision_transformer
 from whylight.cli import main
+from whylight.nnp import to_onnx
+from whylight.onnx_model.image import Pixels, pixels
 
 
 @pytest.fixture
@@ -34,6 +37,37 @@ def test_options_on_pixels_change_the_score_also_when_cached(folder: Path, capsy
     normalized = explained(capsys, "--input-range", "1", "--mean", "0.5", "--std", "0.2,0.3,0.4")
     assert plain["score"] != pytest.approx(normalized["score"])
     assert explained(capsys, "--input-range", "1")["score"] == plain["score"]
+
+
+def test_a_compiled_explainer_is_no_model(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    onnx.save(cnn(), "model.onnx")
+    assert main(["compile", "model.onnx", "--input-range", "1"]) == 0
+    assert main(["gradcam", "-m", "explainer.onnx", "--image", "image.png"]) == 2
+    assert "an explainer that 'whylight compile' wrote" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--mean", "0.5,x", "'0.5,x': expected numbers with commas between them"),
+        ("--input_size", "100,x", "'100,x': expected whole numbers above 0 with commas between them"),
+        ("--input_size", "0,4", "'0,4': expected whole numbers above 0"),
+    ],
+)
+def test_options_that_are_no_numbers(capsys: pytest.CaptureFixture[str], option: str, value: str, message: str) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["gradcam", "--image", "image.png", option, value])
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("white", [1, 255])
+def test_a_converted_model_says_its_range(folder: Path, white: int) -> None:
+    extra = "no_image_normalization: true" if white == 255 else ""
+    variables = variable("x", (-1, 1, 6, 9)), variable("y", (-1, 2, 4, 7)), variable("w", (2, 1, 3, 3), "Parameter")
+    convolution = function("Convolution", ["x", "w"], ["y"], "convolution_param { base_axis: 1 group: 1 }")
+    write_nnp(folder / "a.nnp", network(*variables, convolution, extra=extra), {"w": np.ones((2, 1, 3, 3), np.float32)})
+    model = to_onnx(folder / "a.nnp")
+    assert pixels(Path("a.onnx"), model, "x", 1, True, "auto", None, None) == Pixels(maximum=white)
 
 
 def test_the_cache_knows_the_weights_beside_the_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -47,6 +47,15 @@ def run() -> NoReturn:
     os._exit(code)
 
 
+class _Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Says defaults where there are some that the text does not say itself."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        says_it_itself = "(default" in (action.help or "")
+        has_none = action.default is None or action.default is False or action.default == []
+        return action.help if says_it_itself or has_none else super()._get_help_string(action)
+
+
 def _with_underscores(argv: Sequence[str]) -> list[str]:
     """Long options with hyphens, spelled with the underscores that the Console's plugins use."""
     spelled: list[str] = []
@@ -73,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
             name,
             help=summary,
             description=f"{summary[0].upper()}{summary[1:]}.",
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+            formatter_class=_Help,
         )
         add_arguments(command)
         command.add_argument("--debug", action="store_true", help="show the traceback of an error")

@@ -96,13 +96,19 @@ def add_model_facts(command: argparse.ArgumentParser) -> None:
 
 
 def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(float(number) for number in text.split(","))
+    try:
+        return tuple(float(number) for number in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}': expected numbers with commas between them") from None
 
 
 def _size(text: str) -> tuple[int, ...]:
-    extents = tuple(int(number) for number in text.replace("x", ",").split(","))
-    if min(extents) < 1:
-        raise ValueError(text)
+    try:
+        extents = tuple(int(number) for number in text.replace("x", ",").split(","))
+    except ValueError:
+        extents = ()
+    if not extents or min(extents) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}': expected whole numbers above 0 with commas between them")
     return extents
 
 

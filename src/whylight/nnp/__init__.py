@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
+from onnx import helper
 
 from whylight.classifier import Classifier, Layer, describe
 from whylight.errors import WhylightError
@@ -43,13 +44,16 @@ def to_onnx(path: str | Path, parameters: str | Path | None = None) -> onnx.Mode
 
     Returns:
         A model whose graph inputs and outputs are named as the network's variables, with the parameters as
-        initializers, and a dynamic batch axis `N` where the network allows it.
+        initializers, and a dynamic batch axis `N` where the network allows it. Its metadata says the range of pixels.
 
     Raises:
         WhylightError: the file cannot be read, or the network cannot be converted; the message says why.
     """
     model = read_model(path, parameters)
-    return convert(model.network, model.contents.parameters)
+    graph = convert(model.network, model.contents.parameters)
+    pixel_range = "Normalized_0_1" if maximum(model.network) == 1 else "NominalRange_0_255"
+    helper.set_model_props(graph, {"Image.NominalPixelRange": pixel_range})  # the name is the ONNX standard's
+    return graph
 
 
 def to_classifier(model: NnpModel, options: ModelOptions = _AS_THE_FILE_SAYS) -> Classifier:

@@ -11,6 +11,7 @@ from onnx import TensorProto, checker, external_data_helper
 from onnx.external_data_helper import ExternalDataInfo
 
 from whylight.errors import WhylightError
+from whylight.facts import METADATA_KEY
 from whylight.images import check_file
 
 _DEFAULT_DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
@@ -35,6 +36,11 @@ def read_model(path: Path) -> onnx.ModelProto:
     if not model.graph.node or not model.opset_import:
         found = "an ONNX model without operators" if model.opset_import else "not an ONNX model"
         raise WhylightError(f"{path}: {found}{_looks_like(path)}")
+    if any(entry.key == METADATA_KEY for entry in model.metadata_props):
+        raise WhylightError(
+            f"{path}: an explainer that 'whylight compile' wrote, not a classifier: run it with whylight.Explainer or "
+            "ONNX Runtime, or name the model that it was made from"
+        )
     _load_external_data(path, model)
     return prepared(path, model)
 
