@@ -351,6 +351,14 @@ def test_quantized_weights_are_read(tmp_path: Path) -> None:
     assert explanation.cam.max() == 1
 
 
+def test_a_file_that_reads_what_it_does_not_hold_is_named(tmp_path: Path) -> None:
+    content = cnn()
+    content.graph.node[2].input[0] = "nowhere"
+    node = content.graph.node[2]
+    with pytest.raises(whylight.WhylightError, match=f"not a valid model: {node.op_type} '.*' reads 'nowhere'"):
+        load(tmp_path, content)
+
+
 def test_bytes_as_input(tmp_path: Path) -> None:
     content = cnn()
     content.graph.input[0].type.tensor_type.elem_type = TensorProto.UINT8

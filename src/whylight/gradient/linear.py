@@ -1,6 +1,7 @@
 """Derivatives of matrix products and convolutions."""
 
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,9 @@ from whylight.gradient.broadcast import channel_sums
 from whylight.gradient.rule import ForwardNode, Gradient, rule
 from whylight.gradient.window import Window, window_of
 from whylight.graph import GraphBuilder, Tensor
+
+_FEW = 8
+"""An image has so many times the places of a convolution that has few."""
 
 
 @rule("MatMul")
@@ -117,11 +121,14 @@ def _image_gradient(
 ) -> Tensor:
     """The transposed convolution of ``grad``.
 
-    With stride 1 it is written as a convolution with the flipped weight, the faster of the two in ONNX Runtime.
+    With stride 1 it is written as a convolution with the flipped weight, the faster of the two in ONNX Runtime. That
+    multiplies for every place of the image, though, and holds a second copy of the weight: where a convolution has few
+    places, as one in the place of a fully connected layer, it is left as it is.
     """
     begins = tuple(reach - begin for reach, begin in zip(window.reach, window.begins, strict=True))
     ends = tuple(reach - end for reach, end in zip(window.reach, window.ends, strict=True))
-    if weight.value is not None and set(window.strides) == {1} and min(begins + ends) >= 0:
+    is_plain = set(window.strides) == {1} and min(begins + ends) >= 0
+    if weight.value is not None and is_plain and not _has_few_places(grad, image):
         return _convolved(op, grad, _flipped(weight.value, group), replace(window, begins=begins, ends=ends), group)
     uncovered = [image.size(axis) - size for axis, size in enumerate(window.covered(grad), 2)]
     return op.ConvTranspose(
@@ -133,6 +140,13 @@ def _image_gradient(
         output_padding=uncovered,
         group=group,
     )
+
+
+def _has_few_places(features: Tensor, image: Tensor) -> bool:
+    extents = (*features.shape[2:], *image.shape[2:])
+    if not all(isinstance(extent, int) for extent in extents):
+        return False
+    return _FEW * prod(map(features.size, range(2, features.rank))) <= prod(map(image.size, range(2, image.rank)))
 
 
 def _weight_gradient(

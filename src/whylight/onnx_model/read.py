@@ -46,10 +46,10 @@ def read_model(path: Path) -> onnx.ModelProto:
 
 
 def prepared(path: Path, model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with its functions inlined, once it is known to have only operators of the ONNX standard.
+    """The model with its functions inlined, once it is known to be whole and of operators of the ONNX standard.
 
     Raises:
-        WhylightError: it has others; they are named.
+        WhylightError: it has other operators; they are named; or one reads what nothing in the file gives.
     """
     if model.functions:
         from onnx import inliner
@@ -61,7 +61,25 @@ def prepared(path: Path, model: onnx.ModelProto) -> onnx.ModelProto:
             f"{path}: the model has operators that are not in the ONNX standard: {', '.join(foreign)}; "
             "export it without them (a file that a runtime has optimized holds such operators)"
         )
+    _refuse_unwritten(path, model.graph)
     return model
+
+
+def _refuse_unwritten(path: Path, graph: onnx.GraphProto, around: frozenset[str] = frozenset()) -> None:
+    """Refuse a graph whose operators read tensors that neither it nor the graphs around it hold."""
+    held = around | {info.name for info in graph.input} | {tensor.name for tensor in graph.initializer}
+    held |= {tensor.values.name for tensor in graph.sparse_initializer}
+    held |= {name for node in graph.node for name in node.output}
+    for node in graph.node:
+        for name in node.input:
+            if name and name not in held:
+                raise WhylightError(
+                    f"{path}: not a valid model: {node.op_type} '{node.name or node.output[0]}' reads '{name}', which "
+                    "nothing in the file gives; export the network again, perhaps with another version of its exporter"
+                )
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                _refuse_unwritten(path, attribute.g, held)
 
 
 def _is_foreign(node: onnx.NodeProto) -> bool:
