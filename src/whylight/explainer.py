@@ -227,7 +227,7 @@ class Explainer:
         ranks = 1 + (probabilities > own[:, np.newaxis]).sum(1)
         for one, cams in zip(facts.maps, maps, strict=True):
             self._warn_of_empty(one, cams)
-        stretched = [normalized(cams) for cams in maps]
+        stretched = self.stretched(maps)
         return [
             [
                 Explanation(
@@ -247,6 +247,13 @@ class Explainer:
                 for one, cams in zip(facts.maps, stretched, strict=True)
             ]
             for i, picture in enumerate(pictures)
+        ]
+
+    def stretched(self, maps: Sequence[FloatArray]) -> list[FloatArray]:
+        """The maps (N, h, w) of each of ``facts.maps``, as `run_all` gives them, in [0, 1]."""
+        return [
+            normalized(cams, method_named(one.method).is_signed)
+            for one, cams in zip(self.facts.maps, maps, strict=True)
         ]
 
     def _warn_of_empty(self, one: MapFacts, cams: FloatArray) -> None:
@@ -298,7 +305,8 @@ class Explainer:
         """
         output, scores, *cams = self._run_once(images, class_indices)
         if self.facts.smooth:
-            cams = smoothed(lambda altered: self._run_once(altered, self._explained(output, class_indices))[2:], images)
+            explained = self._explained(output, class_indices)
+            cams = smoothed(lambda altered: self.stretched(self._run_once(altered, explained)[2:]), images)
         return [output, scores, *cams]
 
     def _run_once(self, images: FloatArray, class_indices: NDArray[np.int64]) -> list[FloatArray]:

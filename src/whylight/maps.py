@@ -10,9 +10,14 @@ FloatArray = NDArray[np.float32]
 _SCALES = (0.9, 1.0, 1.1)
 
 
-def normalized(cams: FloatArray) -> FloatArray:
-    """Each map (N, h, w) stretched to [0, 1]; one that is the same everywhere keeps its value, cut to [0, 1]."""
+def normalized(cams: FloatArray, is_signed: bool = False) -> FloatArray:
+    """Each map (N, h, w) stretched to [0, 1]; one that is the same everywhere keeps its value, cut to [0, 1].
+
+    Of signed maps, values below zero count as zero.
+    """
     cams = np.nan_to_num(cams)
+    if is_signed:
+        cams = cams.clip(0)
     axes = tuple(range(1, cams.ndim))
     low, high = cams.min(axes, keepdims=True), cams.max(axes, keepdims=True)
     flat = low == high
@@ -25,13 +30,13 @@ def smoothed(run: Callable[[FloatArray], Sequence[FloatArray]], images: FloatArr
     That is what pytorch-grad-cam calls ``aug_smooth``: six passes.
 
     Args:
-        run: what gives the maps (N, h, w) of images.
+        run: what gives the maps (N, h, w) of images, stretched to [0, 1].
         images: (N, C, H, W), in the model's range.
     """
     found = []
     for mirrored in (False, True):
         for scale in _SCALES:
             altered = (images[..., ::-1] if mirrored else images) * np.float32(scale)
-            cams = [normalized(cam) for cam in run(np.ascontiguousarray(altered))]
+            cams = run(np.ascontiguousarray(altered))
             found.append([cam[..., ::-1] if mirrored else cam for cam in cams])
     return [np.mean(cams, axis=0, dtype=np.float32) for cams in zip(*found, strict=True)]

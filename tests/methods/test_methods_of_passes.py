@@ -129,6 +129,20 @@ def test_integrated_gradients_add_up_to_the_score_gained(small: tuple[Classifier
     np.testing.assert_allclose(maps.sum((1, 2)), scores - nothing, atol=3e-3 * np.abs(maps).sum((1, 2)).min())
 
 
+@pytest.mark.parametrize("method", ["integrated-gradients", "occlusion"])
+def test_what_speaks_against_the_class_counts_as_nothing_in_a_stretched_map(
+    small: tuple[Classifier, Stored], method: str
+) -> None:
+    classifier, stored = small
+    explainer = classifier.explainer(method)
+    maps = explainer.run(stored["images"], stored["classes"])[2]
+    assert maps.min() < 0 < maps.max()
+    (stretched,) = explainer.stretched([maps])
+    np.testing.assert_array_equal(stretched[maps <= 0], 0)
+    for one, whole in zip(stretched, maps, strict=True):
+        np.testing.assert_allclose(one[whole > 0] * whole.max(), whole[whole > 0], atol=1e-5 * whole.max())
+
+
 def test_what_speaks_against_a_class_turns_every_score(small: tuple[Classifier, Stored]) -> None:
     for method in ("occlusion", "recipro-cam"):
         layer = LAST if method == "recipro-cam" else None

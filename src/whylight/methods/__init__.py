@@ -66,6 +66,8 @@ class Method:
         fusion: how the maps of several layers become one; by default `whylight.methods.fusion.mean_of_maps`.
         sees_layer: whether it looks at a layer; otherwise its map has the size of the model's input.
         perturbs_layer: whether its driver changes the layer's activation and asks for the scores above it.
+        is_signed: whether values below zero speak against the class; then they count as zero where the map is stretched
+            to [0, 1].
         negates_class_zero: whether class 0 of a model with one output is explained by the negated score;
             otherwise both classes are explained by the output itself.
     """
@@ -81,6 +83,7 @@ class Method:
     fusion: Fusion | None = None
     sees_layer: bool = True
     perturbs_layer: bool = False
+    is_signed: bool = False
     negates_class_zero: bool = True
 
 

@@ -73,6 +73,7 @@ def noisy(image: FloatArray) -> Callable[[NDArray[np.int64]], FloatArray]:
     image_gradient,
     passes=f"{_STEPS}, each with a gradient",
     sees_layer=False,
+    is_signed=True,
 )
 def integrated_gradients(passes: Passes, gradients: FloatArray) -> FloatArray:
     """Integrated gradients: (x - x') times the mean of dS/dx on the line from x' to x, summed over channels.

@@ -113,6 +113,7 @@ def _neighbourhoods(places: tuple[int, ...]) -> FloatArray:
     image,
     passes="about 170",
     sees_layer=False,
+    is_signed=True,
 )
 def occlusion(passes: Passes, images: FloatArray) -> FloatArray:
     """Occlusion: the mean loss of score over the positions of a square that covers the pixel.

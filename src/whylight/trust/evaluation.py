@@ -27,7 +27,6 @@ from whylight.errors import WhylightError
 from whylight.explainer import PREDICTED, ClassIndex, Explainer
 from whylight.facts import Box
 from whylight.images import Picture, quiet_decoders
-from whylight.maps import normalized
 from whylight.output import replacing
 from whylight.render import enlarged_maps
 from whylight.trust.cases import Cases, Explain, FloatArray, Regions, Values, refuse_arrays
@@ -277,7 +276,7 @@ def explained_cases(explainer: Explainer, pictures: Sequence[Picture], indices: 
 
 def _explanations_of(explainer: Explainer, size: tuple[int, int], crop: Box) -> Explain:
     def explain(images: FloatArray, class_indices: NDArray[np.int64]) -> FloatArray:
-        return enlarged_maps(normalized(explainer.run(images, class_indices)[2]), size, crop)
+        return enlarged_maps(explainer.stretched(explainer.run_all(images, class_indices)[2:])[0], size, crop)
 
     return explain
 
