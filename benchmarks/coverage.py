@@ -16,6 +16,7 @@ So PyTorch differentiates at the point that ONNX Runtime has reached: it takes o
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -59,7 +60,7 @@ def main() -> None:
                 **_compared(arguments.peers_python, folder, families[family]),
             }
             file.write_text(json.dumps(found))
-        row: dict[str, Any] = json.loads(file.read_text())
+        row: dict[str, Any] = json.loads(file.read_text().replace(f"{folder}/", ""))
         print(_line(row), flush=True)
         return row
 
@@ -110,6 +111,10 @@ def _run(command: list[Any], seconds: float) -> str:
     except subprocess.TimeoutExpired:
         raise RuntimeError(f"took more than {seconds:.0f} s") from None
     except subprocess.CalledProcessError as error:
+        if error.returncode < 0:
+            raise RuntimeError(
+                f"ended by {signal.Signals(-error.returncode).name}, perhaps for want of memory"
+            ) from None
         lines = [line for line in error.stderr.splitlines() if line.strip()] or [f"ended with {error.returncode}"]
         raise RuntimeError(lines[-1][:300]) from None
     return done.stdout

@@ -78,7 +78,7 @@ def explain(classifier: Classifier, folder: Path) -> None:
     index = op.input(CLASS_INDEX, (1,), np.int64)
     count = int(np.prod([logits.size(axis) for axis in range(1, logits.rank)]))
     seed = op.OneHot(index, np.array(count), np.array([0, 1], np.float32))
-    slopes = [gradient(op, logits, op.Reshape(seed, op.Shape(logits)), [x])[0] for x in (*wanted, image)]
+    slopes = gradient(op, logits, op.Reshape(seed, op.Shape(logits)), [*wanted, image])
     outputs = [op.Identity(x) for x in (logits, *wanted, *slopes)]
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
