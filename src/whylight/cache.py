@@ -34,6 +34,7 @@ _LARGEST = 4 * 2**30
 _LARGE_GRAPH = 2**20
 """Bytes from which on the weights get a file of their own."""
 _PIECE = 2**24
+"""Bytes of a file read at a time."""
 _GRAPH, _WEIGHTS, _FACTS = "graph.onnx", "weights.bin", "facts.json"
 
 
@@ -153,8 +154,8 @@ def _content_digest(path: Path) -> bytes:
     """Of a file, read in large pieces: after each one the thread would wait for the one that loads the libraries."""
     digest, piece = hashlib.sha256(), bytearray(min(_PIECE, path.stat().st_size + 1))
     with path.open("rb", buffering=0) as file:
-        while size := file.readinto(piece):
-            digest.update(memoryview(piece)[:size])
+        while count := file.readinto(piece):
+            digest.update(memoryview(piece)[:count])
     return digest.digest()
 
 

@@ -29,17 +29,19 @@ def test_a_node_is_lost_and_the_bytes_are_the_same(tmp_path: Path, monkeypatch: 
         second = cluster.add_node(num_cpus=1)
         cluster.wait_for_nodes()
         ray.init(address=cluster.address, log_to_driver=False)
-        add, recorded = Journal.add, 0
+        add, recorded, lost_at = Journal.add, 0, 0
 
         def add_and_lose_the_second_node(self: Journal, result: BatchResult) -> None:
-            nonlocal recorded
+            nonlocal recorded, lost_at
             add(self, result)
             recorded += len(result.rows)
             if recorded - len(result.rows) < 512 <= recorded:  # other shards are under way on both nodes
                 cluster.remove_node(second, allow_graceful=False)
+                lost_at = recorded
 
         monkeypatch.setattr(Journal, "add", add_and_lose_the_second_node)
         summary = explain_dataset(explainer, plans[1], engine=Engine("ray"))
+        assert 0 < lost_at < 3000, "the node was lost in mid-run"
         deadline = time.monotonic() + 60  # the cluster notices some time later
         while (alive := sum(node["Alive"] for node in ray.nodes())) > 1 and time.monotonic() < deadline:
             time.sleep(0.5)
