@@ -31,8 +31,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from zlib_ng import zlib_ng
 
-from whylight.png import encoded_png, filtered, png_file
-from whylight.render import overlays
+from whylight.drawing.render import overlays
+from whylight.files.png import encoded_png, filtered, png_file
 
 Pixels = NDArray[np.uint8]
 Encoder = Callable[[Pixels], bytes]

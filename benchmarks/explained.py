@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from whylight.classifier import Classifier
-from whylight.compiler import CLASS_INDEX, MAP, compile_explainer
+from whylight.classifier.classifier import Classifier
+from whylight.compiling.compiler import compile_explainer
+from whylight.contract import CLASS_INDEX, MAP
 from whylight.gradient import gradient
-from whylight.graph import GraphBuilder, dependent_nodes
+from whylight.graph.builder import GraphBuilder
+from whylight.graph.walks import dependent_nodes
 
 SWITCHES = {"Relu", "Clip", "LeakyRelu", "PRelu", "HardSwish", "HardSigmoid", "MaxPool", "Max", "Min", "Abs", "TopK"}
 """Operators whose derivative jumps."""

@@ -21,8 +21,8 @@ from explained import PLACES, errors_of, explain
 from onnx import numpy_helper
 
 import whylight
-from whylight.classifier import Classifier
-from whylight.graph import GraphBuilder
+from whylight.classifier.classifier import Classifier
+from whylight.graph.builder import GraphBuilder
 
 _REFERENCE = Path(__file__).parent / "peers" / "onnx_in_torch.py"
 _POSITIVE = {("BatchNormalization", 1), ("BatchNormalization", 4), ("Mul", 0), ("Mul", 1)}

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import whylight
 from whylight.errors import WhylightError
+from whylight.files.encoding import save_image
+from whylight.files.writing import save_bytes
 from whylight.methods import methods
-from whylight.output import save_bytes, save_image
 from whylight.trust.evaluation import Evaluation, EvaluationPlan, evaluate_dataset
 from whylight.trust.results import evaluation_chart, score_text
 
@@ -92,7 +93,7 @@ def _sorted(results: list[Evaluation]) -> Evaluation:
 
 def _chance(table: Path) -> float:
     """The boxes' mean share of an image of 64 x 64."""
-    from whylight.dataset import open_dataset
+    from whylight.dataset.table import open_dataset
 
     dataset = open_dataset(table)
     columns = dataset.columns_of("box")

@@ -17,7 +17,7 @@ from measuring import interleaved, machine
 from models import MODELS
 
 import whylight
-from whylight.compiler import compile_explainer
+from whylight.compiling.compiler import compile_explainer
 from whylight.methods import methods
 
 

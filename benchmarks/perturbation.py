@@ -21,8 +21,8 @@ from measuring import machine
 from PIL import Image
 
 import whylight
-from whylight.compiler import compile_explainer
-from whylight.explainer import Explainer
+from whylight.compiling.compiler import compile_explainer
+from whylight.running.explainer import Explainer
 
 CHANNELS = 2048
 DEFAULT_BATCH = {"ablation-cam": 32, "score-cam": 16}

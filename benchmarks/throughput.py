@@ -20,8 +20,8 @@ from measuring import machine
 from PIL import Image
 
 import whylight
-from whylight.images import model_input, read_picture
-from whylight.output import encoded_image
+from whylight.files.encoding import encoded_image
+from whylight.images.pictures import model_input, read_picture
 
 
 def write_dataset(folder: Path, count: int, size: int, gray: bool) -> Path:

@@ -11,9 +11,9 @@ from pathlib import Path
 from PIL import Image
 
 import whylight
+from whylight.cli.demo import run_demo
 from whylight.comparison import compare, comparison_picture
-from whylight.dataset import read_labels
-from whylight.demo import run_demo
+from whylight.dataset.labels import read_labels
 
 PICTURES = Path(__file__).parent / "pictures"
 _GAP = 8

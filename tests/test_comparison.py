@@ -9,11 +9,11 @@ from PIL import Image
 
 import whylight
 from samples import BUNDLED
-from whylight.class_score import Question
-from whylight.classifier import Classifier
+from whylight.classifier.classifier import Classifier
 from whylight.comparison import compare, comparison_picture
-from whylight.compiler import compile_maps
+from whylight.compiling.compiler import compile_maps
 from whylight.errors import WhylightError
+from whylight.target.class_score import Question
 
 MNIST = BUNDLED / "mnist"
 IMAGE = sorted((MNIST / "images").rglob("*.png"))[0]

@@ -17,15 +17,19 @@ from whylight.errors import WhylightError, WhylightWarning
 if TYPE_CHECKING:
     import torch
 
-    from whylight.classifier import Classifier
-    from whylight.explainer import Explainer
-    from whylight.explanation import Explanation
+    from whylight.classifier.classifier import Classifier
     from whylight.options import ModelOptions
+    from whylight.running.explainer import Explainer
+    from whylight.running.explanation import Explanation
 
 __version__ = "0.1.0"
 __all__ = ["Classifier", "Explainer", "Explanation", "WhylightError", "WhylightWarning", "load"]
 
-_HOMES = {"Classifier": "classifier", "Explainer": "explainer", "Explanation": "explanation"}
+_HOMES = {
+    "Classifier": "classifier.classifier",
+    "Explainer": "running.explainer",
+    "Explanation": "running.explanation",
+}
 
 
 def load(
@@ -67,7 +71,7 @@ def load(
     numbers = (None if values is None else tuple(float(value) for value in values) for values in (mean, std))
     options = ModelOptions(input_range, output_variable, model_input, layout, input_size, *numbers)
     if not isinstance(model, str | Path):
-        from whylight.torch_model import load_module
+        from whylight.reading.pytorch import load_module
 
         return load_module(model, options)
     return load_with(Path(model), Path(parameters) if parameters else None, options)
@@ -77,18 +81,18 @@ def load_with(path: Path, parameters: Path | None, options: "ModelOptions") -> "
     """As `load`, of a file, with all that is said about the model in one object."""
     match path.suffix.lower():
         case ".onnx":
-            from whylight.onnx_model import load_onnx
+            from whylight.reading.onnx_model import load_onnx
 
             return load_onnx(path, options)
         case ".pt2":
-            from whylight.torch_model import load_exported_program
+            from whylight.reading.pytorch import load_exported_program
 
             return load_exported_program(path, options)
         case ".pt" | ".pth" | ".ckpt":
-            from whylight.torch_model import refuse_pickle
+            from whylight.reading.pytorch import refuse_pickle
 
             refuse_pickle(path)
-    from whylight import nnp
+    from whylight.reading import nnp
 
     return nnp.to_classifier(nnp.read_model(path, parameters), options)
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
 
-from whylight.class_score import Question
-from whylight.compiler import compile_maps
+from whylight.compiling.compiler import compile_maps
 from whylight.errors import WhylightError, WhylightWarning
-from whylight.explainer import ClassIndex, Explainer, ImageLike
-from whylight.explanation import Explanation
 from whylight.methods import Method, method_named, methods
+from whylight.running.explainer import ClassIndex, Explainer, ImageLike
+from whylight.running.explanation import Explanation
+from whylight.target.class_score import Question
 
 if TYPE_CHECKING:
-    from whylight.classifier import Classifier
+    from whylight.classifier.classifier import Classifier
 
 _TILE = 224
 _GAP = 12

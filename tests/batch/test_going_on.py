@@ -16,10 +16,11 @@ import pytest
 
 import whylight
 from batch.datasets import SAMPLE, dataset, files
-from whylight import output
-from whylight.batch import Engine, Plan, Summary, explain_dataset
+from whylight.batch import Engine, Summary, explain_dataset
+from whylight.batch.plan import Plan
 from whylight.errors import WhylightError
-from whylight.explainer import Explainer
+from whylight.files import writing
+from whylight.running.explainer import Explainer
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def stop_after(
 ) -> None:
     """A run that stops as if the power failed when it has written so many overlays."""
     written = 0
-    save = output.save_bytes
+    save = writing.save_bytes
 
     def failing(data: bytes, path: Path) -> None:
         nonlocal written
@@ -154,7 +155,7 @@ def test_a_second_run_on_the_same_output_is_refused(explainer: Explainer, table:
 def test_a_full_disk_stops_the_run_also_where_bad_rows_are_skipped(
     explainer: Explainer, table: Path, whole: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, room = output._write, 100
+    write, room = writing._write, 100
 
     def full(data: bytes, path: str) -> None:
         nonlocal room
@@ -164,7 +165,7 @@ def test_a_full_disk_stops_the_run_also_where_bad_rows_are_skipped(
         write(data, path)
 
     with monkeypatch.context() as patched:
-        patched.setattr(output, "_write", full)
+        patched.setattr(writing, "_write", full)
         with pytest.raises(WhylightError, match="No space left"):
             run(explainer, table)
     assert run(explainer, table).continued > 0

@@ -8,8 +8,9 @@ import pytest
 
 import whylight
 from batch.datasets import SAMPLE, dataset, files
-from whylight.batch import Engine, Plan, explain_dataset
+from whylight.batch import Engine, explain_dataset
 from whylight.batch.journal import Journal
+from whylight.batch.plan import Plan
 from whylight.batch.step import BatchResult
 
 ray = pytest.importorskip("ray")

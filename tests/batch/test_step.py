@@ -7,11 +7,12 @@ import pytest
 
 import whylight
 from batch.datasets import SAMPLE, dataset, files
-from whylight.batch import Plan, explain_dataset
+from whylight.batch import explain_dataset
+from whylight.batch.plan import Plan
 from whylight.errors import OutOfMemoryError, WhylightError
-from whylight.explainer import ClassIndex, Explainer
-from whylight.explanation import Explanation
-from whylight.images import Picture
+from whylight.images.pictures import Picture
+from whylight.running.explainer import ClassIndex, Explainer
+from whylight.running.explanation import Explanation
 
 
 def with_room_for(monkeypatch: pytest.MonkeyPatch, room: int) -> list[int]:

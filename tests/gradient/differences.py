@@ -20,7 +20,8 @@ from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
 from whylight.gradient import gradient
-from whylight.graph import BATCH, GraphBuilder, Tensor
+from whylight.graph.builder import GraphBuilder
+from whylight.graph.tensor import BATCH, Tensor
 
 Array = np.ndarray[Any, Any]
 Build = Callable[..., Tensor]

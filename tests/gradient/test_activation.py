@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from gradient.differences import Case, assert_derivative, batch, case, free, gradient_at
-from whylight.graph import GraphBuilder, Tensor
+from whylight.graph.builder import GraphBuilder
+from whylight.graph.tensor import Tensor
 
 
 def celu(op: GraphBuilder, x: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ import pytest
 
 from gradient.differences import Case, assert_derivative, batch, case, fixed, free, run, session
 from whylight.gradient import gradient
-from whylight.graph import GraphBuilder
+from whylight.graph.builder import GraphBuilder
 
 CASES = [
     case("Identity", batch(3)),

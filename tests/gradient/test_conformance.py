@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnp.conformance import Case, cases, convert, run
+from reading.nnp.conformance import Case, cases, convert, run
 from samples import DATA
 from whylight.gradient import gradient
-from whylight.graph import GraphBuilder
+from whylight.graph.builder import GraphBuilder
 
 CASES = [
     case

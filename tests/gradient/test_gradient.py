@@ -23,7 +23,8 @@ from gradient.differences import (
 from whylight.errors import WhylightError
 from whylight.gradient import gradient
 from whylight.gradient.rule import ForwardNode
-from whylight.graph import BATCH, GraphBuilder, Tensor
+from whylight.graph.builder import GraphBuilder
+from whylight.graph.tensor import BATCH, Tensor
 
 Stage = Callable[[GraphBuilder, Tensor], Tensor]
 

@@ -6,7 +6,8 @@ import pytest
 
 from gradient.differences import Case, assert_derivative, batch, case, free
 from whylight.gradient import gradient
-from whylight.graph import GraphBuilder, Tensor
+from whylight.graph.builder import GraphBuilder
+from whylight.graph.tensor import Tensor
 
 
 def batch_last(op: GraphBuilder, x: Tensor) -> Tensor:

@@ -5,7 +5,8 @@ import pytest
 from onnx import helper
 
 from gradient.differences import Case, assert_derivative, batch, case, free
-from whylight.graph import GraphBuilder, Tensor
+from whylight.graph.builder import GraphBuilder
+from whylight.graph.tensor import Tensor
 
 
 def centered(*sizes: int) -> Case:

@@ -4,7 +4,8 @@ import pytest
 from onnx import helper
 
 from gradient.differences import Case, assert_derivative, batch, case, fixed, free
-from whylight.graph import GraphBuilder, Tensor
+from whylight.graph.builder import GraphBuilder
+from whylight.graph.tensor import Tensor
 
 
 def sums_to_one(op: GraphBuilder, x: Tensor) -> Tensor:

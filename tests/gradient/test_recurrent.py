@@ -8,7 +8,8 @@ import pytest
 from gradient.differences import Array, Case, assert_derivative, batch, distinct, run, session
 from whylight.errors import WhylightError
 from whylight.gradient import gradient
-from whylight.graph import BATCH, GraphBuilder, Tensor
+from whylight.graph.builder import GraphBuilder
+from whylight.graph.tensor import BATCH, Tensor
 
 STEPS, INPUTS, HIDDEN = 3, 4, 2
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}

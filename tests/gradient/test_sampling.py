@@ -6,7 +6,7 @@ import pytest
 from gradient.differences import Case, assert_derivative, batch, case, free, run, session
 from whylight.errors import WhylightError
 from whylight.gradient import gradient
-from whylight.graph import GraphBuilder
+from whylight.graph.builder import GraphBuilder
 
 
 def sampled(mode: str, padding: str, aligned: int) -> Case:

@@ -7,7 +7,8 @@ import pytest
 
 from gradient.differences import Array, Build, Case, assert_derivative, batch, distinct, free
 from whylight.gradient import gradient
-from whylight.graph import GraphBuilder, Tensor
+from whylight.graph.builder import GraphBuilder
+from whylight.graph.tensor import Tensor
 
 
 def weight(x: Tensor, *shape: int, low: float = -1, high: float = 1) -> Array:

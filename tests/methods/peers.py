@@ -10,8 +10,10 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from samples import DATA
-from whylight.classifier import Classifier, Layer, describe
-from whylight.graph import GraphBuilder
+from whylight.classifier.classifier import Classifier
+from whylight.classifier.describe import describe
+from whylight.classifier.layer import Layer
+from whylight.graph.builder import GraphBuilder
 from whylight.methods import method_named
 
 Array = NDArray[Any]

@@ -8,9 +8,11 @@ import pytest
 import whylight
 from methods.peers import Array, assert_same_map, classifier, our_maps, peers
 from samples import DATA
-from whylight.classifier import Classifier, describe
+from whylight.classifier.classifier import Classifier
+from whylight.classifier.describe import describe
 from whylight.errors import WhylightError
-from whylight.graph import GraphBuilder, Tensor
+from whylight.graph.builder import GraphBuilder
+from whylight.graph.tensor import Tensor
 
 
 def test_legrad_is_torchcams() -> None:

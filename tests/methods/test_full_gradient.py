@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from methods.peers import Array, assert_same_map, our_maps, peers
-from whylight.classifier import describe
-from whylight.graph import GraphBuilder
+from whylight.classifier.describe import describe
+from whylight.graph.builder import GraphBuilder
 
 
 @pytest.mark.parametrize("model", ["pooled", "hidden"])

@@ -7,9 +7,11 @@ import onnx
 import pytest
 
 from methods.peers import assert_same_map, classifier, initializers, our_maps, peers
-from whylight.classifier import Layer, describe
+from whylight.classifier.describe import describe
+from whylight.classifier.layer import Layer
 from whylight.errors import WhylightError
-from whylight.graph import GraphBuilder, Tensor
+from whylight.graph.builder import GraphBuilder
+from whylight.graph.tensor import Tensor
 
 
 def test_cam_is_torchcams() -> None:

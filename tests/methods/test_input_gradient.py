@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from methods.peers import Array, assert_same_map, our_maps, peers
-from whylight.classifier import Layer, describe
-from whylight.graph import GraphBuilder
+from whylight.classifier.describe import describe
+from whylight.classifier.layer import Layer
+from whylight.graph.builder import GraphBuilder
 
 
 @pytest.mark.parametrize("method", ["gradient", "guided-backprop"])

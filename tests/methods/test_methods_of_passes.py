@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 import whylight
 from samples import BUNDLED, DATA
-from whylight.classifier import Classifier
+from whylight.classifier.classifier import Classifier
 from whylight.errors import WhylightError
 from whylight.methods import averaged_gradients, methods
-from whylight.passes import Passes
+from whylight.target.passes import Passes
 
 PEERS = DATA / "peers_of_passes"
 LAST, FIRST, SECOND = "node_relu_2", "node_relu", "node_relu_1"
@@ -191,7 +191,7 @@ def test_maps_do_not_depend_on_the_batch(
     explainer = classifier.explainer(method, LAST if methods()[method].sees_layer else None)
     images, classes = stored["images"], stored["classes"]
     _, _, together = explainer.run(images, classes)
-    monkeypatch.setattr("whylight.passes._LARGEST_BATCH", 5)
+    monkeypatch.setattr("whylight.target.passes._LARGEST_BATCH", 5)
     _, _, alone = explainer.run(images[1:], classes[1:])
     np.testing.assert_allclose(alone[0], together[1], atol=1e-5 * np.abs(together[1]).max())
 
@@ -227,7 +227,7 @@ def test_what_is_taken_out_is_replaced_by_what_the_network_sees_as_zero(tmp_path
     """Of y = (x / 255 - (0.1, 0.5, 0.9)) * 2 the pixel (25.5, 127.5, 229.5) is zero."""
     from onnx import load_model, save_model
 
-    from whylight.graph import GraphBuilder
+    from whylight.graph.builder import GraphBuilder
 
     model = load_model(PEERS / "small.onnx")
     op = GraphBuilder()

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from methods.peers import Array, assert_same_map, classifier, formula_map, our_maps, peers
-from whylight.classifier import Layer, describe
+from whylight.classifier.describe import describe
+from whylight.classifier.layer import Layer
 from whylight.errors import WhylightError
-from whylight.graph import GraphBuilder
+from whylight.graph.builder import GraphBuilder
 
 
 def first_component(maps: Array) -> Array:

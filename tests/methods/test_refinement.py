@@ -9,7 +9,7 @@ from PIL import Image
 from methods.peers import Array, assert_same_map, classifier, our_maps, peers
 from samples import DATA
 from whylight import load
-from whylight.graph import GraphBuilder
+from whylight.graph.builder import GraphBuilder
 from whylight.methods.fusion import product_of_maps
 from whylight.methods.refinement import last_at_each_resolution
 

@@ -12,7 +12,7 @@ import pytest
 
 from report.tables import digits_result, write_image, write_table
 from samples import BUNDLED, evaluation
-from whylight.report import write_report
+from whylight.report.page import write_report
 
 playwright = pytest.importorskip("playwright.sync_api")
 from playwright.sync_api import Browser, Page, expect  # noqa: E402 (it may be missing)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from report.tables import write_image, write_table
 from whylight.errors import WhylightError
-from whylight.report import write_report
+from whylight.report.page import write_report
 from whylight.report.results import Entry
 from whylight.report.thumbnails import with_thumbnails
 

@@ -8,7 +8,7 @@ import pytest
 from report.tables import digits_result, write_table
 from samples import BUNDLED, evaluation
 from whylight.errors import WhylightError, WhylightWarning
-from whylight.report import write_report
+from whylight.report.page import write_report
 from whylight.report.results import Entry, Results, open_results
 
 

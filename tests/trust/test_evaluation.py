@@ -9,7 +9,7 @@ import pytest
 from samples import BUNDLED, evaluation, pixels
 from whylight import load
 from whylight.errors import WhylightError
-from whylight.explainer import Explainer
+from whylight.running.explainer import Explainer
 from whylight.trust.evaluation import Evaluation, EvaluationPlan, evaluate_dataset
 from whylight.trust.metrics import metrics
 from whylight.trust.tally import Tally

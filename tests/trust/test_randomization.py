@@ -10,8 +10,10 @@ from onnx import numpy_helper
 
 from samples import BUNDLED
 from whylight import load
-from whylight.classifier import Classifier, Layer, describe
-from whylight.graph import GraphBuilder
+from whylight.classifier.classifier import Classifier
+from whylight.classifier.describe import describe
+from whylight.classifier.layer import Layer
+from whylight.graph.builder import GraphBuilder
 from whylight.trust.randomization import WeightedLayer, grouped, randomized, weighted_layers, with_spelled_out_weights
 
 

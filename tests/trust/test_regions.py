@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from whylight.dataset import open_dataset
+from whylight.dataset.table import open_dataset
 from whylight.errors import WhylightError
-from whylight.images import picture_of
+from whylight.images.pictures import picture_of
 from whylight.trust.cases import Regions
 from whylight.trust.regions import read_regions, region_columns
 

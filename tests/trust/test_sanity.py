@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from samples import BUNDLED, evaluation, pixels
 from whylight import load
-from whylight.classifier import Classifier
-from whylight.explainer import Explainer
+from whylight.classifier.classifier import Classifier
+from whylight.running.explainer import Explainer
 from whylight.trust.cases import FloatArray
 from whylight.trust.sanity import SanityReport, check_sanity, noise_images, stage_count
 from whylight.trust.similarity import edges

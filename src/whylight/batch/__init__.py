@@ -18,11 +18,12 @@ from whylight.batch.engines import Work, run_in_processes, run_in_threads, run_o
 from whylight.batch.journal import Journal
 from whylight.batch.plan import COLUMNS, MAP_FILES, MAP_TYPES, Plan, Rendering
 from whylight.batch.step import BatchResult, RowResult, Step
-from whylight.dataset import Dataset, Shard, open_dataset, writing_result
+from whylight.cli.progress import progress
+from whylight.dataset.result import writing_result
+from whylight.dataset.table import Dataset, Shard, open_dataset
 from whylight.errors import WhylightError
-from whylight.explainer import Explainer
-from whylight.output import check_writable, save_bytes
-from whylight.progress import progress
+from whylight.files.writing import check_writable, save_bytes
+from whylight.running.explainer import Explainer
 
 _SMALL_NETWORK = 2**20
 """Bytes of tensors an image below which a network takes less time than the interpreter."""
@@ -43,7 +44,7 @@ class Engine:
         workers: processes of this machine; by default one, or, where the network takes less time than Python does
             to read and write its images, one a core.
         address: of the Ray cluster.
-        device: what runs the network: see `whylight.explainer.DEVICES`.
+        device: what runs the network: see `whylight.running.explainer.DEVICES`.
     """
 
     name: str = "local"

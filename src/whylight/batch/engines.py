@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from whylight.batch.plan import Plan
 from whylight.batch.step import BatchResult, Step
-from whylight.dataset import Shard, open_dataset
+from whylight.dataset.table import Shard, open_dataset
 from whylight.errors import WhylightError
-from whylight.explainer import Explainer
+from whylight.running.explainer import Explainer
 
 Work = tuple[Shard, int]
 """A shard, and the number of its rows that are done."""

@@ -19,10 +19,10 @@ import numpy as np
 
 from whylight.batch.plan import Plan
 from whylight.batch.step import BatchResult, Map, RowResult
-from whylight.dataset import Shard
+from whylight.dataset.table import Shard
 from whylight.errors import WhylightError
-from whylight.output import save_bytes
-from whylight.storage import is_remote
+from whylight.files.storage import is_remote
+from whylight.files.writing import save_bytes
 
 
 class Journal:

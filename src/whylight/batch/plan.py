@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 
 from whylight import __version__
-from whylight.facts import ExplainerFacts
-from whylight.storage import is_remote
+from whylight.contract import ExplainerFacts
+from whylight.files.storage import is_remote
 
 COLUMNS = ("score", "probability", "predicted", "rank")
 """Columns that the result can have besides ``gradcam``."""
@@ -23,7 +23,7 @@ _LARGEST_BATCH = 64
 
 @dataclass(frozen=True)
 class Rendering:
-    """How overlays look: see `whylight.explainer.Explanation.overlay`; ``format`` is the files' ending."""
+    """How overlays look: see `whylight.running.explainer.Explanation.overlay`; ``format`` is the files' ending."""
 
     alpha: float = 0.5
     colormap: str = "jet"

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whylight.batch.plan import Plan
-from whylight.dataset import Dataset, Row, Shard
+from whylight.dataset.table import Dataset, Row, Shard
 from whylight.errors import OutOfMemoryError, WhylightError
-from whylight.explainer import PREDICTED, ClassIndex, Explainer
-from whylight.explanation import Explanation, overlays
-from whylight.images import Picture, quiet_decoders
-from whylight.output import encoded_images, save_bytes
+from whylight.files.encoding import encoded_images
+from whylight.files.writing import save_bytes
+from whylight.images.pictures import Picture, quiet_decoders
+from whylight.running.explainer import PREDICTED, ClassIndex, Explainer
+from whylight.running.explanation import Explanation, overlays
 
 Map = NDArray[Any]
 

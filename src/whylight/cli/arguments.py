@@ -9,8 +9,8 @@ from whylight import load_with
 from whylight.errors import WhylightError
 
 if TYPE_CHECKING:
-    from whylight.explainer import ClassIndex, Explainer
     from whylight.options import ModelOptions
+    from whylight.running.explainer import ClassIndex, Explainer
 
 ALL = "all"
 """In place of methods' names: all that fit the model."""
@@ -145,7 +145,7 @@ def add_rendering(command: argparse.ArgumentParser) -> None:
 
 
 def explainer_of(arguments: argparse.Namespace) -> "Explainer":
-    from whylight.cache import cached_explainer
+    from whylight.running.cache import cached_explainer
 
     options, explained = model_options(arguments), explaining(arguments)
     return cached_explainer(
@@ -167,7 +167,7 @@ def explaining(arguments: argparse.Namespace) -> dict[str, Any]:
 def class_names(path: Path | None) -> list[str] | None:
     if path is None:
         return None
-    from whylight.dataset import read_labels
+    from whylight.dataset.labels import read_labels
 
     return read_labels(path)
 

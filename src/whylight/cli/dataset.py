@@ -13,7 +13,7 @@ from whylight.cli.arguments import (
     class_names,
     explainer_of,
 )
-from whylight.storage import location
+from whylight.files.storage import location
 
 _ROWS_SKIPPED = 1
 
@@ -79,8 +79,9 @@ def add_gradcam_batch(command: argparse.ArgumentParser) -> None:
 
 
 def run_gradcam_batch(arguments: argparse.Namespace) -> int:
-    from whylight.batch import Engine, Plan, Rendering, explain_dataset
-    from whylight.dataset import open_dataset
+    from whylight.batch import Engine, explain_dataset
+    from whylight.batch.plan import Plan, Rendering
+    from whylight.dataset.table import open_dataset
 
     table = location(arguments.input)
     open_dataset(table).columns_of(arguments.input_variable)
@@ -140,7 +141,7 @@ def add_report(command: argparse.ArgumentParser) -> None:
 
 
 def run_report(arguments: argparse.Namespace) -> int:
-    from whylight.report import write_report
+    from whylight.report.page import write_report
 
     summary = write_report(
         arguments.table,

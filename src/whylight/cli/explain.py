@@ -48,7 +48,7 @@ def add_gradcam(command: argparse.ArgumentParser) -> None:
 def run_gradcam(arguments: argparse.Namespace) -> int:
     index = class_index_of(arguments.class_index)
     explainer = explainer_of(arguments)
-    from whylight.output import save_image
+    from whylight.files.encoding import save_image
 
     labels = class_names(arguments.labels)
     explanation = explainer(arguments.image, index)
@@ -99,9 +99,9 @@ def add_compare(command: argparse.ArgumentParser) -> None:
 def run_compare(arguments: argparse.Namespace) -> int:
     index = class_index_of(arguments.class_index)
     classifier = load_with(arguments.model, arguments.parameters, model_options(arguments))
-    from whylight.class_score import Question
     from whylight.comparison import compare, comparison_picture
-    from whylight.output import save_image
+    from whylight.files.encoding import save_image
+    from whylight.target.class_score import Question
 
     against = None if arguments.against is None else class_index_of(arguments.against)
     comparison = compare(

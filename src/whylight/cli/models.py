@@ -15,7 +15,7 @@ def add_inspect(command: argparse.ArgumentParser) -> None:
 
 
 def run_inspect(arguments: argparse.Namespace) -> int:
-    from whylight.inspection import inspect_model, to_text
+    from whylight.reading.inspection import inspect_model, to_text
 
     facts = inspect_model(arguments.model, arguments.parameters, model_options(arguments))
     print(json.dumps(facts, ensure_ascii=False, indent=2) if arguments.json else to_text(facts))
@@ -30,8 +30,8 @@ def add_convert(command: argparse.ArgumentParser) -> None:
 
 
 def run_convert(arguments: argparse.Namespace) -> int:
-    from whylight.nnp import to_onnx
-    from whylight.output import save_bytes
+    from whylight.files.writing import save_bytes
+    from whylight.reading.nnp import to_onnx
 
     model = to_onnx(arguments.model, arguments.parameters)
     save_bytes(model.SerializeToString(), arguments.output)
@@ -49,9 +49,9 @@ def add_compile(command: argparse.ArgumentParser) -> None:
 
 
 def run_compile(arguments: argparse.Namespace) -> int:
-    from whylight.compiler import compile_explainer
-    from whylight.facts import ExplainerFacts
-    from whylight.output import save_bytes
+    from whylight.compiling.compiler import compile_explainer
+    from whylight.contract import ExplainerFacts
+    from whylight.files.writing import save_bytes
 
     classifier = load_with(arguments.model, arguments.parameters, model_options(arguments))
     graph = compile_explainer(classifier, **explaining(arguments))

@@ -25,8 +25,8 @@ from whylight.cli.arguments import (
 from whylight.errors import WhylightError
 
 if TYPE_CHECKING:
-    from whylight.classifier import Classifier
-    from whylight.explainer import Explainer
+    from whylight.classifier.classifier import Classifier
+    from whylight.running.explainer import Explainer
 
 _FAILED = 1
 
@@ -80,8 +80,9 @@ def add_evaluate(command: argparse.ArgumentParser) -> None:
 
 
 def run_evaluate(arguments: argparse.Namespace) -> int:
-    from whylight.output import check_writable, save_bytes, save_image
-    from whylight.progress import progress
+    from whylight.cli.progress import progress
+    from whylight.files.encoding import save_image
+    from whylight.files.writing import check_writable, save_bytes
     from whylight.trust.evaluation import EvaluationPlan, evaluate_dataset
     from whylight.trust.metrics import metric_named
     from whylight.trust.results import evaluation_chart, evaluation_csv, evaluation_table, print_table
@@ -138,8 +139,9 @@ def add_sanity(command: argparse.ArgumentParser) -> None:
 
 
 def run_sanity(arguments: argparse.Namespace) -> int:
-    from whylight.output import check_writable, save_bytes, save_image
-    from whylight.progress import progress
+    from whylight.cli.progress import progress
+    from whylight.files.encoding import save_image
+    from whylight.files.writing import check_writable, save_bytes
     from whylight.trust.results import print_table, sanity_chart, sanity_csv, sanity_table
     from whylight.trust.sanity import check_sanity, stage_count
 

@@ -11,7 +11,7 @@ def add_demo(command: argparse.ArgumentParser) -> None:
 
 
 def run_demo(arguments: argparse.Namespace) -> int:
-    from whylight.demo import run_demo
+    from whylight.cli.demo import run_demo
 
     print(run_demo(arguments.folder))
     return 0
@@ -22,7 +22,7 @@ def add_cache(command: argparse.ArgumentParser) -> None:
 
 
 def run_cache(arguments: argparse.Namespace) -> int:
-    from whylight import cache
+    from whylight.running import cache
 
     kept = cache.entries()
     size = sum(map(cache.size, kept))

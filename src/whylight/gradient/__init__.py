@@ -21,7 +21,9 @@ from whylight.errors import WhylightError
 from whylight.gradient.broadcast import reduced_to, zeros_like
 from whylight.gradient.rule import ForwardNode, Gradient, Rule, forward_node
 from whylight.gradient.rule import rules as registered_rules
-from whylight.graph import GraphBuilder, Tensor, dependent_nodes, needed_nodes
+from whylight.graph.builder import GraphBuilder
+from whylight.graph.tensor import Tensor
+from whylight.graph.walks import dependent_nodes, needed_nodes, read_names
 
 _DEFAULT_DOMAINS = ("", "ai.onnx")
 _ROUNDING = {
@@ -110,7 +112,7 @@ def _differentiable(op: GraphBuilder, wrt: Iterable[Tensor]) -> set[str]:
     """The names of ``wrt`` and of all tensors that depend on it through floating-point tensors."""
     names = {tensor.name for tensor in wrt}
     for node in op.nodes:
-        if names & _reads(node):
+        if names & read_names(node):
             names.update(name for name in node.output if name and _is_floating(op.tensors[name]))
     return names
 
@@ -120,17 +122,11 @@ def _path(op: GraphBuilder, of: Tensor, differentiable: Set[str]) -> list[onnx.N
     leading = {of.name}
     path = []
     for node in reversed(op.nodes):
-        read = differentiable & _reads(node)
+        read = differentiable & read_names(node)
         if read and leading.intersection(node.output):
             path.append(node)
             leading.update(read)
     return path
-
-
-def _reads(node: onnx.NodeProto) -> set[str]:
-    """The names of the tensors that a node reads, in its subgraphs too."""
-    graphs = [attribute.g for attribute in node.attribute if attribute.type == onnx.AttributeProto.GRAPH]
-    return set(node.input).union(*(_reads(inner) for graph in graphs for inner in graph.node))
 
 
 def _refuse_without_rule(path: Iterable[onnx.NodeProto], chosen: Container[str]) -> None:

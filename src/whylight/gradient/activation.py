@@ -4,7 +4,8 @@ from math import pi, sqrt
 
 from whylight.gradient.broadcast import indicator, masked
 from whylight.gradient.rule import ForwardNode, Gradient, rule
-from whylight.graph import GraphBuilder, Tensor
+from whylight.graph.builder import GraphBuilder
+from whylight.graph.tensor import Tensor
 
 
 @rule("Relu")

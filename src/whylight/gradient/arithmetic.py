@@ -7,7 +7,8 @@ from onnx import helper
 
 from whylight.gradient.broadcast import masked, nonzero
 from whylight.gradient.rule import ForwardNode, Gradient, rule
-from whylight.graph import GraphBuilder, Tensor
+from whylight.graph.builder import GraphBuilder
+from whylight.graph.tensor import Tensor
 
 
 @rule("Identity", "Dropout")

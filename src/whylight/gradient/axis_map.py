@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from whylight.graph import GraphBuilder, Tensor
+from whylight.graph.builder import GraphBuilder
+from whylight.graph.tensor import Tensor
 
 Matrix = np.ndarray[Any, Any]
 

@@ -3,7 +3,8 @@
 import numpy as np
 from onnx import helper
 
-from whylight.graph import GraphBuilder, Operand, Tensor
+from whylight.graph.builder import GraphBuilder
+from whylight.graph.tensor import Operand, Tensor
 
 
 def reduced_to(op: GraphBuilder, gradient: Tensor, tensor: Tensor) -> Tensor:

@@ -6,7 +6,8 @@ import numpy as np
 
 from whylight.gradient import gradient
 from whylight.gradient.rule import ForwardNode, Gradient
-from whylight.graph import GraphBuilder, Tensor
+from whylight.graph.builder import GraphBuilder
+from whylight.graph.tensor import Tensor
 
 Formula = Callable[..., Tensor]
 """The operator in other operators: the builder, the node and its inputs in, the output out."""

@@ -12,7 +12,8 @@ from whylight.errors import WhylightError
 from whylight.gradient.broadcast import reshaped_to, zeros_like
 from whylight.gradient.layout import put_back
 from whylight.gradient.rule import ForwardNode, Gradient, rule
-from whylight.graph import GraphBuilder, Tensor
+from whylight.graph.builder import GraphBuilder
+from whylight.graph.tensor import Tensor
 
 
 @rule("GatherElements")

@@ -7,7 +7,8 @@ import numpy as np
 from whylight.gradient.axis_map import Matrix, mapped, selection
 from whylight.gradient.broadcast import reshaped_to, zeros_like
 from whylight.gradient.rule import ForwardNode, Gradient, rule
-from whylight.graph import GraphBuilder, Tensor
+from whylight.graph.builder import GraphBuilder
+from whylight.graph.tensor import Tensor
 
 _LARGEST_SIZE = np.iinfo(np.int32).max
 

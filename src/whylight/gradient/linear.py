@@ -10,7 +10,8 @@ from whylight.errors import WhylightError
 from whylight.gradient.broadcast import channel_sums
 from whylight.gradient.rule import ForwardNode, Gradient, rule
 from whylight.gradient.window import Window, window_of
-from whylight.graph import GraphBuilder, Tensor
+from whylight.graph.builder import GraphBuilder
+from whylight.graph.tensor import Tensor
 
 _FEW = 8
 """An image has so many times the places of a convolution that has few."""

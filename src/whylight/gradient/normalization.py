@@ -7,7 +7,8 @@ import numpy as np
 from whylight.errors import WhylightError
 from whylight.gradient.broadcast import channel_sums, nonzero, reshaped_to
 from whylight.gradient.rule import ForwardNode, Gradient, rule
-from whylight.graph import GraphBuilder, Tensor
+from whylight.graph.builder import GraphBuilder
+from whylight.graph.tensor import Tensor
 
 
 @rule("BatchNormalization")

@@ -7,7 +7,8 @@ from whylight.gradient.broadcast import expanded_to, nonzero, reshaped_to, zeros
 from whylight.gradient.reduction import at_first_extreme, element_count
 from whylight.gradient.rule import ForwardNode, rule
 from whylight.gradient.window import window_of
-from whylight.graph import GraphBuilder, Tensor
+from whylight.graph.builder import GraphBuilder
+from whylight.graph.tensor import Tensor
 
 
 @rule("MaxPool")

@@ -14,7 +14,8 @@ import numpy as np
 
 from whylight.errors import WhylightError
 from whylight.gradient.rule import ForwardNode, Gradient, rule
-from whylight.graph import GraphBuilder, Tensor
+from whylight.graph.builder import GraphBuilder
+from whylight.graph.tensor import Tensor
 
 _ACTIVATIONS = {"LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmoid", "Tanh"], "RNN": ["Tanh"]}
 _UNRULED = ("clip", "input_forget", "layout")

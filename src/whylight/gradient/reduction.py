@@ -7,7 +7,8 @@ from onnx import helper
 
 from whylight.gradient.broadcast import expanded_to, indicator, masked, nonzero, reshaped_to, zeros_like
 from whylight.gradient.rule import ForwardNode, rule
-from whylight.graph import GraphBuilder, Tensor
+from whylight.graph.builder import GraphBuilder
+from whylight.graph.tensor import Tensor
 
 
 @rule("ReduceSum")

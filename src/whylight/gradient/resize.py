@@ -5,7 +5,8 @@ import numpy as np
 from whylight.errors import WhylightError
 from whylight.gradient.axis_map import Matrix, mapped, selection
 from whylight.gradient.rule import ForwardNode, rule
-from whylight.graph import GraphBuilder, Tensor
+from whylight.graph.builder import GraphBuilder
+from whylight.graph.tensor import Tensor
 
 
 @rule("Resize")

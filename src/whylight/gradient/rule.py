@@ -12,7 +12,9 @@ from onnx import helper
 from onnx.defs import OpSchema, get_schema
 
 from whylight.errors import WhylightError
-from whylight.graph import OPSET, GraphBuilder, Tensor
+from whylight.graph.builder import GraphBuilder
+from whylight.graph.inference import OPSET
+from whylight.graph.tensor import Tensor
 
 Gradient = Tensor | Callable[[], Tensor] | None
 """The derivative with respect to one input; a function where its computation is put off until it is wanted."""

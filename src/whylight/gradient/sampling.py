@@ -11,7 +11,8 @@ from whylight.errors import WhylightError
 from whylight.gradient.broadcast import indicator
 from whylight.gradient.composite import of_formula
 from whylight.gradient.rule import ForwardNode, Gradient, rule
-from whylight.graph import GraphBuilder, Tensor
+from whylight.graph.builder import GraphBuilder
+from whylight.graph.tensor import Tensor
 
 
 @rule("AffineGrid")

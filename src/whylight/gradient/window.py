@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from whylight.gradient.rule import ForwardNode
-from whylight.graph import Tensor
+from whylight.graph.tensor import Tensor
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
     @method("gradcam", "the paper's Grad-CAM", paper="Selvaraju et al. 2017, ICCV")
     def gradcam(op: GraphBuilder, target: Target) -> Tensor: ...
 
-A formula takes the graph and what it may ask for (`whylight.target.Target`: the layer's activation, the gradient of the
-class score, the image and its gradient) and returns the map (N, h, w), not normalized. A method that needs more than
+A formula takes the graph and what it may ask for (`Target`: the layer's activation, the gradient of the class score,
+the image and its gradient) and returns the map (N, h, w), not normalized. A method that needs more than
 one pass of the network has a `Driver` too: what it does with the graph's results, and which further passes it asks for.
 """
 
@@ -20,11 +20,13 @@ from whylight.errors import WhylightError, nearest
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from whylight.class_score import ClassScore
-    from whylight.classifier import Classifier, Layer
-    from whylight.graph import GraphBuilder, Tensor
-    from whylight.passes import Passes
-    from whylight.target import Target
+    from whylight.classifier.classifier import Classifier
+    from whylight.classifier.layer import Layer
+    from whylight.graph.builder import GraphBuilder
+    from whylight.graph.tensor import Tensor
+    from whylight.target.class_score import ClassScore
+    from whylight.target.passes import Passes
+    from whylight.target.target import Target
 
     Formula = Callable[[GraphBuilder, Target], Tensor]
     Seed = Callable[[GraphBuilder, ClassScore], Tensor]

@@ -15,9 +15,10 @@ from whylight.methods import method
 if TYPE_CHECKING:
     import onnx
 
-    from whylight.classifier import Classifier
-    from whylight.graph import GraphBuilder, Tensor
-    from whylight.target import Target
+    from whylight.classifier.classifier import Classifier
+    from whylight.graph.builder import GraphBuilder
+    from whylight.graph.tensor import Tensor
+    from whylight.target.target import Target
 
 
 @method("legrad", "the positive gradients of every layer's attention", "Bousselham et al. 2025, ICCV", sees_layer=False)
@@ -61,7 +62,7 @@ def _block_map(op: GraphBuilder, target: Target, attention: str, tokens: str, la
 
 def _blocks(classifier: Classifier) -> Iterator[tuple[str, str]]:
     """Each block's attention, (N, heads, T, T) or (N heads, T, T), and the tokens behind it, (N, T, C), by name."""
-    from whylight.passages import passages
+    from whylight.graph.dominators import passages
 
     nodes, tensors = classifier.path_nodes, classifier.tensors
     attentions = [node.output[0] for node in nodes if _is_attention(node, tensors)]
@@ -89,7 +90,7 @@ def _is_attention(node: onnx.NodeProto, tensors: Mapping[str, Tensor]) -> bool:
 
 
 def _between(nodes: Sequence[onnx.NodeProto], source: str, end: str) -> list[onnx.NodeProto]:
-    from whylight.graph import dependent_nodes, needed_nodes
+    from whylight.graph.walks import dependent_nodes, needed_nodes
 
     return dependent_nodes(needed_nodes(nodes, [end]), source)
 

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from whylight.methods import method_of_passes
 
 if TYPE_CHECKING:
-    from whylight.graph import GraphBuilder, Tensor
-    from whylight.passes import Passes
-    from whylight.target import Target
+    from whylight.graph.builder import GraphBuilder
+    from whylight.graph.tensor import Tensor
+    from whylight.target.passes import Passes
+    from whylight.target.target import Target
 
 FloatArray = NDArray[np.float32]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from whylight.graph import GraphBuilder, Tensor
+    from whylight.graph.builder import GraphBuilder
+    from whylight.graph.tensor import Tensor
 
 
 def spatial_axes(tensor: Tensor) -> list[int]:

@@ -15,9 +15,10 @@ from whylight.methods import method
 from whylight.methods.axes import channel_mean, channel_sum, spatial_mean, spatial_sum
 
 if TYPE_CHECKING:
-    from whylight.class_score import ClassScore
-    from whylight.graph import GraphBuilder, Tensor
-    from whylight.target import Target
+    from whylight.graph.builder import GraphBuilder
+    from whylight.graph.tensor import Tensor
+    from whylight.target.class_score import ClassScore
+    from whylight.target.target import Target
 
 _SIMILAR_CLASSES = 3
 _COMPARISON_STRENGTH = np.float32(0.6)

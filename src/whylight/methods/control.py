@@ -13,7 +13,7 @@ from whylight.methods.perturbation import activation
 from whylight.methods.resampling import halfway_weights, resampled
 
 if TYPE_CHECKING:
-    from whylight.passes import Passes
+    from whylight.target.passes import Passes
 
 FloatArray = NDArray[np.float32]
 

@@ -15,8 +15,9 @@ from whylight.methods.fusion import resized
 if TYPE_CHECKING:
     import onnx
 
-    from whylight.graph import GraphBuilder, Tensor
-    from whylight.target import Target
+    from whylight.graph.builder import GraphBuilder
+    from whylight.graph.tensor import Tensor
+    from whylight.target.target import Target
 
 _EPSILON = 1e-5
 """Of BatchNormalization, where the model does not say."""

@@ -12,7 +12,8 @@ import numpy as np
 from whylight.methods.axes import map_axes
 
 if TYPE_CHECKING:
-    from whylight.graph import GraphBuilder, Tensor
+    from whylight.graph.builder import GraphBuilder
+    from whylight.graph.tensor import Tensor
 
 _TINY = np.float32(1e-12)
 

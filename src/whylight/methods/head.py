@@ -12,9 +12,11 @@ from whylight.methods.axes import channel_sum, spatial_sum
 if TYPE_CHECKING:
     import onnx
 
-    from whylight.classifier import Classifier, Layer
-    from whylight.graph import GraphBuilder, Tensor
-    from whylight.target import Target
+    from whylight.classifier.classifier import Classifier
+    from whylight.classifier.layer import Layer
+    from whylight.graph.builder import GraphBuilder
+    from whylight.graph.tensor import Tensor
+    from whylight.target.target import Target
 
 _SAME_VALUES = ("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Dropout", "Transpose")
 _LINEAR = ("Gemm", "MatMul", "Conv")

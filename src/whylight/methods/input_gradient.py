@@ -11,8 +11,9 @@ from whylight.methods.fusion import resized
 
 if TYPE_CHECKING:
     from whylight.gradient.rule import ForwardNode, Gradient
-    from whylight.graph import GraphBuilder, Tensor
-    from whylight.target import Target
+    from whylight.graph.builder import GraphBuilder
+    from whylight.graph.tensor import Tensor
+    from whylight.target.target import Target
 
 
 @method(

@@ -15,8 +15,9 @@ from whylight.methods import method
 from whylight.methods.axes import channel_sum, spatial_axes, spatial_mean
 
 if TYPE_CHECKING:
-    from whylight.graph import GraphBuilder, Tensor
-    from whylight.target import Target
+    from whylight.graph.builder import GraphBuilder
+    from whylight.graph.tensor import Tensor
+    from whylight.target.target import Target
 
 _SQUARINGS = 16
 _MOST_PLACES = 4096

@@ -9,14 +9,16 @@ from whylight.methods.class_activation import gradcam_plus_plus
 from whylight.methods.fusion import product_of_maps
 
 if TYPE_CHECKING:
-    from whylight.classifier import Classifier, Layer
-    from whylight.graph import GraphBuilder, Tensor
-    from whylight.target import Target
+    from whylight.classifier.classifier import Classifier
+    from whylight.classifier.layer import Layer
+    from whylight.graph.builder import GraphBuilder
+    from whylight.graph.tensor import Tensor
+    from whylight.target.target import Target
 
 
 def last_at_each_resolution(classifier: Classifier) -> list[Layer]:
     """The stages' ends: at each resolution of a convolution the last layer that all of the score passes through."""
-    from whylight.passages import passages
+    from whylight.graph.dominators import passages
 
     nodes = classifier.path_nodes
     convolutions = [index for index, node in enumerate(nodes) if "Conv" in node.op_type]

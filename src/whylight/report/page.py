@@ -18,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from whylight.errors import WhylightError
-from whylight.output import check_writable, replacing
+from whylight.files.writing import check_writable, replacing
 from whylight.report.results import Entry, open_results
 from whylight.report.thumbnails import Written, with_thumbnails
 

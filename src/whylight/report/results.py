@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from whylight.dataset import Dataset, Row, open_dataset
+from whylight.dataset.table import Dataset, Row, open_dataset
 from whylight.errors import WhylightError, WhylightWarning
 
 _OVERLAY, _ERROR = "gradcam", "error"

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from whylight.errors import WhylightError
-from whylight.images import Picture, display, read_picture
+from whylight.images.pictures import Picture, display, read_picture
 from whylight.report.results import Entry
 
 _SIZE = (96, 96)

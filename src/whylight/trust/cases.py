@@ -7,8 +7,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from whylight.contract import InputFacts
 from whylight.errors import WhylightError
-from whylight.facts import InputFacts
 
 FloatArray = NDArray[np.float32]
 Values = NDArray[np.float64]

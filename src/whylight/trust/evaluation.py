@@ -22,13 +22,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from whylight.dataset import Dataset, Row, open_dataset
+from whylight.contract import Box
+from whylight.dataset.table import Dataset, Row, open_dataset
+from whylight.drawing.render import enlarged_maps
 from whylight.errors import WhylightError
-from whylight.explainer import PREDICTED, ClassIndex, Explainer
-from whylight.facts import Box
-from whylight.images import Picture, quiet_decoders
-from whylight.output import replacing
-from whylight.render import enlarged_maps
+from whylight.files.writing import replacing
+from whylight.images.pictures import Picture, quiet_decoders
+from whylight.running.explainer import PREDICTED, ClassIndex, Explainer
 from whylight.trust.cases import Cases, Explain, FloatArray, Regions, Values, refuse_arrays
 from whylight.trust.metrics import Curve, Metric, metric_named, metrics
 from whylight.trust.regions import RegionColumns, read_regions, region_columns

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from whylight.errors import WhylightError
-from whylight.graph import dependent_nodes, needed_nodes
+from whylight.graph.walks import dependent_nodes, needed_nodes
 
 if TYPE_CHECKING:
-    from whylight.classifier import Classifier
+    from whylight.classifier.classifier import Classifier
 
 _WEIGHING = ("Conv", "ConvTranspose", "Gemm", "MatMul", "Einsum", "QLinearConv", "QLinearMatMul", "LSTM", "GRU", "RNN")
 _BESIDE = (

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from whylight.dataset import Dataset, Row
+from whylight.dataset.table import Dataset, Row
 from whylight.errors import WhylightError
-from whylight.images import Picture, read_picture, read_values
+from whylight.files.values import read_values
+from whylight.images.pictures import Picture, read_picture
 from whylight.trust.cases import FloatArray, Regions, Values
 from whylight.trust.localization import bounding_boxes
 

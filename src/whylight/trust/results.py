@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from whylight.trust import chart
+from whylight.drawing import chart
 from whylight.trust.cases import Values
 from whylight.trust.evaluation import Evaluation
 from whylight.trust.sanity import BOUND, SanityReport

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from whylight.images import normalize
-from whylight.maps import normalized
-from whylight.render import enlarged_maps
+from whylight.drawing.render import enlarged_maps
+from whylight.images.pictures import normalize
+from whylight.running.maps import normalized
 from whylight.trust.cases import FloatArray, Values, refuse_arrays
 from whylight.trust.randomization import (
     WeightedLayer,
@@ -34,9 +34,9 @@ from whylight.trust.similarity import edges, spearman, structural_similarity
 from whylight.trust.tally import Score, Tally
 
 if TYPE_CHECKING:
-    from whylight.classifier import Classifier
-    from whylight.explainer import Explainer
-    from whylight.facts import InputFacts
+    from whylight.classifier.classifier import Classifier
+    from whylight.contract import InputFacts
+    from whylight.running.explainer import Explainer
 
 BOUND = 0.5
 """The mean rank correlation up to which maps count as different."""

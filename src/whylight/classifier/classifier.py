@@ -1,0 +1,135 @@
+"""A trained image classifier: its ONNX graph and the facts that ONNX does not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import onnx
+
+from whylight.classifier.baseline import blank_pixel
+from whylight.classifier.crop import crop_before
+from whylight.classifier.default_layer import default_layer
+from whylight.classifier.layer import Layer
+from whylight.contract import Box, InputFacts
+from whylight.errors import WhylightError, nearest
+from whylight.graph.tensor import Tensor
+from whylight.graph.walks import dependent_nodes, needed_nodes
+
+if TYPE_CHECKING:
+    from whylight.running.explainer import Explainer
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A classifier that can be explained.
+
+    Attributes:
+        path: the file it was read from.
+        model: the whole model in ONNX.
+        input: name, size, channels, layout and value range of the image input.
+        output: the graph output that holds the class scores or probabilities.
+        logits: the tensor of scores before the final activation; equal to ``output`` where there is none.
+        final_activation: the ONNX operator between the two, if any.
+        class_count: number of classes; 2 for a model with one Sigmoid output.
+        layers: the layers that can be explained, in the order in which they run.
+        tensors: shape and type of every tensor of the graph, by name.
+    """
+
+    path: Path
+    model: onnx.ModelProto
+    input: InputFacts
+    output: str
+    logits: str
+    final_activation: str | None
+    class_count: int
+    layers: tuple[Layer, ...]
+    tensors: dict[str, Tensor]
+
+    @property
+    def is_two_class(self) -> bool:
+        """Whether one Sigmoid output stands for two classes: class 1 for it, class 0 against it."""
+        return self.class_count == 2 and self.tensors[self.logits].shape[1:] in ((1,), (1, 1, 1))
+
+    @cached_property
+    def path_nodes(self) -> list[onnx.NodeProto]:
+        """The nodes between the image and `logits`, in topological order."""
+        return dependent_nodes(needed_nodes(self.model.graph.node, [self.logits]), self.input.name)
+
+    @cached_property
+    def default_layer(self) -> Layer:
+        """The layer to explain where none is named: see `whylight.classifier.default_layer`.
+
+        Raises:
+            WhylightError: the network has none that suits.
+        """
+        layer = default_layer(self.model.graph.node, self.layers, self.tensors, self.input.name, self.logits)
+        if layer is None:
+            raise WhylightError(
+                f"{self.path}: the network has no convolution on the way to its class scores; "
+                f"name another layer to explain: {', '.join(layer.name for layer in self.layers) or 'it has none'}"
+            )
+        return layer
+
+    def layer(self, name: str | None = None) -> Layer:
+        """The layer of that name, or the default layer.
+
+        The last part of a name is enough where no other layer has it, and so is the name of its tensor. The name of a
+        module that holds several layers stands for the last of them.
+
+        Raises:
+            WhylightError: there is no such layer; the message has the nearest names.
+        """
+        if name is None:
+            return self.default_layer
+        for candidates in (
+            [layer for layer in self.layers if layer.name == name],
+            [layer for layer in self.layers if layer.name.rpartition("/")[2] == name],
+            [layer for layer in self.layers if layer.tensor == name],
+            [layer for layer in self.layers if layer.name.startswith((f"{name}.", f"{name}/"))][-1:],
+            [layer for layer in self.layers if f"/{name}/" in layer.name][-1:],
+        ):
+            if len(candidates) == 1:
+                return candidates[0]
+        near = nearest(name, [layer.name for layer in self.layers])
+        raise WhylightError(f"{self.path}: no layer '{name}' that can be explained; the nearest are {near}")
+
+    def explainer(
+        self,
+        method: str = "gradcam",
+        layer: str | Sequence[str] | None = None,
+        score: str = "logit",
+        against: int | Literal["predicted"] | None = None,
+        counterfactual: bool = False,
+        smooth: bool = False,
+    ) -> Explainer:
+        """Compile an explainer for this classifier.
+
+        Args:
+            method: the name of a method, such as ``"gradcam"`` or ``"score-cam"``.
+            layer: the name of the target layer, by default `default_layer`; of several, the maps are fused.
+            score: what is differentiated: ``"logit"`` (before the final Softmax or Sigmoid) or ``"output"``.
+            against: explain why the class rather than this one: its index, or ``"predicted"``.
+            counterfactual: explain what speaks against the class.
+            smooth: average the maps over flipped and rescaled images (six passes).
+
+        Raises:
+            WhylightError: no such method, layer, score or class, or the layer cannot be differentiated through.
+        """
+        from whylight.compiling.compiler import compile_explainer
+        from whylight.running.explainer import Explainer
+
+        graph = compile_explainer(self, method, layer, score, against, counterfactual, smooth)
+        return Explainer(graph.SerializeToString())
+
+    @property
+    def blank(self) -> tuple[float, ...]:
+        """For each channel the value at the model's input that its own preprocessing turns into zero."""
+        return blank_pixel(self.model, self.tensors, self.input, self.logits)
+
+    def crop(self, layer: Layer) -> Box:
+        """The part of the input image that the network looks at: what is left by crops before the first convolution."""
+        return crop_before(self.model, self.tensors, self.input, layer)

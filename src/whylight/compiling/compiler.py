@@ -1,0 +1,180 @@
+"""From a classifier to its explainer: one ONNX graph that computes the model's outputs, the score and the maps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx
+
+from whylight.compiling.head import add_scores_above
+from whylight.contract import (
+    ALTERED,
+    ALTERED_CLASS_INDEX,
+    ALTERED_SCORE,
+    CLASS_INDEX,
+    MAP,
+    SCORE,
+    ExplainerFacts,
+    MapFacts,
+)
+from whylight.errors import WhylightError
+from whylight.graph.builder import GraphBuilder
+from whylight.graph.tensor import Tensor
+from whylight.graph.walks import renamed_tensors
+from whylight.methods import Method, method_named
+from whylight.methods.fusion import mean_of_maps
+from whylight.target.class_score import Against, ClassScore, Question
+from whylight.target.target import Target
+
+if TYPE_CHECKING:
+    from whylight.classifier.classifier import Classifier
+    from whylight.classifier.layer import Layer
+
+_RESERVED = (CLASS_INDEX, SCORE, MAP, ALTERED, ALTERED_CLASS_INDEX, ALTERED_SCORE)
+_PLAIN = Question()
+
+Layers = str | Sequence[str] | None
+"""A layer's name, several whose maps are fused, or None for the default layer."""
+
+
+def compile_explainer(
+    classifier: Classifier,
+    method: str = "gradcam",
+    layer: Layers = None,
+    score: str = "logit",
+    against: Against = None,
+    counterfactual: bool = False,
+    smooth: bool = False,
+) -> onnx.ModelProto:
+    """Add an explanation to the classifier's graph.
+
+    The result has the model's input and ``class_index`` (N,) int64, where -1 stands for the predicted class, as
+    inputs. Its outputs are the model's own, ``score`` (N,) float32, and ``cam`` (N, h, w) float32 at the layer's
+    resolution, not normalized; of signals it is (N, l), of volumes (N, d, h, w). A tensor of the model with one of
+    these names becomes ``model/<name>``.
+
+    Args:
+        classifier: the model.
+        method: the name of a method.
+        layer: the target layer's name, by default `Classifier.default_layer`; several are fused into one map.
+        score: what is differentiated: ``logit`` or ``output`` (after the final Softmax or Sigmoid).
+        against: explain why the class rather than this one.
+        counterfactual: explain what speaks against the class.
+        smooth: average the maps over flipped and rescaled images, when the explainer is run by whylight.
+
+    Raises:
+        WhylightError: no such method, layer, score or class, or a part of the graph above the layer has no derivative.
+    """
+    return compile_maps(classifier, [(method, layer)], Question(score, against, counterfactual), smooth)
+
+
+def compile_maps(
+    classifier: Classifier,
+    wanted: Sequence[tuple[str, Layers]],
+    question: Question = _PLAIN,
+    smooth: bool = False,
+) -> onnx.ModelProto:
+    """Add several explanations to the classifier's graph, which runs once for all of them.
+
+    Args:
+        classifier: the model.
+        wanted: method and layers of each; the first one's map is the output ``cam``, the others' ``cam/1``, ``cam/2``.
+        question: what is asked about the class.
+        smooth: see `compile_explainer`.
+
+    Raises:
+        WhylightError: as `compile_explainer`; or a method that takes several passes is one of several.
+    """
+    question.check(classifier.class_count)
+    chosen = [(method_named(method), _layers(classifier, method_named(method), layers)) for method, layers in wanted]
+    _refuse_drivers_in_company(chosen)
+    reserved = {name: f"model/{name}" for name in _RESERVED}
+    op = GraphBuilder.extending(renamed_tensors(classifier.model, reserved))
+
+    def tensor(name: str) -> Tensor:
+        return op.tensors[reserved.get(name, name)]
+
+    outputs = [tensor(info.name) for info in classifier.model.graph.output]
+    class_index = op.input(CLASS_INDEX, (tensor(classifier.input.name).shape[0],), np.int64)
+    maps: list[tuple[MapFacts, Tensor]] = []
+    own = set(op.tensors)
+    with op.scope("whylight"):
+        class_score = ClassScore(
+            op,
+            classifier,
+            tensor(classifier.logits),
+            tensor(classifier.output),
+            class_index,
+            question,
+            layers=[tensor(layer.tensor) for _, layers in chosen for layer in layers],
+            negates_class_zero=chosen[0][0].negates_class_zero,
+        )
+        for number, (method, layers) in enumerate(chosen):
+            targets = [Target(op, classifier, layer, class_score, method, reserved) for layer in _layer_or_none(layers)]
+            parts = [method.formula(op, target) for target in targets]
+            fusion = method.fusion or (mean_of_maps if len(parts) > 1 else None)
+            cam = fusion(op, parts, _seen(classifier, layers)) if fusion else parts[0]
+            cam = op.Identity(cam) if cam.name in own else cam
+            crop = classifier.crop(layers[0]) if layers else classifier.input.whole
+            names = " + ".join(layer.name for layer in layers)
+            maps.append((MapFacts(f"{MAP}/{number}" if number else MAP, method.name, names, crop), cam))
+        below = len(op.nodes)
+        above = add_scores_above(op, targets[0]) if chosen[0][0].perturbs_layer else []
+    facts = ExplainerFacts(
+        maps=tuple(facts for facts, _ in maps),
+        score=question.score,
+        input=classifier.input,
+        output=reserved.get(classifier.output, classifier.output),
+        final_activation=classifier.final_activation,
+        class_count=classifier.class_count,
+        is_two_class=classifier.is_two_class,
+        activation_bytes=_activation_bytes(op, op.nodes[:below]),
+        smooth=smooth,
+        bytes_above=_activation_bytes(op, op.nodes[below:]),
+        blank=classifier.blank,
+        against=question.against,
+        counterfactual=question.counterfactual,
+        explains_tokens=any(layer.grid is not None for _, layers in chosen for layer in layers),
+    )
+    outputs += [op.rename(class_score.value, SCORE), *(op.rename(cam, facts.output) for facts, cam in maps), *above]
+    return op.model(outputs, "explainer", facts.to_metadata())
+
+
+def _layers(classifier: Classifier, method: Method, names: Layers) -> list[Layer]:
+    if not method.sees_layer:
+        if names is not None:
+            raise WhylightError(f"method '{method.name}' looks at no layer: leave the layer out")
+        return []
+    if names is None and method.layers:
+        return list(method.layers(classifier))
+    layers = [classifier.layer(name) for name in ([names] if names is None or isinstance(names, str) else names)]
+    if method.driver and len(layers) > 1:
+        raise WhylightError(f"method '{method.name}' takes one layer, {len(layers)} were given")
+    return layers
+
+
+def _seen(classifier: Classifier, layers: list[Layer]) -> list[int]:
+    """The extents of the part of the image that the layers see."""
+    facts = classifier.input
+    box = classifier.crop(layers[0]) if layers else facts.whole
+    starts, ends = box[: len(facts.size)], box[len(facts.size) :]
+    return [round((end - start) * extent) for start, end, extent in zip(starts, ends, facts.size, strict=True)]
+
+
+def _layer_or_none(layers: list[Layer]) -> Sequence[Layer | None]:
+    return layers or [None]
+
+
+def _refuse_drivers_in_company(chosen: Sequence[tuple[Method, list[Layer]]]) -> None:
+    for method, _ in chosen:
+        if method.driver and len(chosen) > 1:
+            raise WhylightError(f"method '{method.name}' takes several passes: it cannot share a graph with others")
+
+
+def _activation_bytes(op: GraphBuilder, nodes: Sequence[onnx.NodeProto]) -> int:
+    computed = {name for node in nodes for name in node.output if name}
+    sizes = ([extent for extent in op.tensors[name].shape if isinstance(extent, int)] for name in computed)
+    return sum(4 * prod(size) for size in sizes)

@@ -1,0 +1,64 @@
+"""Writing a dataset CSV again, with what was found out about its rows."""
+
+import codecs
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from whylight.dataset.table import Dataset, Row
+from whylight.files.writing import replacing
+
+_NEEDS_QUOTES = re.compile(r'[,"\r\n]|^\s|\s$')
+
+
+class ResultWriter:
+    """Writes a dataset CSV again, with the overlays' paths as first column ``gradcam``.
+
+    What the dataset holds is kept to the letter: quotes, line ends, byte order mark.
+    """
+
+    def __init__(self, file: BinaryIO, dataset: Dataset, columns: Sequence[str]) -> None:
+        self._file = file
+        self._dataset = dataset
+        self._columns = columns
+        if dataset.has_byte_order_mark:
+            file.write(codecs.BOM_UTF8)
+        self._write("gradcam", dataset.header_text, columns)
+
+    def write(self, row: Row, overlay: str, cells: Sequence[str] = ()) -> None:
+        """Write a row.
+
+        Args:
+            row: one of the dataset's.
+            overlay: the overlay's path, relative to the folder of the result; empty where there is none.
+            cells: those of the columns added at the end.
+        """
+        missing = "," * (len(self._dataset.columns) - len(row.cells)) if self._columns else ""
+        self._write(overlay, row.text + missing, cells)
+
+    def _write(self, first: str, text: str, last: Sequence[str]) -> None:
+        record = ",".join([_cell(first), text, *map(_cell, last)])
+        self._file.write((record + self._dataset.line_end).encode())
+
+
+@contextmanager
+def writing_result(dataset: Dataset, path: Path, columns: Sequence[str] = ()) -> Iterator[ResultWriter]:
+    """A result CSV that is there, whole, when the block ends well, and not at all when it does not.
+
+    Args:
+        dataset: what the rows come from.
+        path: the file to write.
+        columns: the names of columns to add at the end.
+
+    Raises:
+        WhylightError: the file cannot be written.
+    """
+    with replacing(path) as file:
+        yield ResultWriter(file, dataset, columns)
+
+
+def _cell(text: str) -> str:
+    """A cell's text as a CSV needs it."""
+    return '"' + text.replace('"', '""') + '"' if _NEEDS_QUOTES.search(text) else text

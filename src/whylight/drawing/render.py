@@ -1,0 +1,165 @@
+"""From map to picture: colors, and the blend over the image."""
+
+from collections.abc import Iterator, Sequence
+from functools import cache, lru_cache
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from whylight.contract import Box
+from whylight.errors import WhylightError
+from whylight.files.png import Pixels
+
+FloatArray = NDArray[np.float32]
+
+_SHADES = 4096
+"""Colors in a table: so many that no picture is further than 1 of 255 from the formula."""
+_BLOCK = 1 << 16
+"""Values blended at a time: they stay in the processor's cache."""
+_SMALL_PRODUCT = 1 << 18
+"""Multiplications up to which BLAS libraries use one thread; their threads would wait for those of ONNX Runtime."""
+
+_ANCHORS = {
+    # red, green, blue at equal steps from 0 to 1; straight lines between them
+    "jet": ["00007f", "0000ff", "007fff", "00ffff", "7fff7f", "ffff00", "ff7f00", "ff0000", "7f0000"],
+    "viridis": ["440154", "472d7b", "3b528b", "2c728e", "21918c", "28ae80", "5ec962", "addc30", "fde725"],
+    "inferno": ["000004", "210c4a", "57106e", "8a226a", "bc3754", "e45a31", "f98e09", "f9cb35", "fcffa4"],
+    "turbo": ["30123b", "4675ed", "1bcfd4", "62fc6b", "d1e834", "fe9b2d", "d93806", "7a0403"],
+    "gray": ["000000", "ffffff"],
+}
+COLORMAPS = tuple(_ANCHORS)
+
+
+def colorize(values: FloatArray, colormap: str = "jet") -> FloatArray:
+    """Colors (..., 3) from 0 to 255 for values from 0 to 1.
+
+    ``jet`` is the Console plugins' own formula, exact; the others are lines between a few published colors.
+
+    Raises:
+        WhylightError: there is no such color map.
+    """
+    if colormap not in COLORMAPS:
+        raise WhylightError(f"no color map '{colormap}': expected one of {', '.join(COLORMAPS)}")
+    if colormap == "jet":
+        distance = np.abs(values[..., np.newaxis] - np.array([0.75, 0.5, 0.25], np.float32))
+        return (255 * np.clip(1.5 - 4 * distance, 0, 1)).astype(np.float32)
+    anchors = np.array([list(bytes.fromhex(anchor)) for anchor in _ANCHORS[colormap]], np.float32)
+    steps = np.linspace(0, 1, len(anchors))
+    return np.stack([np.interp(values, steps, anchors[:, channel]) for channel in range(3)], -1).astype(np.float32)
+
+
+def overlay(
+    image: Image.Image, cam: FloatArray, crop: Box = (0, 0, 1, 1), alpha: float = 0.5, colormap: str = "jet"
+) -> Image.Image:
+    """Blend a map (h, w) over an RGB image: `overlays` of one."""
+    return Image.fromarray(next(overlays([np.asarray(image)], cam[np.newaxis], crop, alpha, colormap)))
+
+
+def overlays(
+    images: Sequence[Pixels],
+    cams: FloatArray,
+    crop: Box = (0, 0, 1, 1),
+    alpha: float = 0.5,
+    colormap: str = "jet",
+) -> Iterator[Pixels]:
+    """Blend maps over images, as the Console's plugins do: color the maps, enlarge the colors, blend.
+
+    Small images of one size are blended together; large ones one by one, as they are asked for.
+
+    Args:
+        images: N RGB images (H, W, 3), of any sizes.
+        cams: their maps (N, h, w) in [0, 1].
+        crop: the part of an image that its map covers; the rest, which the network did not see, is dimmed.
+        alpha: the weight of the colors, 0 to 1.
+        colormap: one of `COLORMAPS`.
+
+    Yields:
+        RGB images of the sizes of ``images``, in their order, within 1 of 255 of the formula computed in full.
+
+    Raises:
+        WhylightError: no such color map, or ``alpha`` is out of range.
+    """
+    if not 0 <= alpha <= 1:
+        raise WhylightError(f"alpha is {alpha}, expected a number from 0 to 1")
+    shades = (cams * (_SHADES - 1) + 0.5).astype(np.intp)
+    colors = np.float32(alpha) * _table(colormap).take(shades, 0, mode="clip")
+    blended: dict[int, Pixels] = {}
+    for index, image in enumerate(images):
+        if index not in blended:
+            alike = (other for other in range(index, len(images)) if images[other].shape == image.shape)
+            group = list(islice(alike, max(1, _BLOCK // image.size)))
+            pictures = _blended(
+                np.stack([images[other] for other in group]), colors[group], crop, np.float32(1 - alpha)
+            )
+            blended |= zip(group, pictures, strict=True)
+        yield blended.pop(index)
+
+
+def enlarged_maps(cams: FloatArray, size: tuple[int, int], crop: Box = (0, 0, 1, 1)) -> FloatArray:
+    """Maps (N, h, w) as (N, height, width): resized to the crop, as `overlays` does it, and 0 outside of it."""
+    height, width = size
+    tall = _enlarged(cams, height, crop[0], crop[2])
+    return np.ascontiguousarray(_enlarged(tall.swapaxes(1, 2), width, crop[1], crop[3]).swapaxes(1, 2))
+
+
+def _blended(images: Pixels, colors: FloatArray, crop: Box, share: np.float32) -> Pixels:
+    """Images (N, H, W, 3), of each its share, and on them the colors (N, h, w, 3), enlarged to the crop. In place."""
+    count, height, width, _ = images.shape
+    lines = images.reshape(count, height, -1)
+    wide = _enlarged(colors.swapaxes(1, 2), width, crop[1], crop[3]).swapaxes(1, 2).reshape(count, colors.shape[1], -1)
+    for rows, cells, weights in _bands(colors.shape[1], height, wide.shape[-1], crop[0], crop[2]):
+        heat = np.matmul(weights, wide[:, cells])
+        heat += lines[:, rows] * share
+        lines[:, rows] = heat
+    return images
+
+
+def _enlarged(values: FloatArray, size: int, start: float, stop: float) -> FloatArray:
+    """Values (N, cells, ...) resized along axis 1: they fill ``size`` from start to stop; 0 elsewhere."""
+    count, cells = values.shape[:2]
+    columns = np.ascontiguousarray(values).reshape(count, cells, -1)
+    enlarged = np.empty((count, size, columns.shape[-1]), np.float32)
+    for rows, sources, weights in _bands(cells, size, columns.shape[-1], start, stop):
+        np.matmul(weights, columns[:, sources], out=enlarged[:, rows])
+    return enlarged.reshape(count, size, *values.shape[2:])
+
+
+@lru_cache(maxsize=256)
+def _bands(cells: int, size: int, columns: int, start: float, stop: float) -> list[tuple[slice, slice, FloatArray]]:
+    """The matrix of `_interpolation` in blocks of rows: the rows, the cells they depend on, and the weights.
+
+    A block times (cells, columns) is small enough for the cache and for one thread.
+    """
+    matrix = _interpolation(cells, size, start, stop)
+    step = max(1, _BLOCK // columns)
+    while step > 1 and step * (step * cells // size + 2) * columns > _SMALL_PRODUCT:
+        step //= 2
+    bands = []
+    for first in range(0, size, step):
+        rows = slice(first, min(first + step, size))
+        used = np.flatnonzero(matrix[rows].any(0))
+        sources = slice(int(used[0]), int(used[-1]) + 1) if used.size else slice(0, 1)
+        bands.append((rows, sources, np.ascontiguousarray(matrix[rows, sources])))
+    return bands
+
+
+def _interpolation(cells: int, size: int, start: float, stop: float) -> FloatArray:
+    """The matrix (size, cells) that resizes as Pillow's antialiased BILINEAR does: tents over the new pixels' centers.
+
+    Pixels outside of the part from ``start`` to ``stop`` get nothing.
+    """
+    first = round(start * size)
+    count = max(round(stop * size) - first, 1)
+    scale = cells / count
+    centers = (np.arange(count)[:, np.newaxis] + 0.5) * scale
+    tents = np.clip(1 - np.abs(np.arange(cells) + 0.5 - centers) / max(scale, 1), 0, None)
+    matrix = np.zeros((size, cells), np.float32)
+    matrix[first : first + count] = tents / tents.sum(1, keepdims=True)
+    return matrix
+
+
+@cache
+def _table(colormap: str) -> FloatArray:
+    return colorize(np.linspace(0, 1, _SHADES, dtype=np.float32), colormap)

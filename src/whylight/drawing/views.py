@@ -1,0 +1,86 @@
+"""What a map is laid over: the picture itself, a signal's curve, or slices of a volume side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from whylight.contract import Box
+from whylight.drawing.render import enlarged_maps
+from whylight.files.png import Pixels
+from whylight.images.pictures import Picture, display_pixels
+
+FloatArray = NDArray[np.float32]
+
+_CURVE_HEIGHT, _CURVE_WIDTHS = 160, (480, 2048)
+"""Pixels; a sample takes one where the width allows it."""
+_MARGIN = 8
+_SLICES = 8
+_INK, _PAPER = (30, 30, 30), (255, 255, 255)
+
+
+@dataclass(frozen=True)
+class View:
+    """An image to look at, and the map on it.
+
+    Attributes:
+        image: (H, W, 3).
+        cam: (h, w), in [0, 1].
+        crop: the part of the image that the map covers.
+    """
+
+    image: Pixels
+    cam: FloatArray
+    crop: Box
+
+
+def view(picture: Picture, cam: FloatArray, crop: Box, maximum: float) -> View:
+    """A picture with its map (h, w), a signal with its map (l,), or a volume with its map (d, h, w).
+
+    Args:
+        picture: decoded, of as many dimensions as the map.
+        cam: the map.
+        crop: the part of the picture that it covers.
+        maximum: the model's value of white.
+    """
+    match cam.ndim:
+        case 1:
+            start, end = crop
+            return View(_curve(picture.pixels), cam[np.newaxis], (0, start, 1, end))
+        case 3:
+            return _slices(picture.pixels, cam, crop)
+        case _:
+            return View(display_pixels(picture, maximum), cam, crop)
+
+
+def _curve(values: FloatArray) -> Pixels:
+    """The channels of a signal (l, C) as curves of one scale."""
+    from PIL import ImageDraw
+
+    width = int(np.clip(len(values), *_CURVE_WIDTHS))
+    image = Image.new("RGB", (width, _CURVE_HEIGHT), _PAPER)
+    pen = ImageDraw.Draw(image)
+    low, high = values.min(), values.max()
+    heights = (values - low) / (high - low if high > low else 1)
+    rows = _CURVE_HEIGHT - _MARGIN - heights * (_CURVE_HEIGHT - 2 * _MARGIN)
+    columns = (np.arange(len(values)) + 0.5) * width / len(values)
+    for channel in rows.T:
+        pen.line([*zip(columns.tolist(), channel.tolist(), strict=True)], _INK)
+    return np.asarray(image)
+
+
+def _slices(values: FloatArray, cam: FloatArray, crop: Box) -> View:
+    """Up to eight slices of a volume (d, h, w, C) at equal steps of its depth, from left to right."""
+    depth, height, width, _ = values.shape
+    chosen = np.linspace(0, depth - 1, min(depth, _SLICES)).round().astype(int)
+    low, high = values.min(), values.max()
+    gray = (255 * ((values[chosen] - low) / (high - low if high > low else 1))).round().astype(np.uint8)
+    image = display_pixels(Picture(np.concatenate(list(gray), axis=1), 255, ""), 1)
+    columns = cam.reshape(1, len(cam), -1)
+    deep = enlarged_maps(columns, (depth, columns.shape[2]), (crop[0], 0, crop[3], 1))
+    planes = deep[0, chosen].reshape(-1, *cam.shape[1:])
+    large = enlarged_maps(planes, (height, width), (crop[1], crop[2], crop[4], crop[5]))
+    return View(image, np.concatenate(list(large), axis=1), (0, 0, 1, 1))

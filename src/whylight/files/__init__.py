@@ -1,0 +1,1 @@
+"""Files: paths, URLs and bytes in -> bytes, numbers and whole files out."""

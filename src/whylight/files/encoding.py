@@ -1,0 +1,59 @@
+"""The content of image files."""
+
+import io
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from whylight.errors import WhylightError
+from whylight.files.png import Pixels, encoded_pngs
+from whylight.files.writing import save_bytes
+
+_JPEG = ("JPEG", {"quality": 90, "subsampling": 0})  # in an overlay, colors tell as much as brightness
+
+
+_PILLOW_FORMATS: dict[str, tuple[str, dict[str, int]]] = {
+    ".jpg": _JPEG,
+    ".jpeg": _JPEG,
+    ".webp": ("WEBP", {"quality": 90, "method": 2}),
+    ".bmp": ("BMP", {}),
+}
+
+
+def encoded_image(image: Image.Image | Pixels, ending: str) -> bytes:
+    """An image file's content: `encoded_images` of one."""
+    return next(encoded_images([np.asarray(image)], ending))
+
+
+def encoded_images(images: Iterable[Pixels], ending: str) -> Iterator[bytes]:
+    """The content of image files.
+
+    Args:
+        images: gray (H, W) or RGB (H, W, 3).
+        ending: names the format: ``.png``, ``.jpg``, ``.jpeg``, ``.webp`` or ``.bmp``.
+
+    Raises:
+        WhylightError: the ending names no known format.
+    """
+    ending = ending.lower()
+    if ending == ".png":
+        yield from encoded_pngs(images)
+        return
+    if ending not in _PILLOW_FORMATS:
+        raise WhylightError(f"no image format for '{ending}': expected one of .png, {', '.join(_PILLOW_FORMATS)}")
+    form, options = _PILLOW_FORMATS[ending]
+    for image in images:
+        buffer = io.BytesIO()
+        Image.fromarray(image).save(buffer, form, **options)
+        yield buffer.getvalue()
+
+
+def save_image(image: Image.Image | Pixels, path: Path) -> None:
+    """Write a gray or RGB image in the format that the file's ending names: see `encoded_image`.
+
+    Raises:
+        WhylightError: the ending names no known format, or the file cannot be written.
+    """
+    save_bytes(encoded_image(image, path.suffix), path)

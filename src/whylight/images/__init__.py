@@ -1,0 +1,1 @@
+"""Images: files and arrays in -> what a model takes: pictures, signals, volumes."""

@@ -1,0 +1,78 @@
+"""How each nnabla function is written in ONNX.
+
+One module a category of nnabla's function list; one definition a function::
+
+    @function("ELU")
+    def elu(op: GraphBuilder, x: Tensor, *, alpha: float) -> Tensor:
+        return op.Elu(x, alpha=alpha)
+
+A conversion takes the graph builder, the function's inputs in nnabla's order (optional ones default to None), and
+those of its arguments, by nnabla's names as keywords, that matter at inference. It returns the output, or a tuple
+of the outputs. CONTRIBUTING.md describes how to add one.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from inspect import Parameter, signature
+from typing import Any, TypeVar
+
+from whylight.errors import WhylightError
+from whylight.graph.builder import GraphBuilder
+from whylight.graph.tensor import Tensor
+
+Conversion = Callable[..., Tensor | tuple[Tensor, ...]]
+_AnyConversion = TypeVar("_AnyConversion", bound=Conversion)
+
+_CATEGORIES = (
+    "activation",
+    "arithmetic",
+    "array_manipulation",
+    "math",
+    "neural_network_layer",
+    "normalization",
+    "quantization",
+    "reduction",
+    "signal_processing",
+    "stochasticity",
+)
+_CONVERSIONS: dict[str, Conversion] = {}
+
+
+def function(name: str) -> Callable[[_AnyConversion], _AnyConversion]:
+    """Register the conversion of the nnabla function ``name``."""
+
+    def register(conversion: _AnyConversion) -> _AnyConversion:
+        if name in _CONVERSIONS:
+            raise ValueError(f"the function {name} has two conversions")
+        _CONVERSIONS[name] = conversion
+        return conversion
+
+    return register
+
+
+def supported_functions() -> dict[str, Conversion]:
+    """All conversions by the name of their function."""
+    for category in _CATEGORIES:
+        import_module(f"{__name__}.{category}")
+    return _CONVERSIONS
+
+
+def convert_function(
+    op: GraphBuilder, kind: str, inputs: list[Tensor], arguments: dict[str, Any]
+) -> tuple[Tensor, ...]:
+    """Write one function into the graph.
+
+    Raises:
+        WhylightError: the number of inputs is not the function's, or shapes or arguments contradict it.
+    """
+    conversion = supported_functions()[kind]
+    parameters = signature(conversion).parameters.values()
+    named = {p.name for p in parameters if p.kind is Parameter.KEYWORD_ONLY}
+    positional = [p for p in parameters if p.kind is Parameter.POSITIONAL_OR_KEYWORD][1:]
+    variadic = any(p.kind is Parameter.VAR_POSITIONAL for p in parameters)
+    least = sum(p.default is Parameter.empty for p in positional)
+    if len(inputs) < least or (len(inputs) > len(positional) and not variadic):
+        expected = str(least) if least == len(positional) else f"{least} to {len(positional)}"
+        raise WhylightError(f"has {len(inputs)} inputs, expected {'at least ' + str(least) if variadic else expected}")
+    outputs = conversion(op, *inputs, **{name: value for name, value in arguments.items() if name in named})
+    return outputs if isinstance(outputs, tuple) else (outputs,)

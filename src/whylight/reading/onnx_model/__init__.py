@@ -1,0 +1,117 @@
+"""Reading classifiers in ONNX, of any producer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+from onnx import TensorProto, helper
+
+from whylight.classifier.classifier import Classifier
+from whylight.classifier.describe import describe
+from whylight.errors import WhylightError
+from whylight.graph.builder import GraphBuilder
+from whylight.graph.walks import dependent_nodes, needed_nodes
+from whylight.options import ModelOptions
+from whylight.reading.onnx_model.axes import BATCH_AXIS, CHANNELS, Positions, Role, Roles, axis_roles
+from whylight.reading.onnx_model.float32 import in_float32
+from whylight.reading.onnx_model.image import Shape, image_input, pixels
+from whylight.reading.onnx_model.layers import layers
+from whylight.reading.onnx_model.opset import in_our_opset
+from whylight.reading.onnx_model.outputs import class_output, tensor_outputs
+from whylight.reading.onnx_model.read import read_model
+from whylight.reading.onnx_model.simplify import Simplified, simplified
+from whylight.reading.onnx_model.verify import outputs_differ
+
+
+def load_onnx(path: Path, options: ModelOptions) -> Classifier:
+    """The classifier in an ONNX file.
+
+    Raises:
+        WhylightError: the file cannot be read, or it is not a classifier of one image.
+    """
+    return to_classifier(path, read_model(path), options)
+
+
+def to_classifier(path: Path, original: onnx.ModelProto, options: ModelOptions) -> Classifier:
+    """The classifier in a model that was read, in float32 and in our operator set.
+
+    The result computes what the file computes: it is run beside it, on random pixels, before it is given back.
+
+    Raises:
+        WhylightError: it is not a classifier of one image, or it cannot be converted.
+    """
+    model = in_our_opset(path, in_float32(tensor_outputs(original)))
+    image, shape, layout = image_input(path, model, options.model_input, options.layout, options.input_size)
+    is_picture = len(layout.replace("C", "")) == 2
+    channels = shape[layout.index("C") + 1] if "C" in layout else 1
+    if channels is None:
+        raise WhylightError(f"{path}: input '{image}' has no fixed number of channels, and one is needed")
+    prepared = pixels(path, model, image, channels, is_picture, options.input_range, options.mean, options.std)
+    plain = _equivalent(path, original, _in_float_pixels(model, image), image, shape)
+    graph = GraphBuilder.extending(plain.model)
+    return describe(
+        path,
+        plain.model,
+        layers(
+            dependent_nodes(needed_nodes(plain.model.graph.node, graph.tensors), image),
+            axis_roles(plain.model.graph.node, graph.tensors, image, _image_roles(shape, layout)),
+        ),
+        image=image,
+        maximum=prepared.maximum or 1.0,
+        output=class_output(path, plain.model, graph.tensors, options.output_variable),
+        layout=layout,
+        mean=prepared.mean,
+        std=prepared.std,
+        channel_order=prepared.channel_order,
+    )
+
+
+def _image_roles(shape: Shape, layout: str) -> Roles:
+    roles: list[Role] = [BATCH_AXIS]
+    for letter, extent in zip(layout, shape[1:], strict=True):
+        number = sum(isinstance(role, Positions) for role in roles)
+        roles.append(CHANNELS if letter == "C" else Positions((number,), (extent or 0,)))
+    return tuple(roles)
+
+
+def _equivalent(path: Path, original: onnx.ModelProto, model: onnx.ModelProto, image: str, shape: Shape) -> Simplified:
+    """The simplified model, with a dynamic batch axis if it then computes the same."""
+    loose = in_float32(original) is not original
+    try:
+        plain = simplified(model, {image: shape})
+    except WhylightError as error:
+        raise WhylightError(f"{path}: {error}") from error
+    try:
+        difference = outputs_differ(path, original, plain.model, shape, image, loose)
+    except WhylightError:
+        if not plain.is_dynamic or shape[0] is None:
+            raise
+        difference = "its run"
+    if difference and plain.is_dynamic and shape[0] is not None:
+        plain = simplified(model, {image: shape}, dynamic=False)
+        difference = outputs_differ(path, original, plain.model, shape, image, loose)
+    if difference:
+        raise WhylightError(f"{path}: the converted model does not compute what the file does: {difference} differs")
+    return plain
+
+
+def _in_float_pixels(model: onnx.ModelProto, image: str) -> onnx.ModelProto:
+    """The model with a float32 image input, where the file's takes bytes."""
+    info = next(info for info in model.graph.input if info.name == image)
+    if info.type.tensor_type.elem_type == TensorProto.FLOAT:
+        return model
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    kind = info.type.tensor_type.elem_type
+    next(info for info in copy.graph.input if info.name == image).type.tensor_type.elem_type = TensorProto.FLOAT
+    readers = [node for node in copy.graph.node if image in node.input]
+    if all(node.op_type == "Cast" for node in readers):
+        return copy
+    for node in readers:
+        node.input[:] = [f"{name}/bytes" if name == image else name for name in node.input]
+    cast = helper.make_node("Cast", [image], [f"{image}/bytes"], name=f"{image}/bytes", to=kind)
+    nodes = [cast, *copy.graph.node]
+    del copy.graph.node[:]
+    copy.graph.node.extend(nodes)
+    return copy

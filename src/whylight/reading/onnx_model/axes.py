@@ -1,0 +1,352 @@
+"""What the axes of each tensor stand for, followed from the image through the graph.
+
+The image's axes are known: batch, channels, height, width. An operator hands them on: Transpose moves them, Reshape
+merges height and width into tokens or splits them again, Concat puts a class token before them, element-wise operators
+keep what either operand says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+import onnx
+from onnx import helper
+
+from whylight.graph.tensor import Extent, Tensor
+
+BATCH_AXIS = "batch"
+CHANNELS = "channels"
+
+
+@dataclass(frozen=True)
+class Positions:
+    """An axis along the image: rows, columns, or tokens in row-major order.
+
+    Attributes:
+        dimensions: which of the image's spatial axes it holds, outermost first: (0,) rows, (1,) columns, (0, 1) both.
+        extents: the number of positions along each.
+        before: how many entries come before the first position: a class token and its like.
+        after: how many come after the last.
+    """
+
+    dimensions: tuple[int, ...]
+    extents: tuple[int, ...]
+    before: int = 0
+    after: int = 0
+
+    @property
+    def size(self) -> int:
+        """The number of entries along the axis."""
+        return self.before + prod(self.extents) + self.after
+
+
+Role = str | Positions | None
+Roles = tuple[Role, ...]
+
+
+def axis_roles(
+    nodes: Sequence[onnx.NodeProto], tensors: Mapping[str, Tensor], image: str, roles: Roles
+) -> dict[str, Roles]:
+    """The roles of the axes of every tensor that depends on the image."""
+    known: dict[str, Roles] = {image: roles}
+    for node in nodes:
+        inputs = [name for name in node.input if name in known]
+        if not inputs or node.output[0] not in tensors:
+            continue
+        attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+        rule = _RULES.get(node.op_type, _kept)
+        for name in node.output:
+            if name in tensors:
+                found = rule(_Step(node, attributes, tensors, known, name))
+                known[name] = _checked(found, tensors[name])
+    return known
+
+
+@dataclass(frozen=True)
+class _Step:
+    node: onnx.NodeProto
+    attributes: Mapping[str, Any]
+    tensors: Mapping[str, Tensor]
+    known: Mapping[str, Roles]
+    name: str
+
+    @property
+    def output(self) -> Tensor:
+        return self.tensors[self.name]
+
+    @property
+    def dimensions(self) -> int:
+        """Of the image: 2 of a picture."""
+        return sum(isinstance(role, Positions) for role in next(iter(self.known.values())))
+
+    @property
+    def nothing(self) -> Roles:
+        return (None,) * self.output.rank
+
+    def roles(self, index: int) -> Roles:
+        """Of one input; all None for one that does not depend on the image."""
+        name = self.node.input[index]
+        return self.known.get(name, (None,) * self.tensors[name].rank)
+
+    def shape(self, index: int) -> tuple[Extent, ...]:
+        return self.tensors[self.node.input[index]].shape
+
+    def axes(self, index: int) -> list[int]:
+        """The axes an operator works on: an attribute or a constant input."""
+        if "axes" in self.attributes:
+            return list(self.attributes["axes"])
+        if len(self.node.input) > index and self.node.input[index]:
+            value = self.tensors[self.node.input[index]].value
+            return [] if value is None else [int(axis) for axis in value.reshape(-1)]
+        return []
+
+
+def _checked(roles: Roles, tensor: Tensor) -> Roles:
+    """The roles that the tensor's shape bears out."""
+    if len(roles) != tensor.rank:
+        return (None,) * tensor.rank
+    return tuple(
+        _fitting(role, extent) if isinstance(role, Positions) else role
+        for role, extent in zip(roles, tensor.shape, strict=True)
+    )
+
+
+def _fitting(role: Positions, extent: Extent) -> Role:
+    if not isinstance(extent, int):
+        return None
+    if role.size == extent:
+        return role
+    # a convolution or a pooling: as many positions as the axis has now
+    return replace(role, extents=(extent,)) if len(role.extents) == 1 and not role.before + role.after else None
+
+
+def _kept(step: _Step) -> Roles:
+    """Element-wise, with broadcasting: what any operand says."""
+    merged: list[Role] = list(step.nothing)
+    for index, name in enumerate(step.node.input):
+        if name not in step.known:
+            continue
+        roles, shape = step.roles(index), step.shape(index)
+        offset = len(merged) - len(roles)
+        if offset < 0:
+            return step.nothing
+        for axis, (role, extent) in enumerate(zip(roles, shape, strict=True), start=offset):
+            same = extent == step.output.shape[axis]
+            if merged[axis] is None and role is not None and same:
+                merged[axis] = role
+    return tuple(merged)
+
+
+def _windowed(step: _Step) -> Roles:
+    """Convolutions and poolings: (N, C, positions...)."""
+    before = step.roles(0)
+    spatial: list[Role] = []
+    for number, role in enumerate(before[2:]):
+        extent = step.output.shape[2 + number]
+        if isinstance(role, Positions) and isinstance(extent, int) and len(role.extents) == 1:
+            spatial.append(Positions(role.dimensions, (extent,)))
+        elif (
+            step.output.rank == 2 + step.dimensions
+            and isinstance(extent, int)
+            and not any(isinstance(r, Positions) for r in before)
+        ):
+            spatial.append(Positions((number,), (extent,)))
+        else:
+            spatial.append(None)
+    return (BATCH_AXIS, CHANNELS, *spatial)
+
+
+def _transposed(step: _Step) -> Roles:
+    roles = step.roles(0)
+    order = step.attributes.get("perm") or range(len(roles))[::-1]
+    return tuple(roles[axis] for axis in order)
+
+
+def _reshaped(step: _Step) -> Roles:
+    if step.node.input[0] not in step.known:
+        return step.nothing
+    return _regrouped(step.roles(0), step.shape(0), step.output.shape)
+
+
+def _regrouped(roles: Roles, before: Sequence[Extent], after: Sequence[Extent]) -> Roles:
+    """Groups of axes that hold the same elements before and after a Reshape, from both ends of the shape inwards."""
+    found: list[Role] = [None] * len(after)
+    i = j = 0
+    while i < len(before) and j < len(after):
+        start_i, start_j = i, j
+        if before[i] == after[j]:
+            found[j] = roles[i]
+            i, j = i + 1, j + 1
+            continue
+        one, other = before[i], after[j]
+        while one != other:
+            if not isinstance(one, int) or not isinstance(other, int):
+                return _from_the_end(found, start_j, roles, before, after)
+            if one < other and i + 1 < len(before):
+                i += 1
+                extent = before[i]
+                one = one * extent if isinstance(extent, int) else None
+            elif one > other and j + 1 < len(after):
+                j += 1
+                extent = after[j]
+                other = other * extent if isinstance(extent, int) else None
+            else:
+                return _from_the_end(found, start_j, roles, before, after)
+        i, j = i + 1, j + 1
+        found[start_j:j] = _group(roles[start_i:i], before[start_i:i], after[start_j:j])
+    return tuple(found)
+
+
+def _from_the_end(
+    found: list[Role], start: int, roles: Roles, before: Sequence[Extent], after: Sequence[Extent]
+) -> Roles:
+    for back in range(1, min(len(before), len(after) - start) + 1):
+        if before[-back] != after[-back]:
+            break
+        found[-back] = roles[-back]
+    return tuple(found)
+
+
+def _group(roles: Roles, before: Sequence[Extent], after: Sequence[Extent]) -> list[Role]:
+    positions = [role for role in roles if isinstance(role, Positions)]
+    if len(after) == 1:
+        whole = len(positions) == len(roles) and not any(role.before + role.after for role in positions)
+        if whole:
+            return [
+                Positions(
+                    tuple(axis for role in positions for axis in role.dimensions),
+                    tuple(extent for role in positions for extent in role.extents),
+                )
+            ]
+        merged = all(role == CHANNELS or role is None for role in roles)
+        return [CHANNELS if merged and CHANNELS in roles else None]
+    if len(roles) == 1 and positions and not positions[0].before + positions[0].after:
+        role = positions[0]
+        if role.extents == tuple(after):
+            return [Positions((axis,), (extent,)) for axis, extent in zip(role.dimensions, role.extents, strict=True)]
+        if len(role.extents) == 1 and isinstance(after[0], int):  # patches: the outer part still runs along the image
+            return [Positions(role.dimensions, (after[0],)), *[None] * (len(after) - 1)]
+    return [None] * len(after)
+
+
+def _product(step: _Step) -> Roles:
+    """A matrix product with weights: it changes the last axis (or, weights first, the last but one)."""
+    first, second = (name in step.known for name in step.node.input[:2])
+    if first and second:
+        return step.nothing
+    if first:
+        roles = step.roles(0)
+        return (*roles[:-1], CHANNELS if roles[-1] in (CHANNELS, None) and len(roles) > 1 else None)
+    roles = step.roles(1)
+    return (*roles[:-2], None, *roles[-1:])
+
+
+def _joined(step: _Step) -> Roles:
+    rank = step.output.rank
+    axis = int(step.attributes["axis"]) % rank
+    roles = list(_kept(step))
+    roles[axis] = None
+    parts = [(step.shape(i)[axis], step.roles(i)[axis]) for i in range(len(step.node.input))]
+    places = [i for i, (_, role) in enumerate(parts) if isinstance(role, Positions)]
+    if all(role == CHANNELS for _, role in parts):
+        roles[axis] = CHANNELS
+    if len(places) == 1 and all(isinstance(extent, int) for extent, _ in parts):
+        extents = [int(extent) for extent, _ in parts if isinstance(extent, int)]
+        role = parts[places[0]][1]
+        assert isinstance(role, Positions)
+        before, after = sum(extents[: places[0]]), sum(extents[places[0] + 1 :])
+        if len(role.extents) > 1 and before + after < prod(role.extents):
+            roles[axis] = replace(role, before=role.before + before, after=role.after + after)
+    return tuple(roles)
+
+
+def _sliced(step: _Step) -> Roles:
+    roles, shape = list(step.roles(0)), step.shape(0)
+    operands = [step.tensors[name].value if name else None for name in step.node.input[1:]]
+    if operands[0] is None or operands[1] is None:
+        return _kept(step)
+    axes = operands[2] if len(operands) > 2 and operands[2] is not None else range(len(operands[0]))
+    steps = operands[3] if len(operands) > 3 and operands[3] is not None else [1] * len(operands[0])
+    for axis, start, end, stride in zip(axes, operands[0], operands[1], steps, strict=True):
+        role, extent = roles[int(axis)], shape[int(axis)]
+        if isinstance(role, Positions) and isinstance(extent, int):
+            first, last, _ = slice(int(start), int(end), int(stride)).indices(extent)
+            roles[int(axis)] = _cut(role, first, last) if stride == 1 else _strided(role, step, int(axis))
+    return tuple(roles)
+
+
+def _strided(role: Positions, step: _Step, axis: int) -> Role:
+    extent = step.output.shape[axis]
+    return Positions(role.dimensions, (extent,)) if len(role.extents) == 1 and isinstance(extent, int) else None
+
+
+def _cut(role: Positions, first: int, last: int) -> Role:
+    """The entries from ``first`` to ``last`` of an axis."""
+    end = role.before + prod(role.extents)
+    if first <= role.before and last >= end:
+        return replace(role, before=role.before - first, after=last - end)
+    return Positions(role.dimensions, (last - first,)) if len(role.extents) == 1 and not role.before else None
+
+
+def _split(step: _Step) -> Roles:
+    roles, axis = list(step.roles(0)), int(step.attributes.get("axis", 0))
+    role = roles[axis]
+    if isinstance(role, Positions):
+        sizes = [step.tensors[name].shape[axis] for name in step.node.output]
+        start = sum(int(s) for s in sizes[: list(step.node.output).index(step.name)] if isinstance(s, int))
+        size = step.output.shape[axis]
+        roles[axis] = _cut(role, start, start + size) if isinstance(size, int) else None
+    return tuple(roles)
+
+
+def _gathered(step: _Step) -> Roles:
+    roles, axis = list(step.roles(0)), int(step.attributes.get("axis", 0))
+    axis %= max(len(roles), 1)
+    picked = step.tensors[step.node.input[1]].rank
+    return (*roles[:axis], *[None] * picked, *roles[axis + 1 :])
+
+
+def _squeezed(step: _Step) -> Roles:
+    roles, shape = step.roles(0), step.shape(0)
+    axes = {axis % len(roles) for axis in step.axes(1)} or {i for i, extent in enumerate(shape) if extent == 1}
+    return tuple(role for axis, role in enumerate(roles) if axis not in axes)
+
+
+def _unsqueezed(step: _Step) -> Roles:
+    rank = step.output.rank
+    axes = {axis % rank for axis in step.axes(1)}
+    rest = iter(step.roles(0))
+    return tuple(None if axis in axes else next(rest, None) for axis in range(rank))
+
+
+def _reduced(step: _Step) -> Roles:
+    roles = step.roles(0)
+    axes = {axis % len(roles) for axis in step.axes(1)} or set(range(len(roles)))
+    if step.attributes.get("keepdims", 1):
+        return tuple(None if axis in axes else role for axis, role in enumerate(roles))
+    return tuple(role for axis, role in enumerate(roles) if axis not in axes)
+
+
+def _none(step: _Step) -> Roles:
+    return step.nothing
+
+
+_Rule = Callable[[_Step], Roles]
+_RULES: dict[str, _Rule] = {
+    **dict.fromkeys(("Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool", "GlobalAveragePool"), _windowed),
+    **dict.fromkeys(("GlobalMaxPool", "Resize", "Upsample"), _windowed),
+    **dict.fromkeys(("Reshape", "Flatten"), _reshaped),
+    **dict.fromkeys(("Einsum", "Shape", "Size", "NonZero", "TopK", "ArgMax", "Loop", "Scan", "If", "Gemm"), _none),
+    **dict.fromkeys(("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceL2", "ReduceProd"), _reduced),
+    "Transpose": _transposed,
+    "MatMul": _product,
+    "Concat": _joined,
+    "Slice": _sliced,
+    "Split": _split,
+    "Gather": _gathered,
+    "Squeeze": _squeezed,
+    "Unsqueeze": _unsqueezed,
+}

@@ -1,0 +1,268 @@
+"""Which input of an ONNX model is the image, and how its pixels have to be prepared."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, numpy_helper
+
+from whylight.classifier.input_axes import Constant, layout_by_first_step
+from whylight.errors import WhylightError, WhylightWarning
+
+_USUAL_SIZE = 224
+_CHANNELS = (3, 1, 4, 2)
+_PIXEL_TYPES = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16, TensorProto.UINT8)
+
+LAYOUTS = ("auto", "NCHW", "NHWC", "NCL", "NLC", "NCDHW", "NDHWC")
+"""How the axes of an image input may be ordered; ``auto``: as its shape and its first convolution say."""
+
+Shape = tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """How an image becomes the model's input: (value - mean) / std, with values from 0 to ``maximum``.
+
+    Attributes:
+        maximum: the value of white, 1 or 255; None where nothing is known.
+        mean: one value a channel, or none.
+        std: one value a channel, or none.
+        channel_order: ``RGB`` or ``BGR``.
+    """
+
+    maximum: float | None = None
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    channel_order: str = "RGB"
+
+
+def image_input(
+    path: Path, model: onnx.ModelProto, name: str | None, layout: str, size: tuple[int, ...] | None
+) -> tuple[str, Shape, str]:
+    """The name of the image input, its shape (None is a dynamic batch), and its layout: see `InputFacts`.
+
+    Raises:
+        WhylightError: no input is an image, or several are.
+    """
+    if layout not in LAYOUTS:
+        raise WhylightError(f"no layout '{layout}': expected one of {', '.join(LAYOUTS)}")
+    constants = {tensor.name for tensor in model.graph.initializer}
+    inputs = {info.name: info for info in model.graph.input if info.name not in constants}
+    listed = ", ".join(f"'{key}' {_text(_declared(info))}" for key, info in inputs.items()) or "none"
+    if name is not None and name not in inputs:
+        raise WhylightError(f"{path}: no input '{name}'; it has {listed}")
+    found = {key: order for key, info in inputs.items() if (order := _image_layout(model, info, layout))}
+    found = dict(sorted(found.items(), key=lambda item: len(_declared(inputs[item[0]])) != 4))
+    if name is not None:
+        found = {key: order for key, order in found.items() if key == name}
+    if not found:
+        raise WhylightError(
+            f"{path}: no input is an image, (N, channels, height, width) or (N, height, width, channels), "
+            f"no signal (N, channels, length) and no volume; it has {listed}"
+        )
+    if len(inputs) > 1:
+        others = [key for key in inputs if key != next(iter(found))]
+        raise WhylightError(
+            f"{path}: beside the image '{next(iter(found))}' the model has the inputs {', '.join(map(repr, others))}, "
+            f"expected the image alone: fix their values when the network is exported"
+        )
+    key, order = next(iter(found.items()))
+    return key, _sized(path, model, key, _declared(inputs[key]), order, size), order
+
+
+def _declared(info: onnx.ValueInfoProto) -> Shape:
+    extents = info.type.tensor_type.shape.dim
+    return tuple(e.dim_value if e.HasField("dim_value") and e.dim_value > 0 else None for e in extents)
+
+
+def _text(shape: Shape) -> str:
+    return f"({', '.join('?' if extent is None else str(extent) for extent in shape)})"
+
+
+def _image_layout(model: onnx.ModelProto, info: onnx.ValueInfoProto, layout: str) -> str | None:
+    shape = _declared(info)
+    if info.type.tensor_type.elem_type not in _PIXEL_TYPES or not 2 <= len(shape) <= 5:
+        return None
+    if layout != "auto":
+        return layout[1:] if len(layout) == len(shape) else None
+    first = shape[1] in _CHANNELS
+    last = shape[-1] in _CHANNELS
+    if len(shape) == 4 and first != last:
+        return "CHW" if first else "HWC"
+    return layout_by_first_step(model.graph.node, _constants(model), info.name, len(shape)) or _usual_layout(shape)
+
+
+def _usual_layout(shape: Shape) -> str | None:
+    match shape[1:]:
+        case (rows, columns):
+            return "CL" if columns is None or (rows is not None and rows <= columns) else "LC"
+        case (outer, _, inner):
+            return "CHW" if outer is not None else "HWC" if inner is not None else None
+        case (outer, _, _, inner):
+            return "DHWC" if outer not in _CHANNELS and inner in _CHANNELS else "CDHW"
+    return None
+
+
+def _constants(model: onnx.ModelProto) -> Constant:
+    given = {tensor.name: tensor for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        value = next((each.t for each in node.attribute if each.name == "value"), None)
+        if node.op_type == "Constant" and value is not None:
+            given[node.output[0]] = value
+
+    def constant(name: str) -> np.ndarray[Any, Any] | None:
+        return numpy_helper.to_array(given[name]) if name in given else None
+
+    return constant
+
+
+def _sized(
+    path: Path, model: onnx.ModelProto, name: str, shape: Shape, order: str, wanted: tuple[int, ...] | None
+) -> Shape:
+    """The shape with a height and a width: the file's own, the ones asked for, its metadata's, or the usual ones."""
+    places = [axis for axis, letter in enumerate(order, start=1) if letter != "C"]
+    if wanted and (
+        len(wanted) != len(places)
+        or any(shape[place] not in (None, extent) for place, extent in zip(places, wanted, strict=True))
+    ):
+        raise WhylightError(
+            f"{path}: input '{name}' is {_text(shape)}, an input size of {','.join(map(str, wanted))} does not fit"
+        )
+    if all(shape[place] is not None for place in places):
+        return shape
+    if len(places) != 2 and not wanted:
+        expected = "LENGTH" if len(places) == 1 else "DEPTH,HEIGHT,WIDTH"
+        raise WhylightError(
+            f"{path}: input '{name}' is {_text(shape)}, of any size; say which: --input_size {expected}"
+        )
+    stated = wanted or _stated_size(_metadata(model))
+    size = stated or (_USUAL_SIZE, _USUAL_SIZE)
+    filled = list(shape)
+    for place, extent in zip(places, size, strict=True):
+        filled[place] = filled[place] or extent
+    if not stated:
+        warnings.warn(
+            f"{path}: input '{name}' takes images of any size; {filled[places[1]]} x {filled[places[0]]} is used "
+            "(another: --input_size HEIGHT,WIDTH)",
+            WhylightWarning,
+            stacklevel=2,
+        )
+    return tuple(filled)
+
+
+def _metadata(model: onnx.ModelProto) -> dict[str, str]:
+    return {entry.key.lower(): entry.value for entry in model.metadata_props}
+
+
+def _stated_size(metadata: Mapping[str, str]) -> tuple[int, int] | None:
+    for key in ("input_size", "image_size", "imgsz", "size"):
+        numbers = [int(number) for number in _numbers(metadata.get(key, "")) if number >= 1]
+        if numbers:
+            return (numbers[-2], numbers[-1]) if len(numbers) > 1 else (numbers[0], numbers[0])
+    return None
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    """The numbers of a list in JSON or in Python, or with commas; none where it is something else."""
+    try:
+        values = json.loads("[" + text.strip().strip("[]()") + "]")
+        return tuple(float(value) for value in values)
+    except (ValueError, TypeError):
+        return ()
+
+
+def pixels(
+    path: Path,
+    model: onnx.ModelProto,
+    name: str,
+    channels: int,
+    is_picture: bool,
+    input_range: str,
+    mean: tuple[float, ...] | None,
+    std: tuple[float, ...] | None,
+) -> Pixels:
+    """How images are prepared: as the options say, else the file's metadata, else as the graph's first steps suggest.
+
+    Where nothing says it, values from 0 to 1 are given, with a warning.
+
+    Raises:
+        WhylightError: an option does not fit the model.
+    """
+    if input_range not in ("auto", "1", "255"):
+        raise WhylightError(f"no input range '{input_range}': expected one of auto, 1, 255")
+    metadata = _metadata(model)
+    stated = Pixels(
+        _stated_maximum(metadata),
+        _per_channel(_numbers(metadata.get("mean", "")), channels),
+        _per_channel(_numbers(metadata.get("std", "")), channels),
+        "BGR" if metadata.get("image.bitmappixelformat", "").lower().startswith("bgr") else "RGB",
+    )
+    found = replace(
+        stated,
+        maximum=float(input_range) if input_range != "auto" else stated.maximum,
+        mean=stated.mean if mean is None else _option(path, "mean", mean, channels),
+        std=stated.std if std is None else _option(path, "std", std, channels),
+    )
+    if any(value == 0 for value in found.std):
+        raise WhylightError(f"{path}: a std of 0: expected other numbers, one a channel")
+    if found.maximum is not None:
+        return found
+    if not is_picture:  # a signal or a volume is given as it is
+        return replace(found, maximum=1.0)
+    if found.mean or found.std:
+        return replace(found, maximum=255.0 if max((*found.mean, *found.std)) > 2 else 1.0)
+    normalizes, maximum = _first_steps(model, name)
+    if not normalizes:
+        warnings.warn(
+            f"{path}: nothing in the file says how pixels are prepared; values from 0 to 1 are given. "
+            "If the network was trained otherwise: --input_range 255, or --mean and --std",
+            WhylightWarning,
+            stacklevel=2,
+        )
+    return replace(found, maximum=maximum)
+
+
+def _option(path: Path, name: str, values: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    fitted = _per_channel(values, channels)
+    if not fitted:
+        raise WhylightError(f"{path}: --{name} has {len(values)} numbers, expected 1 or {channels}, one a channel")
+    return fitted
+
+
+def _per_channel(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    return values if len(values) == channels else values * channels if len(values) == 1 else ()
+
+
+def _stated_maximum(metadata: Mapping[str, str]) -> float | None:
+    ranges = {"nominalrange_0_255": 255.0, "normalized_0_1": 1.0}
+    return ranges.get(metadata.get("image.nominalpixelrange", "").lower())
+
+
+def _first_steps(model: onnx.ModelProto, name: str) -> tuple[bool, float]:
+    """Whether the graph begins by preparing pixels itself, and the value of white that its numbers suggest."""
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    readers = [node for node in model.graph.node if name in node.input]
+    maximum: float | None = None
+    normalizes = False
+    while len(readers) == 1 and readers[0].op_type in _PREPARATIONS:
+        node = readers[0]
+        if node.op_type in ("Sub", "Add", "Mul", "Div", "BatchNormalization"):
+            normalizes = True
+            numbers = [abs(numpy_helper.to_array(constants[each])) for each in node.input[1:] if each in constants]
+            if numbers and maximum is None:
+                value = float(numbers[-2 if len(numbers) > 2 else 0].max())
+                if node.op_type == "Mul" or (node.op_type == "Div" and value):
+                    value = 1 / value if node.op_type == "Mul" and value else value
+                maximum = 255.0 if value > 2 else 1.0
+        readers = [each for each in model.graph.node if node.output[0] in each.input]
+    return normalizes, maximum or 1.0
+
+
+_PREPARATIONS = ("Sub", "Add", "Mul", "Div", "BatchNormalization", "Cast", "Transpose", "Identity")

@@ -1,0 +1,191 @@
+"""A graph as plain as its shapes allow: constants folded, shape arithmetic done, the batch axis dynamic."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from onnx import TypeProto, helper, numpy_helper
+
+from whylight.errors import WhylightError
+from whylight.graph.tensor import BATCH
+from whylight.graph.walks import needed_nodes, read_names
+from whylight.reading.onnx_model.batch import BatchRepair
+from whylight.reading.onnx_model.evaluate import Array, Evaluation, evaluate
+
+_SIZES = (2, 3)
+"""Two batch sizes: what is the same at both does not depend on the batch."""
+_LOOPS = ("Loop", "Scan", "If", "SequenceMap")
+
+
+@dataclass(frozen=True)
+class Simplified:
+    """A graph with the types of its tensors.
+
+    Attributes:
+        model: the graph, with a shape for every tensor in its ``value_info``.
+        is_dynamic: whether it takes any number of images.
+    """
+
+    model: onnx.ModelProto
+    is_dynamic: bool
+
+
+def simplified(
+    model: onnx.ModelProto, shapes: Mapping[str, tuple[int | None, ...]], dynamic: bool = True
+) -> Simplified:
+    """Fold what does not depend on the image's pixels.
+
+    Args:
+        model: in our operator set.
+        shapes: of its inputs; None is the batch axis where that is dynamic. A first axis of a fixed size becomes
+            dynamic where the graph allows it.
+        dynamic: whether to try that.
+
+    Raises:
+        WhylightError: shapes contradict each other.
+    """
+    is_dynamic = any(None in shape for shape in shapes.values())
+    if is_dynamic:
+        return _dynamic(model, shapes)
+    exported = evaluate(model, {name: [int(extent or 0) for extent in shape] for name, shape in shapes.items()})
+    if dynamic:
+        try:
+            return _dynamic(model, {name: (None, *shape[1:]) for name, shape in shapes.items()}, BatchRepair(exported))
+        except WhylightError:
+            pass  # something in it holds on to its batch size: it stays as it is
+    _refuse_unknown(model, exported)
+    return Simplified(_rewritten(model, exported, exported, shapes), False)
+
+
+def _dynamic(
+    model: onnx.ModelProto, shapes: Mapping[str, tuple[int | None, ...]], repair: BatchRepair | None = None
+) -> Simplified:
+    first, second = (
+        evaluate(model, {name: [extent or size for extent in shape] for name, shape in shapes.items()}, repair)
+        for size in _SIZES
+    )
+    if [node.output for node in first.nodes] != [node.output for node in second.nodes]:
+        raise WhylightError("the graph's branches depend on the batch size")
+    _refuse_unknown(model, first)
+    for info in model.graph.output:
+        before, after = first.shape(info.name), second.shape(info.name)
+        if before is None or after is None or None in (*before, *after):
+            continue
+        if before and before[0] != after[0] * 2 // 3:  # type: ignore[operator]
+            raise WhylightError(f"output '{info.name}' does not grow with the batch")
+    return Simplified(_rewritten(model, first, second, shapes), True)
+
+
+def _refuse_unknown(model: onnx.ModelProto, known: Evaluation) -> None:
+    """Refuse a graph of which no output has a known shape, or a loop hides the shape of what outputs need."""
+    outputs = [info.name for info in model.graph.output]
+    shapes = [known.shape(name) for name in outputs]
+    loops = [node for node in needed_nodes(known.nodes, outputs) if node.op_type in _LOOPS]
+    hidden = [name for node in loops for name in node.output if name in known.types and known.shape(name) is None]
+    if hidden or all(shape is None or None in shape for shape in shapes):
+        names = ", ".join(f"{node.op_type} '{node.name or node.output[0]}'" for node in loops)
+        reason = f": {names} hides it; export the network with its loops unrolled" if loops else ""
+        raise WhylightError(f"the shape of '{(hidden or outputs)[0]}' cannot be inferred{reason}")
+
+
+def _rewritten(
+    model: onnx.ModelProto, first: Evaluation, second: Evaluation, shapes: Mapping[str, tuple[int | None, ...]]
+) -> onnx.ModelProto:
+    constants = {
+        name: value
+        for name, value in first.values.items()
+        if name in second.values and _equal(value, second.values[name])
+    }
+    nodes: list[onnx.NodeProto] = []
+    for node in first.nodes:
+        if not all(name in constants for name in node.output if name):
+            nodes += _plain(node, first, second, constants)
+    outputs = [info.name for info in model.graph.output]
+    folded_outputs = [name for name in outputs if name in constants]
+    nodes += [helper.make_node("Identity", [f"{name}/value"], [name]) for name in folded_outputs]
+    constants |= {f"{name}/value": constants.pop(name) for name in folded_outputs}
+    nodes = _with_own_names(needed_nodes(nodes, outputs))
+    read = {name for node in nodes for name in read_names(node)}
+    given = {tensor.name: tensor for tensor in model.graph.initializer if tensor.name in read}
+    initializers = [
+        given[name] if name in given else numpy_helper.from_array(np.asarray(value, order="C"), name)
+        for name, value in constants.items()
+        if name in read
+    ]
+    written = {name for node in nodes for name in node.output if name}
+    graph = helper.make_graph(
+        nodes,
+        model.graph.name or "model",
+        [
+            helper.make_tensor_value_info(
+                info.name, info.type.tensor_type.elem_type, [BATCH if e is None else e for e in shapes[info.name]]
+            )
+            for info in model.graph.input
+            if info.name in shapes
+        ],
+        [_info(name, first, second) for name in outputs],
+        initializers,
+        value_info=[_info(name, first, second) for name in sorted(written - set(outputs)) if name in first.types],
+    )
+    result = helper.make_model(graph, opset_imports=model.opset_import, producer_name=model.producer_name)
+    result.ir_version = model.ir_version
+    result.metadata_props.extend(model.metadata_props)
+    return result
+
+
+def _with_own_names(nodes: list[onnx.NodeProto]) -> list[onnx.NodeProto]:
+    """The nodes, without names that several of them have."""
+    counts = Counter(node.name for node in nodes)
+    for node in nodes:
+        if counts[node.name] > 1:
+            node.ClearField("name")
+    return nodes
+
+
+def _equal(one: Array, other: Array) -> bool:
+    return one is other or (
+        one.shape == other.shape and bool(np.array_equal(one, other, equal_nan=one.dtype.kind == "f"))
+    )
+
+
+def _plain(
+    node: onnx.NodeProto, first: Evaluation, second: Evaluation, constants: dict[str, Array]
+) -> list[onnx.NodeProto]:
+    """The node, with a constant shape where only the batch in it was computed."""
+    if node.op_type != "Reshape" or node.input[1] in constants:
+        return [node]
+    one, other = (evaluation.values.get(node.input[1]) for evaluation in (first, second))
+    if one is None or other is None or one.shape != other.shape:
+        return [node]
+    one, other = (np.array(each.shape(node.output[0]) or (), object) for each in (first, second))
+    if None in one or None in other or len(one) != len(other) or (one != other).sum() != 1:
+        return [node]
+    copy = onnx.NodeProto()
+    copy.CopyFrom(node)
+    copy.input[1] = f"{node.output[0]}/batched_shape"
+    constants[copy.input[1]] = np.where(one == other, one, -1).astype(np.int64)
+    return [copy]
+
+
+def _info(name: str, first: Evaluation, second: Evaluation) -> onnx.ValueInfoProto:
+    kind = TypeProto()
+    kind.CopyFrom(first.types[name])
+    if kind.HasField("tensor_type") and kind.tensor_type.HasField("shape"):
+        others = second.shape(name) or ()
+        for extent, other in zip(kind.tensor_type.shape.dim, others, strict=False):
+            if not extent.HasField("dim_value") or extent.dim_value != other:
+                extent.dim_param = _symbol(extent.dim_value, other)
+    return helper.make_value_info(name, kind)
+
+
+def _symbol(one: int, other: int | None) -> str:
+    """The name of an extent that is ``one`` at the first of `_SIZES` and ``other`` at the second."""
+    if not one or not other:
+        return "?"
+    times = other - one
+    rest = one - _SIZES[0] * times
+    return f"{'' if times == 1 else times}{BATCH}" + (f"{rest:+}" if rest else "")

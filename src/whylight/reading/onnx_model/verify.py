@@ -1,0 +1,113 @@
+"""The check that a rewritten model still computes what the file computes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+
+from whylight.errors import WhylightError, WhylightWarning
+from whylight.reading.onnx_model.float32 import in_float32
+
+Array = np.ndarray[Any, Any]
+
+
+def outputs_differ(
+    path: Path,
+    original: onnx.ModelProto,
+    rewritten: onnx.ModelProto,
+    shape: tuple[int | None, ...],
+    image: str,
+    loose: bool,
+) -> str | None:
+    """Run both on random images.
+
+    Args:
+        path: the model's file, for messages.
+        original: the model as it was read.
+        rewritten: with the same outputs, float32, its image input of the same name.
+        shape: of the original's image input; the batch axis is None where it is dynamic.
+        image: the name of the image input.
+        loose: whether the original computes in half precision.
+
+    Returns:
+        What differs; None where nothing does, or, with a warning, where ONNX Runtime cannot run the original.
+
+    Raises:
+        WhylightError: ONNX Runtime cannot run the rewritten model.
+    """
+    fixed = shape[0] or 2
+    images = np.random.default_rng(0).random((fixed, *[extent or 1 for extent in shape[1:]]), np.float32)
+    try:
+        images, expected = _expected(original, image, images)
+    except Exception as error:  # ONNX Runtime's errors share no base class
+        warnings.warn(
+            f"{path}: the converted model could not be compared with the file's, which ONNX Runtime cannot run: "
+            f"{_first_line(error)}",
+            WhylightWarning,
+            stacklevel=2,
+        )
+        return None
+    try:
+        new = _session(rewritten)
+        found = _run(new, image, images)
+        rows = new.get_inputs()[0].shape[0]
+        if not isinstance(rows, int):
+            found_twice = _run(new, image, np.concatenate([images[::-1], images]))
+            for name, values in found_twice.items():
+                if values.ndim and not _close(values[fixed:], found[name], loose):
+                    return f"output '{name}' at another batch size"
+    except Exception as error:
+        raise WhylightError(f"ONNX Runtime cannot run the model: {_first_line(error)}") from error
+    return next((f"output '{name}'" for name in found if not _close(found[name], expected[name], loose)), None)
+
+
+def _expected(original: onnx.ModelProto, image: str, images: Array) -> tuple[Array, Mapping[str, Array]]:
+    """The images as the original takes them, and what it gives for them.
+
+    ONNX Runtime has some operators in float32 alone: a model of another precision is then run in that one.
+    """
+    try:
+        session = _session(original)
+    except Exception:
+        single = in_float32(original)
+        if single is original:
+            raise
+        session = _session(single)
+    if next(info.type for info in session.get_inputs() if info.name == image) == "tensor(uint8)":
+        images = np.floor(images * 255)
+    return images, _run(session, image, images)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    # a few images: to optimize the graph would take longer than to run it
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def _run(session: Any, image: str, images: Array) -> Mapping[str, Array]:
+    kinds = {info.name: info.type for info in session.get_inputs()}
+    types = {"tensor(float16)": np.float16, "tensor(double)": np.float64, "tensor(uint8)": np.uint8}
+    names = [info.name for info in session.get_outputs() if info.type.startswith("tensor(")]
+    values = session.run(names, {image: images.astype(types.get(kinds[image], np.float32))})
+    return dict(zip(names, values, strict=True))
+
+
+def _close(found: Array, expected: Array, loose: bool) -> bool:
+    if found.dtype.kind != "f":
+        return found.shape == expected.shape and (loose or bool((found == expected).mean() >= 0.5))
+    expected = expected.astype(np.float32)
+    scale = float(np.abs(expected[np.isfinite(expected)]).max(initial=1e-6))
+    tolerance = (5e-2 if loose else 1e-3) * scale
+    return found.shape == expected.shape and bool(np.allclose(found, expected, rtol=0, atol=tolerance, equal_nan=True))

@@ -1,0 +1,313 @@
+"""Every command, with its defaults, with wrong input, and what it leaves behind."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+from PIL import Image
+
+from reading.nnp.networks import function, network, small_classifier, variable, write_nnp
+from samples import BUNDLED, DATA, evaluation, pixels
+from whylight.cli import main
+
+MNIST = BUNDLED / "mnist"
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a small model and an image, as the Console leaves them, to run in."""
+    small_classifier(tmp_path / "results.nnp")
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (16, 12), np.uint8)).save(tmp_path / "image.png")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write_dataset(folder: Path, rows: int = 4, labels: str = "0120") -> Path:
+    random = np.random.default_rng(0)
+    (folder / "images").mkdir(exist_ok=True)
+    lines = ["x:image,y:label,#note"]
+    for row in range(rows):
+        Image.fromarray(random.integers(0, 255, (8, 8), np.uint8)).save(folder / "images" / f"{row}.png")
+        lines.append(f'images/{row}.png,{labels[row]},"a, ""b"""')
+    path = folder / "output_result.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def failure(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line that a command with bad input says."""
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1, captured.err
+    return captured.err
+
+
+# ---- one image
+
+
+def test_gradcam_with_its_defaults(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["gradcam", "--image", "image.png"]) == 0
+    assert Image.open(here / "grad_cam.png").size == (12, 16)
+    said = capsys.readouterr().out
+    assert said.splitlines()[0] == "class        0"
+    assert "layer        Convolution" in said
+
+
+def test_gradcam_takes_the_plugins_flags_and_hyphens(here: Path) -> None:
+    assert (
+        main(
+            ["gradcam", "-m", "results.nnp", "-i", "a.csv", "-image", "image.png", "-ov", "y", "-c", "2", "-o", "a.png"]
+        )
+        == 0
+    )
+    assert main(["gradcam", "--image", "image.png", "--class-index=2", "--output", "b.png", "--input-range", "1"]) == 0
+    assert (here / "a.png").read_bytes() == (here / "b.png").read_bytes()
+
+
+def test_gradcam_as_json_with_names_for_the_predicted_class(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "names.txt").write_text("犬\n猫\n鳥\n", encoding="utf-8")
+    assert (
+        main(["gradcam", "--image", "image.png", "--class_index", "predicted", "--labels", "names.txt", "--json"]) == 0
+    )
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["label"] == "犬猫鳥"[facts["class_index"]]
+    assert facts["class_index"] == facts["predicted"]
+    assert facts["probability"] > 1 / 3
+    assert facts["output"] == "grad_cam.png"
+
+
+def test_gradcam_in_the_models_own_size(here: Path) -> None:
+    assert main(["gradcam", "--image", "image.png", "--size", "input", "--alpha", "1", "--colormap", "viridis"]) == 0
+    assert Image.open(here / "grad_cam.png").size == (8, 8)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--image", "none.png"], "none.png"),
+        (["--image", "results.nnp"], "results.nnp"),
+        (["--image", "image.png", "--model", "none.nnp"], "none.nnp: no such file"),
+        (["--image", "image.png", "--class_index", "3"], "class index 3 is out of range: the model has classes 0 to 2"),
+        (["--image", "image.png", "--class_index", "-1"], "class index -1 is out of range"),
+        (["--image", "image.png", "--class_index", "cat"], "'cat': expected a whole number or 'predicted'"),
+        (["--image", "image.png", "--layer", "Convolution9"], "the nearest are 'Convolution'"),
+        (["--image", "image.png", "--method", "lime"], "no method 'lime'"),
+        (["--image", "image.png", "--alpha", "2"], "alpha is 2.0"),
+        (["--image", "image.png", "--colormap", "rainbow"], "no color map 'rainbow'"),
+        (["--image", "image.png", "--output", "image.png/a.png"], "cannot be written"),
+        (["--image", "image.png", "--output", "a.txt"], "no image format for '.txt'"),
+        (["--image", "image.png", "--labels", "none.txt"], "none.txt"),
+        (["--image", "image.png", "-ov", "z"], "no output variable 'z'; it has y"),
+    ],
+)
+def test_gradcam_says_what_is_wrong(
+    here: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    before = sorted(here.iterdir())
+    assert message in failure(capsys, "gradcam", *arguments)
+    assert sorted(here.iterdir()) == before, "nothing is left behind"
+
+
+def test_two_data_inputs_are_refused(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = network(
+        variable("x", (-1, 3)),
+        variable("z", (-1, 3)),
+        variable("y", (-1, 3)),
+        function("Add2", ["x", "z"], ["y"]),
+        data=("x", "z"),
+    )
+    write_nnp(here / "two.nnp", text)
+    assert "has 2 data inputs (x, z), expected one" in failure(
+        capsys, "gradcam", "--model", "two.nnp", "--image", "image.png"
+    )
+
+
+def test_a_network_without_convolution_is_refused(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = network(
+        variable("x", (-1, 1, 8, 8)),
+        variable("y", (-1, 3)),
+        variable("w", (64, 3), "Parameter"),
+        function("Affine", ["x", "w"], ["y"], "affine_param { base_axis: 1 }"),
+    )
+    write_nnp(here / "m.nnp", text, {"w": np.ones((64, 3))})
+    assert "no convolution" in failure(capsys, "gradcam", "--model", "m.nnp", "--image", "image.png")
+
+
+def test_nan_weights_are_a_warning(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = network(
+        variable("x", (-1, 1, 8, 8)),
+        variable("a", (-1, 1, 8, 8)),
+        variable("w", (1, 1, 1, 1), "Parameter"),
+        variable("y", (-1, 1)),
+        function("Convolution", ["x", "w"], ["a"], "convolution_param { base_axis: 1 group: 1 }"),
+        function("Mean", ["a"], ["y"], "mean_param { axes: 2 axes: 3 }"),
+    )
+    write_nnp(here / "m.nnp", text, {"w": np.full((1, 1, 1, 1), np.nan)})
+    assert main(["gradcam", "--model", "m.nnp", "--image", "image.png"]) == 0
+    assert "warning: m.nnp: parameter 'w' holds NaN" in capsys.readouterr().err
+
+
+# ---- a dataset
+
+
+def test_gradcam_batch_with_its_defaults(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = write_dataset(here)
+    assert main(["gradcam-batch"]) == 0
+    assert "4 of 4 images explained" in capsys.readouterr().out
+    before = table.read_text("utf-8").splitlines()
+    after = (here / "gradcam.csv").read_text("utf-8").splitlines()
+    assert after == [f"gradcam,{before[0]}"] + [f"gradcam/0000/{i}.png,{line}" for i, line in enumerate(before[1:])]
+    for index, label in enumerate("0120"):
+        assert main(["gradcam", "--image", f"images/{index}.png", "--class_index", label]) == 0
+        assert (here / "grad_cam.png").read_bytes() == (here / "gradcam" / "0000" / f"{index}.png").read_bytes()
+
+
+def test_gradcam_batch_of_the_predicted_class(here: Path) -> None:
+    write_dataset(here, labels="9999")
+    assert main(["gradcam-batch", "--predicted"]) == 0
+    assert main(["gradcam", "--image", "images/0.png", "--class_index", "predicted"]) == 0
+    assert (here / "grad_cam.png").read_bytes() == (here / "gradcam" / "0000" / "0.png").read_bytes()
+
+
+def test_overlay_paths_are_relative_to_the_output(here: Path) -> None:
+    write_dataset(here)
+    assert main(["gradcam-batch", "--output", "deep/down/out.csv", "--batch-size", "3"]) == 0
+    with (here / "deep" / "down" / "out.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["gradcam"] for row in rows] == [f"out/0000/{i}.png" for i in range(4)]
+    assert all((here / "deep" / "down" / row["gradcam"]).is_file() for row in rows)
+
+
+def spoil(folder: Path) -> None:
+    """Three bad rows in six: a label, an image, and a row that is too short."""
+    table = write_dataset(folder, rows=6, labels="012012")
+    lines = table.read_text("utf-8").splitlines()
+    lines[2] = "images/1.png,7,"
+    lines[4] = "images/none.png,0,"
+    lines[6] = "images/5.png"
+    table.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def test_a_bad_row_stops_by_default_and_leaves_nothing(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spoil(here)
+    before = sorted(here.rglob("*"))
+    assert "row 2 (line 3)" in failure(capsys, "gradcam-batch")
+    assert sorted(here.rglob("*")) == before
+
+
+def test_bad_rows_can_be_skipped(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spoil(here)
+    assert main(["gradcam-batch", "--on_error", "skip"]) == 1
+    captured = capsys.readouterr()
+    assert "3 of 6 images explained" in captured.out
+    for reason in ("class index 7 is out of range", "no such file", "has 1 cell, the header has 3"):
+        assert f"1 skipped: {reason}" in captured.err
+    with (here / "gradcam.csv").open(newline="", encoding="utf-8") as file:
+        header, *rows = list(csv.reader(file))
+    assert header == ["gradcam", "x:image", "y:label", "#note", "error"]
+    assert [row[0] for row in rows] == ["gradcam/0000/0.png", "", "gradcam/0000/2.png", "", "gradcam/0000/4.png", ""]
+    assert [bool(row[-1]) for row in rows] == [False, True, False, True, False, True]
+    assert "classes 0 to 2" in rows[1][-1]
+    assert "none.png" in rows[3][-1]
+    assert "has 1 cell, the header has 3" in rows[5][-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--input", "none.csv"], "none.csv"),
+        (["--input_variable", "z"], "z"),
+        (["--label_variable", "z"], "z"),
+        (["--batch_size", "0"], "batch size 0"),
+        (["--output", "image.png/gradcam.csv"], "cannot be written"),
+    ],
+)
+def test_gradcam_batch_says_what_is_wrong(
+    here: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    write_dataset(here)
+    assert message in failure(capsys, "gradcam-batch", *arguments)
+
+
+# ---- the other commands
+
+
+def test_inspect(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", "results.nnp"]) == 0
+    said = capsys.readouterr().out
+    for part in (
+        "x N x 1 x 8 x 8, range 0 to 1",
+        "classes      3",
+        "* Convolution  Convolution  N x 4 x 8 x 8",
+        "Affine (1)",
+    ):
+        assert part in said
+    assert main(["inspect", "results.nnp", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["default_layer"] == "Convolution"
+    assert [layer["name"] for layer in facts["layers"]] == ["Convolution", "ReLU"]
+    assert facts["unsupported"] == []
+    assert facts["problem"] is None
+
+
+def test_inspect_shows_what_is_unsupported(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = network(variable("x", (-1, 3)), variable("y", (-1, 3)), function("Zebra", ["x"], ["y"]))
+    write_nnp(here / "m.nnp", text)
+    assert main(["inspect", "m.nnp", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["unsupported"] == ["Zebra"]
+    assert "Zebra" in facts["problem"]
+
+
+def test_convert(here: Path) -> None:
+    assert (
+        main(
+            ["convert", str(DATA / "variants" / "net.nntxt"), "--parameters", str(DATA / "variants" / "parameters.h5")]
+        )
+        == 0
+    )
+    session = onnxruntime.InferenceSession("model.onnx", providers=["CPUExecutionProvider"])
+    images, _, expected = evaluation(MNIST / "output_result.csv")
+    actual = session.run(None, {"Input": np.stack([pixels(image) for image in images])})[0]
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
+
+
+def test_a_compiled_explainer_explains_alone(here: Path) -> None:
+    from whylight.running.explainer import Explainer
+
+    assert main(["compile", "results.nnp", "--output", "e.onnx"]) == 0
+    assert main(["gradcam", "--image", "image.png", "--class_index", "1"]) == 0
+    overlay = Explainer(here / "e.onnx")(here / "image.png", 1).overlay()
+    assert np.array_equal(np.asarray(overlay), np.asarray(Image.open(here / "grad_cam.png")))
+
+
+def test_demo(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "shown"]) == 0
+    assert "Look at" in capsys.readouterr().out
+    for name in ("mnist", "cluttered_digits"):
+        assert len(list((here / "shown" / name / "gradcam").rglob("*.png"))) == 36
+        assert Image.open(here / "shown" / f"{name}.png").size == (1024, 256)
+
+
+@pytest.mark.parametrize("command", ["gradcam", "gradcam-batch", "report", "inspect", "convert", "compile", "demo"])
+def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main([command, "-h"])
+    assert exit_.value.code == 0
+    assert "usage: whylight" in capsys.readouterr().out
+
+
+def test_it_runs_as_a_module_without_a_training_framework() -> None:
+    code = "import sys, whylight.cli; print({'torch', 'nnabla', 'ray', 'fastapi', 'onnx', 'numpy'} & set(sys.modules))"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.strip() == "set()"
+    version = subprocess.run(
+        [sys.executable, "-m", "whylight", "--version"], capture_output=True, text=True, check=True
+    )
+    assert version.stdout.startswith("whylight 0.")

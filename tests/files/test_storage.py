@@ -1,0 +1,34 @@
+"""Datasets, images and results behind URLs."""
+
+from pathlib import Path
+
+import pytest
+
+import whylight
+from batch.datasets import SAMPLE, dataset, files
+from whylight.batch import explain_dataset
+from whylight.batch.plan import Plan
+from whylight.errors import WhylightError
+from whylight.files.storage import location
+
+pytest.importorskip("upath")
+
+
+def test_a_dataset_behind_a_url_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    explainer = whylight.load(SAMPLE / "results.nnp").explainer()
+    table = dataset(tmp_path / "local", rows=100)
+    explain_dataset(explainer, Plan(table, table.with_name("gradcam.csv"), batch_size=16))
+    store = location("memory://bucket/run")
+    for path in [table, *table.parent.glob("images/*")]:
+        copy = store / path.relative_to(table.parent).as_posix()
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    explain_dataset(explainer, Plan(store / table.name, store / "gradcam.csv", batch_size=16))
+    for name, content in files(table.parent).items():
+        assert (store / name).read_bytes() == content, name
+
+
+def test_an_unknown_store_is_said(tmp_path: Path) -> None:
+    with pytest.raises(WhylightError, match="nosuch"):
+        location("nosuch://bucket/data.csv")

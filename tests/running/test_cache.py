@@ -1,0 +1,143 @@
+"""Compiled explainers on disk: the same as without, fast, and never in the way."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+from PIL import Image
+
+import whylight
+from reading.nnp.networks import function, small_classifier
+from whylight.cli import main
+from whylight.running import cache
+from whylight.running.explainer import Explainer
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of its own."""
+    monkeypatch.setenv("WHYLIGHT_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to run in, with a model and an image."""
+    small_classifier(tmp_path / "results.nnp")
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (8, 8), np.uint8)).save(tmp_path / "image.png")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def overlay(*options: str) -> bytes:
+    assert main(["gradcam", "--image", "image.png", *options]) == 0
+    return Path("grad_cam.png").read_bytes()
+
+
+def test_a_second_run_reads_no_model_and_gives_the_same(folder: Path, here: Path) -> None:
+    first = overlay()
+    (entry,) = folder.glob("*.explainer")
+    code = (
+        "import sys; from whylight.cli import main; main(['gradcam', '--image', 'image.png']);"
+        "print({'onnx', 'h5py', 'google.protobuf', 'rich', 'pydicom', 'torch', 'onnx_ad'} & set(sys.modules))"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.splitlines()[-1] == "set()"
+    assert Path("grad_cam.png").read_bytes() == first
+    assert list(folder.glob("*.explainer")) == [entry]
+
+
+def test_another_model_or_option_is_another_entry(folder: Path, here: Path) -> None:
+    first = overlay()
+    overlay("--layer", "ReLU")
+    overlay("--score", "output")
+    overlay("--input_range", "255")
+    assert len(list(folder.glob("*.explainer"))) == 4
+    small_classifier(here / "results.nnp", classes=4)
+    assert overlay() != first
+    assert len(list(folder.glob("*.explainer"))) == 5
+
+
+@pytest.mark.parametrize("name", ["graph.onnx", "weights.bin", "facts.json"])
+@pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "junk", "missing"])
+def test_a_damaged_entry_is_made_again(
+    folder: Path, here: Path, monkeypatch: pytest.MonkeyPatch, name: str, damage: str
+) -> None:
+    monkeypatch.setattr(cache, "_LARGE_GRAPH", 0)
+    small_classifier(here / "results.nnp", classes=100)
+    first = overlay()
+    (entry,) = folder.glob("*.explainer")
+    assert {path.name for path in entry.iterdir()} == {"graph.onnx", "weights.bin", "facts.json"}
+    file = entry / name
+    whole = file.read_bytes()
+    changed = bytearray(whole)
+    changed[len(whole) // 2] ^= 255
+    if damage == "missing":
+        file.unlink()
+    else:
+        file.write_bytes({"truncate": whole[:-9], "flip": bytes(changed), "empty": b"", "junk": b"junk"}[damage])
+    assert overlay() == first
+    assert file.read_bytes() == whole
+    assert [path.name for path in folder.iterdir()] == [entry.name]
+
+
+def test_an_entry_of_another_onnx_runtime_is_made_again(folder: Path, here: Path) -> None:
+    first = overlay()
+    (facts,) = folder.glob("*.explainer/facts.json")
+    whole = facts.read_text()
+    facts.write_text(whole.replace(onnxruntime.__version__, "0.1"))
+    assert overlay() == first
+    assert facts.read_text() == whole
+
+
+@pytest.mark.parametrize("large", [0, 2**40])
+def test_weights_beside_the_graph_give_the_same(
+    folder: Path, here: Path, monkeypatch: pytest.MonkeyPatch, large: int
+) -> None:
+    small_classifier(here / "results.nnp", classes=100)
+    plain = whylight.load("results.nnp").explainer()
+    monkeypatch.setattr(cache, "_LARGE_GRAPH", large)
+    kept = cache.cached_explainer(Path("results.nnp"), None, {}, lambda: plain)
+    again = Explainer(kept.content())
+    for explainer in (kept, again):
+        found, expected = explainer("image.png", 1), plain("image.png", 1)
+        np.testing.assert_allclose(found.cam, expected.cam, atol=1e-5)
+        assert found.score == pytest.approx(expected.score, rel=1e-5)
+
+
+def test_without_a_folder_there_is_no_cache(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHYLIGHT_CACHE", str(here / "image.png" / "below"))
+    overlay()
+
+
+def test_two_runs_at_once(folder: Path, here: Path) -> None:
+    runs = [
+        subprocess.Popen([sys.executable, "-m", "whylight", "gradcam", "--image", "image.png", "--output", f"{i}.png"])
+        for i in range(4)
+    ]
+    assert [run.wait() for run in runs] == [0] * 4
+    assert len({Path(f"{i}.png").read_bytes() for i in range(4)}) == 1
+    assert len(list(folder.glob("*"))) == 1
+
+
+def test_warnings_come_again(folder: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from classifier.test_describe import one_convolution
+
+    flip = function("RandomFlip", ["x"], ["cut"], "random_flip_param { axes: 2 base_axis: 1 }", "flip_it")
+    one_convolution(here / "results.nnp", flip, shape=(1, 8, 8), read="cut")
+    for _ in range(2):
+        overlay()
+        assert capsys.readouterr().err.count("'flip_it': RandomFlip") == 1
+
+
+def test_the_cache_is_shown_and_emptied(folder: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    overlay()
+    (folder / "mine.txt").write_text("not of whylight")
+    assert main(["cache"]) == 0
+    assert f"{folder}: 1 compiled explainers kept" in capsys.readouterr().out
+    assert main(["cache", "--clear"]) == 0
+    assert cache.entries() == []
+    assert (folder / "mine.txt").exists()
