@@ -68,8 +68,15 @@ def load(
     """
     from whylight.options import ModelOptions
 
-    numbers = (None if values is None else tuple(float(value) for value in values) for values in (mean, std))
-    options = ModelOptions(input_range, output_variable, model_input, layout, input_size, *numbers)
+    options = ModelOptions(
+        input_range=input_range,
+        output_variable=output_variable,
+        model_input=model_input,
+        layout=layout,
+        input_size=input_size,
+        mean=None if mean is None else tuple(mean),
+        std=None if std is None else tuple(std),
+    )
     if not isinstance(model, str | Path):
         from whylight.reading.pytorch import load_module
 

@@ -1,28 +1,364 @@
-"""What a user may say about a model that its file does not say."""
+"""What a person may choose, in four dataclasses: the model, the question, the look, and what runs it.
+
+A field says its default, its help and the values that it may have. The arguments of the command line are made from the
+fields, Python callers give the same names, and results state them: a new option is one field here, and its use.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, ClassVar, Literal, Self, TypeVar
+
+from whylight.drawing.colormaps import COLORMAPS
+from whylight.errors import WhylightError, nearest
+
+Against = int | Literal["predicted"] | None
+"""The class that a contrast is made with: its index, or the one that the model finds most probable."""
+
+INPUT_RANGES = ("auto", "1", "255")
+LAYOUTS = ("auto", "NCHW", "NHWC", "NCL", "NLC", "NCDHW", "NDHWC")
+SCORES = ("logit", "output")
+SIZES = ("original", "input")
+PROVIDERS = {
+    "cuda": "CUDAExecutionProvider",
+    "directml": "DmlExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "cpu": "CPUExecutionProvider",
+}
+"""What ONNX Runtime calls the devices, the fastest one first."""
+DEVICES = ("auto", *PROVIDERS)
+
+_Given = TypeVar("_Given", bound="Options")
 
 
 @dataclass(frozen=True)
-class ModelOptions:
-    """Facts about a model, each as the file says where it is not given.
+class Argument:
+    """How a field is given, by a person or by a program.
 
     Attributes:
-        input_range: the value of white at its input: ``1``, ``255`` or ``auto``.
-        output_variable: the output that holds the classes.
-        model_input: the input that takes the image.
-        layout: the order of the image's axes: ``NCHW``, ``NHWC`` or ``auto``; of signals and volumes see `LAYOUTS`.
-        input_size: height and width, for a model that takes any; of signals and volumes all their extents.
-        mean: subtracted from values in the input range, one a channel or one for all.
-        std: what they are divided by after that.
+        help: one line; a default that it does not say itself is added where there is one.
+        choices: the values that it may have; None for any.
+        metavar: what stands for the value in the help.
+        parse: makes the field's value of text, or of what a program gives; raises ValueError, which says what is
+            expected.
+        flags: other spellings on the command line.
+        several: whether it takes more than one word.
     """
 
-    input_range: str = "auto"
-    output_variable: str | None = None
-    model_input: str | None = None
-    layout: str = "auto"
-    input_size: tuple[int, ...] | None = None
-    mean: tuple[float, ...] | None = None
-    std: tuple[float, ...] | None = None
+    help: str
+    choices: Collection[str] | None = None
+    metavar: str | None = None
+    parse: Callable[[Any], Any] | None = None
+    flags: Sequence[str] = ()
+    several: bool = False
+
+
+def option(
+    default: Any,
+    help: str,  # noqa: A002  # as argparse calls it
+    *,
+    choices: Collection[str] | None = None,
+    metavar: str | None = None,
+    parse: Callable[[Any], Any] | None = None,
+    flags: Sequence[str] = (),
+    several: bool = False,
+) -> Any:
+    """A field of `Options`; see `Argument`."""
+    argument = Argument(help, choices, metavar, parse, flags, several)
+    return field(default=default, metadata={"argument": argument})
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the dataclasses of options share: values are parsed and checked when they are made."""
+
+    noun: ClassVar[str] = "option"
+
+    def __post_init__(self) -> None:
+        """Parse and check all values.
+
+        Raises:
+            WhylightError: one is not what its field takes; the message names it.
+        """
+        for name, argument in self.arguments().items():
+            value = getattr(self, name)
+            if value is None:
+                continue
+            if argument.parse is not None:
+                try:
+                    value = argument.parse(value)
+                except (ValueError, TypeError) as error:
+                    raise WhylightError(f"{_spoken(name)} {value!r}: {error}") from None
+                object.__setattr__(self, name, value)
+            if argument.choices is not None and value not in argument.choices:
+                expected = ", ".join(argument.choices)
+                raise WhylightError(f"no {_spoken(name)} '{value}': expected one of {expected}")
+
+    @classmethod
+    def arguments(cls) -> Mapping[str, Argument]:
+        """How each field is given, by its name."""
+        return {each.name: each.metadata["argument"] for each in fields(cls)}
+
+    @classmethod
+    def of(cls, options: Self | None = None, **values: Any) -> Self:
+        """``options``, or the defaults, with some values in place of its own.
+
+        Raises:
+            WhylightError: there is no field of that name, or a value is not what its field takes.
+        """
+        options = cls() if options is None else options
+        if not isinstance(options, cls):
+            raise WhylightError(f"expected {cls.__name__}, found {type(options).__name__}")
+        known = [each.name for each in fields(options)]
+        for name in values:
+            if name not in known:
+                raise WhylightError(f"no {cls.noun} '{name}'; the nearest are {nearest(name, known)}")
+        return replace(options, **values) if values else options
+
+    def changed(self) -> dict[str, Any]:
+        """The fields that are not as they are by default."""
+        return {each.name: value for each in fields(self) if (value := getattr(self, each.name)) != each.default}
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields, ready for JSON."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+
+def _spoken(name: str) -> str:
+    return name.replace("_", " ")
+
+
+# ---- parsing: text from a command line, or values from a program
+
+
+def whole_numbers(value: Any) -> tuple[int, ...]:
+    """``"224,224"``, ``"224x224"``, 224 or (224, 224) -> (224, 224); all above 0."""
+    parts = value.replace("x", ",").split(",") if isinstance(value, str) else _sequence(value)
+    try:
+        numbers = tuple(int(part) for part in parts)
+        is_whole = isinstance(value, str) or all(number == part for number, part in zip(numbers, parts, strict=True))
+    except (ValueError, TypeError):
+        numbers, is_whole = (), False
+    if not numbers or not is_whole or min(numbers) < 1:
+        raise ValueError("expected whole numbers above 0 with commas between them")
+    return numbers
+
+
+def real_numbers(value: Any) -> tuple[float, ...]:
+    """``"0.5,0.5"``, 0.5 or (0.5, 0.5) -> (0.5, 0.5)."""
+    try:
+        return tuple(float(part) for part in (value.split(",") if isinstance(value, str) else _sequence(value)))
+    except (ValueError, TypeError):
+        raise ValueError("expected numbers with commas between them") from None
+
+
+def count(value: Any) -> int:
+    """A whole number from 1 on."""
+    return whole_number(value, least=1)
+
+
+def whole_number(value: Any, least: int = 0) -> int:
+    """A whole number that is not too small."""
+    try:
+        number = int(value)
+    except (ValueError, TypeError):
+        number = least - 1
+    if number < least or (not isinstance(value, str) and number != value):
+        raise ValueError(f"expected {least} or more" if number < least else "expected a whole number")
+    return number
+
+
+def number(value: Any) -> float:
+    """A number."""
+    try:
+        return float(value)
+    except (ValueError, TypeError):
+        raise ValueError("expected a number") from None
+
+
+def share(value: Any) -> float:
+    """A number from 0 to 1."""
+    found = number(value)
+    if not 0 <= found <= 1:
+        raise ValueError("expected a number from 0 to 1")
+    return found
+
+
+def names(value: Any) -> str | tuple[str, ...]:
+    """A name, or several."""
+    if isinstance(value, str):
+        return value
+    found = tuple(value) if isinstance(value, Sequence) else ()
+    if not found or not all(isinstance(name, str) for name in found):
+        raise ValueError(f"expected a name or several, found {type(value).__name__}")
+    return found
+
+
+def class_reference(value: Any) -> int | Literal["predicted"]:
+    """``"predicted"``, or a class index as a number or as text."""
+    if isinstance(value, str) and value == "predicted":
+        return "predicted"
+    try:
+        index = int(value)
+    except (ValueError, TypeError):
+        raise ValueError("expected a whole number or 'predicted'") from None
+    if not isinstance(value, str) and index != value:
+        raise ValueError("expected a whole number or 'predicted'")
+    return index
+
+
+def _input_range(value: Any) -> str:
+    """``"255"`` or 255."""
+    return value if isinstance(value, str) else f"{number(value):g}"
+
+
+def _sequence(value: Any) -> Sequence[Any]:
+    return [value] if isinstance(value, int | float) else tuple(value)
+
+
+# ---- the options
+
+
+@dataclass(frozen=True)
+class ModelOptions(Options):
+    """Facts about a model, each as the file says where it is not given.
+
+    An image becomes the model's input as ``(value - mean) / std``, with values from 0 (black) to the input range
+    (white).
+
+    Attributes:
+        input_range: the value of white at its input: ``1``, ``255`` or ``auto``: what the file says; 255 also where the
+            network begins by dividing by 255 itself.
+        mean: subtracted from values in the input range, one a channel or one for all.
+        std: what they are divided by after that.
+        layout: the order of the image's axes, one of `LAYOUTS`; by default as its shape and its first convolution say.
+        input_size: height and width, for a model that takes any; by default as its metadata says, else 224 x 224. Of
+            signals the length, of volumes depth, height and width.
+        model_input: the input that takes the image; by default the one with an image's shape.
+        output_variable: the output that holds the class scores; by default the first that can.
+    """
+
+    noun: ClassVar[str] = "option of a model"
+
+    input_range: str = option(
+        "auto", "the value of white at the model's input (auto: as the model says)", choices=INPUT_RANGES,
+        parse=_input_range,
+    )  # fmt: skip
+    mean: tuple[float, ...] | None = option(
+        None, "subtracted from values in the input range (default: as the model says)", metavar="R,G,B",
+        parse=real_numbers,
+    )  # fmt: skip
+    std: tuple[float, ...] | None = option(
+        None, "what they are divided by after that (default: as the model says)", metavar="R,G,B", parse=real_numbers
+    )
+    layout: str = option(
+        "auto", "the order of the input's axes (auto: as its shape and its first convolution say)", choices=LAYOUTS
+    )
+    input_size: tuple[int, ...] | None = option(
+        None,
+        "the image size for a model that takes any (default: as its metadata says, else 224); L of a signal, "
+        "D,H,W of a volume",
+        metavar="H,W",
+        parse=whole_numbers,
+    )
+    model_input: str | None = option(
+        None, "the input that takes the image (default: the one of its shape)", metavar="NAME"
+    )
+    output_variable: str | None = option(
+        None, "the model's output that holds the classes (default: the first that can)", metavar="NAME", flags=("-ov",)
+    )
+
+
+@dataclass(frozen=True)
+class Question(Options):
+    """What is asked about a class.
+
+    Attributes:
+        layer: the target layer's name; by default `Classifier.default_layer`. Of several, the maps are fused.
+        score: ``logit`` (before the final Softmax or Sigmoid) or ``output`` (after it).
+        against: why the class rather than this one: the difference of the two scores is explained.
+        counterfactual: what speaks against the class: the derivative is negated (Selvaraju et al. 2017, section 3.3).
+        smooth: average the maps over flipped and rescaled images (six passes).
+    """
+
+    noun: ClassVar[str] = "option of a question"
+
+    layer: str | tuple[str, ...] | None = option(
+        None,
+        "the layer to look at (default: see 'whylight inspect'); maps of several are fused, 'compare' shows each",
+        metavar="NAME",
+        parse=names,
+        several=True,
+    )
+    score: str = option(
+        "logit", "what is explained: the score before or after the final Softmax or Sigmoid", choices=SCORES
+    )
+    against: Against = option(
+        None,
+        "explain why the class rather than this one: an index, or 'predicted'",
+        metavar="INDEX",
+        parse=class_reference,
+    )
+    counterfactual: bool = option(False, "explain what speaks against the class")
+    smooth: bool = option(False, "average the maps over flipped and rescaled images (six passes)")
+
+    def check(self, class_count: int) -> None:
+        """See that it can be asked of a model.
+
+        Raises:
+            WhylightError: it has no such class.
+        """
+        if isinstance(self.against, int) and not 0 <= self.against < class_count:
+            raise WhylightError(
+                f"class index {self.against} to compare with is out of range: "
+                f"the model has classes 0 to {class_count - 1}"
+            )
+
+    @property
+    def layers(self) -> tuple[str | None, ...]:
+        """The layers one by one; None stands for the default layer."""
+        return self.layer if isinstance(self.layer, tuple) else (self.layer,)
+
+
+@dataclass(frozen=True)
+class Rendering(Options):
+    """How overlays look.
+
+    Attributes:
+        alpha: the weight of the colors, 0 to 1.
+        colormap: one of `COLORMAPS`.
+        size: ``original`` (the image's own size) or ``input`` (the model's input size); for pictures.
+    """
+
+    noun: ClassVar[str] = "option of the look"
+
+    alpha: float = option(0.5, "how strongly the colors cover the image", metavar="0..1", parse=share)
+    colormap: str = option("jet", "the colors of the map", choices=tuple(COLORMAPS))
+    size: str = option("original", "the overlay's size: the image's own, or the model's input size", choices=SIZES)
+
+
+@dataclass(frozen=True)
+class Execution(Options):
+    """What runs the network, and what is kept of it.
+
+    Attributes:
+        device: one of `DEVICES`; ``auto`` takes the fastest that the installed ONNX Runtime has. One that is not there,
+            or does not start, gives a warning, and the processor is used.
+        threads: that a process may use; by default one a core, as memory allows.
+        batch_size: images a run of the network; by default as the model's size allows.
+        cache: keep compiled explainers on disk, so that the next start needs neither the model file nor the compiler.
+    """
+
+    noun: ClassVar[str] = "option of a run"
+
+    device: str = option(
+        "auto", "what runs the network (auto: the fastest that the installed ONNX Runtime has)", choices=DEVICES
+    )
+    threads: int | None = option(
+        None, "threads of a process (default: one a core, as memory allows)", metavar="N", parse=count
+    )
+    batch_size: int | None = option(
+        None, "images a run of the network (default: as the model's size allows)", metavar="N", parse=count
+    )
+    cache: bool = option(True, "keep the compiled explainer, and take one that is kept")
