@@ -9,13 +9,13 @@ from PIL import Image
 
 import whylight
 from samples import BUNDLED
-from whylight.classifier.classifier import Classifier
-from whylight.comparison import compare, comparison_picture
+from whylight import Classifier
 from whylight.compiling.compiler import compile_maps
 from whylight.errors import WhylightError
-from whylight.target.class_score import Question
+from whylight.options import Question
 
 MNIST = BUNDLED / "mnist"
+METHODS = ["gradcam", "gradcam-nnc", "ablation-cam"]
 IMAGE = sorted((MNIST / "images").rglob("*.png"))[0]
 
 
@@ -26,10 +26,12 @@ def classifier() -> Classifier:
 
 def test_each_map_is_that_of_the_method_alone(classifier: Classifier) -> None:
     layers = [classifier.layers[0].name, classifier.default_layer.name]
-    comparison = compare(classifier, IMAGE, 3, ["gradcam", "gradcam-nnc", "ablation-cam"], layers)
+    comparison = whylight.compare(
+        classifier, IMAGE, 3, methods=["gradcam", "gradcam-nnc", "ablation-cam"], layer=layers
+    )
     assert comparison.labels == tuple(layers)
     for layer, row in zip(layers, comparison.rows, strict=True):
-        assert [one.method for one in row] == ["gradcam", "gradcam-nnc", "ablation-cam"]
+        assert [one.method for one in row] == METHODS
         for one in row:
             alone = classifier.explainer(one.method, layer)(IMAGE, 3)
             assert one.layer == alone.layer
@@ -53,19 +55,19 @@ def test_maps_of_one_graph_share_the_forward_pass(classifier: Classifier) -> Non
 
 
 def test_the_picture_holds_the_image_and_a_labelled_tile_for_each_map(classifier: Classifier) -> None:
-    comparison = compare(classifier, IMAGE, "predicted", ["gradcam", "gradcam-nnc"])
-    picture = np.asarray(comparison_picture(comparison))
+    comparison = whylight.compare(classifier, IMAGE, "predicted", methods=["gradcam", "gradcam-nnc"])
+    picture = np.asarray(comparison.picture())
     overlay = comparison.rows[0][0].overlay().resize((224, 224), Image.Resampling.NEAREST)
     first = picture[12 : 12 + 224, 12 + 236 : 12 + 236 + 224]
     np.testing.assert_array_equal(first, np.asarray(overlay))
     assert (picture[12 + 224 : 12 + 224 + 18, 12 + 236 : 12 + 236 + 60] < 100).any(), "the method's name is below"
-    wrapped = compare(classifier, IMAGE, "predicted", ["gradcam"] * 7)
-    assert comparison_picture(wrapped).height > 2 * 224
+    wrapped = whylight.compare(classifier, IMAGE, "predicted", methods=["gradcam"] * 7)
+    assert wrapped.picture().height > 2 * 224
 
 
 def test_what_is_asked_reaches_every_method(classifier: Classifier) -> None:
     question = Question(against=5, counterfactual=True)
-    (row,) = compare(classifier, IMAGE, 3, ["gradcam", "ablation-cam"], question=question).rows
+    (row,) = whylight.compare(classifier, IMAGE, 3, question, methods=["gradcam", "ablation-cam"]).rows
     for one in row:
         alone = classifier.explainer(one.method, against=5, counterfactual=True)(IMAGE, 3)
         np.testing.assert_allclose(one.cam, alone.cam, atol=1e-5)
@@ -74,9 +76,9 @@ def test_what_is_asked_reaches_every_method(classifier: Classifier) -> None:
 
 def test_unknown_methods_and_layers_are_named(classifier: Classifier) -> None:
     with pytest.raises(WhylightError, match="no method 'gradcan'"):
-        compare(classifier, IMAGE, 3, ["gradcan"])
+        whylight.compare(classifier, IMAGE, 3, methods=["gradcan"])
     with pytest.raises(WhylightError, match="no layer 'nowhere'"):
-        compare(classifier, IMAGE, 3, ["gradcam"], ["nowhere"])
+        whylight.compare(classifier, IMAGE, 3, methods=["gradcam"], layer="nowhere")
 
 
 def test_a_method_of_several_passes_shares_no_graph(classifier: Classifier) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 import whylight
 from onnx_samples import CLASSES, small_cnn
 from reading.nnp.networks import function, network, variable, write_nnp
-from whylight.classifier.classifier import Classifier
+from whylight import Classifier
 from whylight.cli import main
 from whylight.drawing.render import colorize, overlay
 from whylight.errors import WhylightError

@@ -9,9 +9,9 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
+from describing import describe
 from samples import DATA
-from whylight.classifier.classifier import Classifier
-from whylight.classifier.describe import describe
+from whylight import Classifier
 from whylight.classifier.layer import Layer
 from whylight.graph.builder import GraphBuilder
 from whylight.methods import method_named

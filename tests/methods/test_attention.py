@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import whylight
+from describing import describe
 from methods.peers import Array, assert_same_map, classifier, our_maps, peers
 from samples import DATA
-from whylight.classifier.classifier import Classifier
-from whylight.classifier.describe import describe
+from whylight import Classifier
 from whylight.errors import WhylightError
 from whylight.graph.builder import GraphBuilder
 from whylight.graph.tensor import Tensor

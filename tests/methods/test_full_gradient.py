@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from describing import describe
 from methods.peers import Array, assert_same_map, our_maps, peers
-from whylight.classifier.describe import describe
 from whylight.graph.builder import GraphBuilder
 
 

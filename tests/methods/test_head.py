@@ -6,8 +6,8 @@ import numpy as np
 import onnx
 import pytest
 
+from describing import describe
 from methods.peers import assert_same_map, classifier, initializers, our_maps, peers
-from whylight.classifier.describe import describe
 from whylight.classifier.layer import Layer
 from whylight.errors import WhylightError
 from whylight.graph.builder import GraphBuilder

@@ -9,9 +9,10 @@ import onnxruntime
 import pytest
 
 import whylight
+from describing import describe
 from methods.peers import Array, classifier, peers
 from samples import BUNDLED, DATA
-from whylight.classifier.classifier import Classifier
+from whylight import Classifier
 from whylight.compiling.compiler import compile_explainer, compile_maps
 from whylight.contract import CLASS_INDEX
 from whylight.methods import methods
@@ -80,7 +81,7 @@ def test_a_batch_of_fixed_size_is_explained_as_any_other(name: str) -> None:
     model.CopyFrom(flexible.model)
     for info in (*model.graph.input, *model.graph.output):
         info.type.tensor_type.shape.dim[0].dim_value = 2
-    fixed = whylight.classifier.describe.describe(flexible.path, model, flexible.layers, "image", 1)
+    fixed = describe(flexible.path, model, flexible.layers, "image", 1)
     assert_close(fixed.explainer(name).run(images(), CLASSES)[2], maps(name, images(), CLASSES))
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 import whylight
 from samples import BUNDLED, DATA
-from whylight.classifier.classifier import Classifier
+from whylight import Classifier
 from whylight.errors import WhylightError
 from whylight.methods import averaged_gradients, methods
 from whylight.target.passes import Passes

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from describing import describe
 from methods.peers import Array, assert_same_map, classifier, formula_map, our_maps, peers
-from whylight.classifier.describe import describe
 from whylight.classifier.layer import Layer
 from whylight.errors import WhylightError
 from whylight.graph.builder import GraphBuilder

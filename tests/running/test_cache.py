@@ -12,6 +12,7 @@ from PIL import Image
 import whylight
 from reading.nnp.networks import function, small_classifier
 from whylight.cli import main
+from whylight.options import Execution
 from whylight.running import cache
 from whylight.running.explainer import Explainer
 
@@ -100,7 +101,7 @@ def test_weights_beside_the_graph_give_the_same(
     small_classifier(here / "results.nnp", classes=100)
     plain = whylight.load("results.nnp").explainer()
     monkeypatch.setattr(cache, "_LARGE_GRAPH", large)
-    kept = cache.cached_explainer(Path("results.nnp"), None, {}, lambda: plain)
+    kept = cache.cached_explainer(Path("results.nnp"), None, {}, plain.content, Execution())
     again = Explainer(kept.content())
     for explainer in (kept, again):
         found, expected = explainer("image.png", 1), plain("image.png", 1)

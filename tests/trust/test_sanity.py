@@ -7,8 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from samples import BUNDLED, evaluation, pixels
-from whylight import load
-from whylight.classifier.classifier import Classifier
+from whylight import Classifier, load
 from whylight.running.explainer import Explainer
 from whylight.trust.cases import FloatArray
 from whylight.trust.sanity import SanityReport, check_sanity, noise_images, stage_count

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
-from whylight import __version__
 from whylight.contract import ExplainerFacts
 from whylight.files.storage import is_remote
+from whylight.version import __version__
 
 COLUMNS = ("score", "probability", "predicted", "rank")
 """Columns that the result can have besides ``gradcam``."""

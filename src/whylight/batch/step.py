@@ -17,6 +17,7 @@ from whylight.errors import OutOfMemoryError, WhylightError
 from whylight.files.encoding import encoded_images
 from whylight.files.writing import save_bytes
 from whylight.images.pictures import Picture, quiet_decoders
+from whylight.options import Rendering
 from whylight.running.explainer import PREDICTED, ClassIndex, Explainer
 from whylight.running.explanation import Explanation, overlays
 
@@ -94,7 +95,7 @@ class Step:
         maps: dict[str, Map] = {}
         explanations = self._explained(list(inputs.values()))
         look = self._plan.rendering
-        pictures = overlays(explanations, look.alpha, look.colormap, look.size)
+        pictures = overlays(explanations, Rendering(alpha=look.alpha, colormap=look.colormap, size=look.size))
         files = encoded_images(pictures, f".{look.format}")
         for index, explanation, data in zip(inputs, explanations, files, strict=True):
             save_bytes(data, self._plan.path(self._plan.overlay(index)))

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any, NoReturn
 
-from whylight import __version__
 from whylight.cli import dataset, explain, models, trust, upkeep
 from whylight.errors import WhylightError, WhylightWarning
+from whylight.version import __version__
 
 _BAD_INPUT = 2
 _INTERRUPTED = 130

@@ -5,8 +5,9 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from whylight import load_with
+from whylight import reading
 from whylight.errors import WhylightError
+from whylight.options import Execution, Question
 
 if TYPE_CHECKING:
     from whylight.options import ModelOptions
@@ -145,6 +146,7 @@ def add_rendering(command: argparse.ArgumentParser) -> None:
 
 
 def explainer_of(arguments: argparse.Namespace) -> "Explainer":
+    from whylight.compiling.compiler import compile_explainer
     from whylight.running.cache import cached_explainer
 
     options, explained = model_options(arguments), explaining(arguments)
@@ -152,8 +154,10 @@ def explainer_of(arguments: argparse.Namespace) -> "Explainer":
         arguments.model,
         arguments.parameters,
         {**asdict(options), **explained},
-        lambda: load_with(arguments.model, arguments.parameters, options).explainer(**explained),
-        device=arguments.device,
+        lambda: compile_explainer(
+            reading.load(arguments.model, arguments.parameters, options), explained.pop("method"), Question(**explained)
+        ).SerializeToString(),
+        Execution(device=arguments.device),
     )
 
 

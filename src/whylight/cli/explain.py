@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from whylight import load_with
+from whylight import reading
 from whylight.cli.arguments import (
     add_colors,
     add_device,
@@ -98,10 +98,10 @@ def add_compare(command: argparse.ArgumentParser) -> None:
 
 def run_compare(arguments: argparse.Namespace) -> int:
     index = class_index_of(arguments.class_index)
-    classifier = load_with(arguments.model, arguments.parameters, model_options(arguments))
+    classifier = reading.load(arguments.model, arguments.parameters, model_options(arguments))
     from whylight.comparison import compare, comparison_picture
     from whylight.files.encoding import save_image
-    from whylight.target.class_score import Question
+    from whylight.options import Question
 
     against = None if arguments.against is None else class_index_of(arguments.against)
     comparison = compare(

@@ -20,15 +20,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from whylight import __version__
 from whylight.errors import WhylightError, WhylightWarning
 from whylight.files.external_data import data_files
+from whylight.version import __version__
 
 if TYPE_CHECKING:
+    from whylight.options import Execution
     from whylight.running.explainer import Explainer
 
 FOLDER_VARIABLE = "WHYLIGHT_CACHE"
-_FORM = 5
+_FORM = 6
 """To be raised when the compiler's graphs change without a new version of whylight."""
 _LARGEST = 4 * 2**30
 _LARGE_GRAPH = 2**20
@@ -53,6 +54,31 @@ class _Entry:
     runtime: str
 
 
+@dataclass(frozen=True)
+class CacheContent:
+    """What is kept.
+
+    Attributes:
+        folder: where.
+        explainers: how many.
+        bytes: what they take on disk.
+    """
+
+    folder: Path
+    explainers: int
+    bytes: int
+
+    def to_dict(self) -> dict[str, object]:
+        """Ready for JSON."""
+        return {"folder": str(self.folder), "explainers": self.explainers, "bytes": self.bytes}
+
+
+def content() -> CacheContent:
+    """What is kept now."""
+    kept = entries()
+    return CacheContent(folder(), len(kept), sum(map(size, kept)))
+
+
 def folder() -> Path:
     """Where entries are: as the environment variable WHYLIGHT_CACHE says, or the platform's own place."""
     if named := os.environ.get(FOLDER_VARIABLE):
@@ -66,9 +92,8 @@ def cached_explainer(
     model: Path,
     parameters: Path | None,
     options: Mapping[str, object],
-    make: Callable[[], Explainer],
-    threads: int | None = None,
-    device: str = "cpu",
+    make: Callable[[], bytes],
+    execution: Execution,
 ) -> Explainer:
     """The explainer of a model file, from the cache or made and kept there.
 
@@ -78,9 +103,8 @@ def cached_explainer(
         model: the model file.
         parameters: its parameter file, if it has one.
         options: all else that the graph depends on.
-        make: makes it.
-        threads: see `Explainer`.
-        device: see `Explainer`.
+        make: makes its graph, the content of an ONNX file.
+        execution: what runs it.
 
     Raises:
         WhylightError: the file cannot be read, or no explainer can be made of it.
@@ -100,12 +124,12 @@ def cached_explainer(
     if entry is None or entry.runtime != onnxruntime.__version__:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", WhylightWarning)
-            graph = make().content()
+            graph = make()
         said = [str(warning.message) for warning in caught if issubclass(warning.category, WhylightWarning)]
         entry = _written(key, graph, said)
     for message in dict.fromkeys(entry.warnings):
         warnings.warn(message, WhylightWarning, stacklevel=2)
-    return Explainer(entry.graph, threads, device)
+    return Explainer(entry.graph, execution)
 
 
 def entries() -> list[Path]:

@@ -119,10 +119,7 @@ def evaluate_dataset(
     chosen = _chosen_metrics(plan, dataset, columns)
     cores = os.cpu_count() or 1
     threads = plan.threads or cores
-    own = {
-        name: Explainer(explainer.graph, max(1, cores // threads), explainer.device)
-        for name, explainer in explainers.items()
-    }
+    own = {name: explainer.with_threads(max(1, cores // threads)) for name, explainer in explainers.items()}
     judge = _Judge(own, plan, dataset, columns, chosen)
     tallies = {name: {metric.name: Tally() for metric in chosen} for name in explainers}
     curves: dict[str, dict[str, tuple[Values, Tally]]] = {name: {} for name in explainers}

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from whylight.drawing.render import enlarged_maps
 from whylight.images.pictures import normalize
-from whylight.running.maps import normalized
+from whylight.running.maps import stretched
 from whylight.trust.cases import FloatArray, Values, refuse_arrays
 from whylight.trust.randomization import (
     WeightedLayer,
@@ -45,7 +45,6 @@ _UNCHANGED = 0.9
 _DRAWS = 5
 """Random networks that the last stage is averaged over."""
 _STAGES = 16
-_BATCH_SIZE = 16
 _NOISE_IMAGES = 8
 
 Compile = Callable[["Classifier"], "Explainer"]
@@ -68,6 +67,11 @@ class Stage:
     absolute: Score
     signed: Score
     similarity: Score
+
+    def to_dict(self) -> dict[str, Any]:
+        """All figures, ready for JSON."""
+        figures = {name: getattr(self, name).to_dict() for name in ("absolute", "signed", "similarity")}
+        return {"kind": self.kind, "layer": self.layer, **figures}
 
     @property
     def correlation(self) -> Score:
@@ -108,6 +112,16 @@ class SanityReport:
         )
         said = f"fails: {'; '.join(faults)}" if faults else "passes"
         return f"{self.method}: {said} ({figures})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """All figures, ready for JSON."""
+        return {
+            "method": self.method,
+            "passes": self.passes,
+            "verdict": self.verdict,
+            "stages": [stage.to_dict() for stage in self.stages],
+            "edges": self.edges.to_dict(),
+        }
 
     def _faults(self) -> list[str]:
         unchanged = self.of("unchanged")[0]
@@ -183,7 +197,7 @@ def noise_images(facts: InputFacts, count: int) -> FloatArray:
         grid = generator.standard_normal((len(total), min(cells, size[0]), min(cells, size[1])), np.float32)
         total += enlarged_maps(grid, size)
         cells *= 2
-    images = (normalized(total) * np.float32(facts.maximum)).reshape(count, facts.channels, *size)
+    images = (stretched(total) * np.float32(facts.maximum)).reshape(count, facts.channels, *size)
     normalize(images, facts.mean, facts.std, facts.channel_order)
     return images
 
@@ -196,28 +210,28 @@ def _edge_correlation(explainer: Explainer, noise: FloatArray) -> Score:
 
 
 def _predicted(explainer: Explainer, images: FloatArray) -> NDArray[np.int64]:
-    batches = (images[start : start + _BATCH_SIZE] for start in range(0, len(images), _BATCH_SIZE))
+    size = explainer.batch_size
+    batches = (images[start : start + size] for start in range(0, len(images), size))
     return np.concatenate([explainer.probabilities(batch).argmax(1) for batch in batches])
 
 
 def _maps(explainer: Explainer, images: FloatArray, indices: NDArray[np.int64]) -> FloatArray:
     """(N, h, w), not normalized; what overflows with random weights counts as 0."""
-    starts = range(0, len(images), _BATCH_SIZE)
-    runs = (
-        explainer.run(images[start : start + _BATCH_SIZE], indices[start : start + _BATCH_SIZE]) for start in starts
-    )
+    size = explainer.batch_size
+    starts = range(0, len(images), size)
+    runs = (explainer.run(images[start : start + size], indices[start : start + size]) for start in starts)
     return np.asarray(np.nan_to_num(np.concatenate([maps for _, _, maps in runs]), posinf=0, neginf=0), np.float32)
 
 
 def _compared(kind: str, layer: str, maps: FloatArray, others: Sequence[FloatArray], size: tuple[int, ...]) -> Stage:
     absolute, signed, similarity = Tally(), Tally(), Tally()
     height, width = size
-    large = enlarged_maps(normalized(np.abs(maps)), (height, width))
+    large = enlarged_maps(stretched(np.abs(maps)), (height, width))
     varied = np.ptp(maps, axis=(1, 2)) > 0
     for other in others:
         absolute.add(np.abs(_correlation(np.abs(maps), np.abs(other))))
         signed.add(np.abs(_correlation(maps, other)))
-        alike = structural_similarity(large, enlarged_maps(normalized(np.abs(other)), (height, width)))
+        alike = structural_similarity(large, enlarged_maps(stretched(np.abs(other)), (height, width)))
         similarity.add(np.where(varied, alike, np.nan))
     return Stage(kind, layer, absolute.score, signed.score, similarity.score)
 

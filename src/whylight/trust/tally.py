@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,11 @@ class Score:
     mean: float
     error: float
     count: int
+
+    def to_dict(self) -> dict[str, float | int | None]:
+        """Ready for JSON: what is not known is None."""
+        mean, error = (None if math.isnan(value) else value for value in (self.mean, self.error))
+        return {"mean": mean, "error": error, "count": self.count}
 
 
 class Tally:

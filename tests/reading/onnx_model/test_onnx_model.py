@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import whylight
 from onnx_samples import CLASSES, HEIGHT, WIDTH, cnn, cnn_weights, expected_cam, vision_transformer
-from whylight.classifier.classifier import Classifier
+from whylight import Classifier
 from whylight.compiling.compiler import compile_explainer
 
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
