@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
@@ -12,6 +13,7 @@ from PIL import Image
 from whylight.compiling.compiler import compile_maps
 from whylight.drawing.grid import grid
 from whylight.errors import WhylightError, WhylightWarning
+from whylight.files.encoding import save_image
 from whylight.images.inputs import ImageLike
 from whylight.methods import Method, method_named, methods
 from whylight.options import Execution, Question, Rendering
@@ -54,6 +56,20 @@ class Comparison:
         if not self.labels:
             cells = [cells[0][start : start + _COLUMNS] for start in range(0, len(cells[0]), _COLUMNS)]
         return grid(cells, [f"layer {label}" for label in self.labels])
+
+    def save(
+        self,
+        path: str | Path,
+        labels: Sequence[str] | None = None,
+        rendering: Rendering | None = None,
+        **options: Any,
+    ) -> None:
+        """Write the picture in the format that the file's ending names, aside first and then in place.
+
+        Raises:
+            WhylightError: the ending names no known format, or the file cannot be written.
+        """
+        save_image(self.picture(labels, rendering, **options), Path(path))
 
     def to_dict(self) -> dict[str, Any]:
         """What is known of each explanation, ready for JSON."""

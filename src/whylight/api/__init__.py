@@ -388,6 +388,7 @@ def evaluate_dataset(
     *options: Options,
     methods: Sequence[str] = ("gradcam", "random"),
     maps: Mapping[str, MapSource] | None = None,
+    output: str | Path | None = None,
     parameters: str | Path | None = None,
     advance: Advance | None = None,
     cancel: Event | None = None,
@@ -403,6 +404,7 @@ def evaluate_dataset(
             warning.
         maps: precomputed maps, by the name that the result gives them: an array (N, h, w), one a row; a .npy file of
             one; what ``save_cam`` writes, an .npz file or its folder.
+        output: a CSV to write, one row a method; a chart is written beside it, with its name and ``.png``.
         parameters: see `load`.
         advance: is told of rows that are done.
         cancel: stops the work.
@@ -415,7 +417,9 @@ def evaluate_dataset(
     from whylight.trust.evaluation import evaluate_dataset, open_maps
     from whylight.trust.metrics import metric_named
     from whylight.trust.options import EvaluationOptions
+    from whylight.trust.results import save_evaluation
 
+    _check_writable(output)
     chosen = Chosen(options, fields, ModelOptions, Question, Execution, EvaluationOptions)
     for name in chosen[EvaluationOptions].metrics:
         metric_named(name)
@@ -423,7 +427,10 @@ def evaluate_dataset(
     beside = {name: open_maps(source) for name, source in (maps or {}).items()}
     judge = next(iter(makers.values()), None) or _explainer(model, "gradcam", parameters, chosen)
     watch = _watched(advance, cancel)
-    return evaluate_dataset({**makers, **beside}, table, chosen[EvaluationOptions], watch, judge)
+    evaluation = evaluate_dataset({**makers, **beside}, table, chosen[EvaluationOptions], watch, judge)
+    if output is not None:
+        save_evaluation(evaluation, _path(output))
+    return evaluation
 
 
 def check_sanity(
@@ -431,8 +438,9 @@ def check_sanity(
     *options: Options,
     methods: Sequence[str] = ("gradcam",),
     images: Sequence[ImageLike] = (),
+    output: str | Path | None = None,
     parameters: str | Path | None = None,
-    advance: Callable[[int, int], None] | None = None,
+    advance: Advance | None = None,
     cancel: Event | None = None,
     **fields: Any,
 ) -> tuple[SanityReport, ...]:
@@ -443,8 +451,9 @@ def check_sanity(
         *options: `Question`, `Execution`; `ModelOptions` for a file.
         methods: see `evaluate_dataset`.
         images: by default images of noise.
+        output: a CSV to write, one row a stage; a chart is written beside it, with its name and ``.png``.
         parameters: see `load`.
-        advance: is told of stages that are done, and of how many there are.
+        advance: is told of stages that are done.
         cancel: stops the work.
         **fields: fields of the options.
 
@@ -452,9 +461,11 @@ def check_sanity(
         WhylightError: the model has no weights, takes no pictures, or cannot be explained.
     """
     from whylight.running.explainer import Explainer
-    from whylight.trust.sanity import check_sanity, stage_count
+    from whylight.trust.results import save_sanity
+    from whylight.trust.sanity import check_sanity
 
     chosen = Chosen(options, fields, ModelOptions, Question, Execution)
+    _check_writable(output)
     classifier = _loaded(model, parameters, chosen[ModelOptions])
 
     def compiled(name: str, altered: Any) -> Explainer:
@@ -465,12 +476,14 @@ def check_sanity(
     if images:
         first = next(iter(makers.values()))
         given = first.inputs([first.picture(image) for image in images])
-    total = stage_count(classifier) * len(makers)
-    watch = _watched(None if advance is None else (lambda done: advance(done, total)), cancel)
-    return tuple(
+    watch = _watched(advance, cancel)
+    reports = tuple(
         check_sanity(classifier, name, lambda altered, name=name: compiled(name, altered), given, watch)  # type: ignore[misc]
         for name in makers
     )
+    if output is not None:
+        save_sanity(reports, _path(output))
+    return reports
 
 
 def write_report(
@@ -565,6 +578,14 @@ def _path(name: str | Path) -> Path:
 
 def _path_or_none(name: str | Path | None) -> Path | None:
     return None if name is None else _path(name)
+
+
+def _check_writable(output: str | Path | None) -> None:
+    """Before the work begins."""
+    from whylight.files.writing import check_writable
+
+    if output is not None:
+        check_writable(_path(output))
 
 
 def _loaded(model: ModelLike, parameters: str | Path | None, options: ModelOptions) -> Any:

@@ -1,6 +1,7 @@
 """The command line: it reads arguments, calls the library and prints. Each command imports what it needs."""
 
 import argparse
+import json
 import os
 import sys
 import warnings
@@ -9,6 +10,8 @@ from itertools import chain
 from typing import Any, NoReturn
 
 from whylight.cli import dataset, explain, models, trust, upkeep
+from whylight.cli.arguments import add_options, options_of
+from whylight.cli.command import Command
 from whylight.errors import WhylightError, WhylightWarning
 from whylight.version import __version__
 
@@ -25,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         warnings.simplefilter("default", WhylightWarning)
         warnings.showwarning = _show_warning
         try:
-            return int(arguments.run(arguments))
+            return _run(arguments)
         except WhylightError as error:
             if arguments.debug:
                 raise
@@ -34,6 +37,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             print("whylight: interrupted", file=sys.stderr)
             return _INTERRUPTED
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    command: Command = arguments.command
+    options = options_of(arguments, command.options)
+    answer = command.run(arguments, options)
+    if arguments.json:
+        chosen = {name: value for each in options for name, value in each.to_dict().items()}
+        result = {**answer.result, **({"options": chosen} if chosen else {})}
+        print(json.dumps(result, ensure_ascii=False, indent=2))
+    else:
+        print(answer.text)
+    return answer.code
 
 
 def run() -> NoReturn:
@@ -70,21 +86,23 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    program = argparse.ArgumentParser(
         prog="whylight",
         description="See why an image classifier decided: where in an image the network looked for a class.",
     )
-    parser.add_argument("--version", action="version", version=f"whylight {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    modules = (explain, dataset, trust, models, upkeep)
-    for name, run, add_arguments, summary in chain.from_iterable(module.COMMANDS for module in modules):
-        command = commands.add_parser(
-            name,
-            help=summary,
-            description=f"{summary[0].upper()}{summary[1:]}.",
+    program.add_argument("--version", action="version", version=f"whylight {__version__}")
+    commands = program.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in chain.from_iterable(module.COMMANDS for module in (explain, dataset, trust, models, upkeep)):
+        parser = commands.add_parser(
+            command.name,
+            help=command.summary,
+            description=f"{command.summary[0].upper()}{command.summary[1:]}.",
             formatter_class=_Help,
         )
-        add_arguments(command)
-        command.add_argument("--debug", action="store_true", help="show the traceback of an error")
-        command.set_defaults(run=run)
-    return parser
+        command.add_arguments(parser)
+        for kind in command.options:
+            add_options(parser, kind)
+        parser.add_argument("--json", action="store_true", help="print the result as JSON")
+        parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        parser.set_defaults(command=command)
+    return program

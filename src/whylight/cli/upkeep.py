@@ -3,6 +3,10 @@
 import argparse
 from pathlib import Path
 
+from whylight import api
+from whylight.cli.command import Answer, Command
+from whylight.options import Options
+
 
 def add_demo(command: argparse.ArgumentParser) -> None:
     command.add_argument(
@@ -10,30 +14,26 @@ def add_demo(command: argparse.ArgumentParser) -> None:
     )
 
 
-def run_demo(arguments: argparse.Namespace) -> int:
+def run_demo(arguments: argparse.Namespace, _: tuple[Options, ...]) -> Answer:
     from whylight.cli.demo import run_demo
 
-    print(run_demo(arguments.folder))
-    return 0
+    return Answer({"folder": str(arguments.folder)}, run_demo(arguments.folder))
 
 
 def add_cache(command: argparse.ArgumentParser) -> None:
     command.add_argument("--clear", action="store_true", help="remove all of it")
 
 
-def run_cache(arguments: argparse.Namespace) -> int:
-    from whylight.running import cache
-
-    kept = cache.entries()
-    size = sum(map(cache.size, kept))
-    done = "removed" if arguments.clear else "kept"
-    print(f"{cache.folder()}: {len(kept)} compiled explainers {done}, {size / 2**20:.1f} MiB")
+def run_cache(arguments: argparse.Namespace, _: tuple[Options, ...]) -> Answer:
+    content = api.cache_content()
     if arguments.clear:
-        cache.clear()
-    return 0
+        api.clear_cache()
+    done = "removed" if arguments.clear else "kept"
+    text = f"{content.folder}: {content.explainers} compiled explainers {done}, {content.bytes / 2**20:.1f} MiB"
+    return Answer({**content.to_dict(), "cleared": arguments.clear}, text)
 
 
 COMMANDS = (
-    ("demo", run_demo, add_demo, "explain bundled samples"),
-    ("cache", run_cache, add_cache, "say what is kept of compiled explainers, or remove it"),
+    Command("demo", "explain bundled samples", run_demo, add_demo),
+    Command("cache", "say what is kept of compiled explainers, or remove it", run_cache, add_cache),
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 from whylight.contract import Box, InputFacts
 from whylight.drawing import render
 from whylight.drawing.views import View, view
+from whylight.files.encoding import save_image
 from whylight.files.png import Pixels, encoded_png
 from whylight.images.pictures import Picture
 from whylight.options import Rendering
@@ -68,6 +70,14 @@ class Explanation:
             WhylightError: an option has no such value.
         """
         return Image.fromarray(next(overlays([self], Rendering.of(rendering, **options))))
+
+    def save(self, path: str | Path, rendering: Rendering | None = None, **options: Any) -> None:
+        """Write the overlay in the format that the file's ending names, aside first and then in place.
+
+        Raises:
+            WhylightError: as `overlay`; or the ending names no known format, or the file cannot be written.
+        """
+        save_image(self.overlay(rendering, **options), Path(path))
 
     def to_dict(self) -> dict[str, Any]:
         """What is known of the class, ready for JSON; the map itself is ``cam``."""

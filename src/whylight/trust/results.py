@@ -1,46 +1,28 @@
-"""An evaluation as a table, as CSV, and as a picture."""
+"""Evaluations and sanity checks as CSV, and as a picture."""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
-import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from whylight.drawing import chart
+from whylight.files.encoding import save_image
+from whylight.files.writing import save_bytes
 from whylight.trust.cases import Values
 from whylight.trust.evaluation import Evaluation
 from whylight.trust.sanity import BOUND, SanityReport
-from whylight.trust.tally import Score
 
 _CURVE_AXES = {
     "insertion": ("pixels inserted", "probability"),
     "deletion": ("pixels set to zero", "probability"),
     "road": ("pixels imputed", "(least - most relevant) / 2"),
 }
-
-
-def evaluation_table(evaluation: Evaluation) -> tuple[list[str], list[list[str]]]:
-    """Head and rows: a method a row, of each metric the mean and its standard error; arrows show where better is."""
-    head = ["method", *(metric.title for metric in evaluation.metrics)]
-    return head, [
-        [name, *(score_text(evaluation.scores[name][metric.name]) for metric in evaluation.metrics)]
-        for name in evaluation.methods
-    ]
-
-
-def score_text(score: Score) -> str:
-    """Mean ± standard error, with as many digits as the error makes sense of."""
-    if math.isnan(score.mean):
-        return "-"
-    if math.isnan(score.error):
-        return f"{score.mean:.3g}"
-    decimals = 3 if score.error == 0 else min(max(2, 1 - math.floor(math.log10(score.error))), 6)
-    return f"{score.mean:.{decimals}f} ± {score.error:.{decimals}f}"
 
 
 def evaluation_csv(evaluation: Evaluation) -> bytes:
@@ -77,16 +59,6 @@ def evaluation_chart(evaluation: Evaluation) -> Image.Image:
             x_label, y_label = _CURVE_AXES.get(metric.name, ("", ""))
             panels.append(chart.Lines(metric.name, y_label, curves, x_label))
     return chart.drawn(panels, methods)
-
-
-def sanity_table(reports: Sequence[SanityReport]) -> tuple[list[str], list[list[str]]]:
-    """Head and rows: a stage a row."""
-    head = ["method", "randomized", "layer", "|Spearman|", "|Spearman|, signed", "SSIM"]
-    return head, [
-        [report.method, stage.kind, stage.layer, *map(score_text, (stage.absolute, stage.signed, stage.similarity))]
-        for report in reports
-        for stage in report.stages
-    ]
 
 
 def sanity_csv(reports: Sequence[SanityReport]) -> bytes:
@@ -141,20 +113,24 @@ def csv_bytes(head: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
     return text.getvalue().encode()
 
 
-def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on a terminal; elsewhere the same in plain columns."""
-    if sys.stdout.isatty():
-        from rich.console import Console
-        from rich.table import Table
+def save_evaluation(evaluation: Evaluation, path: Path) -> None:
+    """Write the CSV, and the chart beside it, with the same name and ``.png``.
 
-        table = Table(*head)
-        for row in rows:
-            table.add_row(*row)
-        Console().print(table)
-        return
-    widths = [max(len(cell) for cell in column) for column in zip(head, *rows, strict=True)]
-    for row in (head, *rows):
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    Raises:
+        WhylightError: they cannot be written.
+    """
+    save_bytes(evaluation_csv(evaluation), path)
+    save_image(evaluation_chart(evaluation), path.with_suffix(".png"))
+
+
+def save_sanity(reports: Sequence[SanityReport], path: Path) -> None:
+    """Write the CSV, and the chart beside it, with the same name and ``.png``.
+
+    Raises:
+        WhylightError: they cannot be written.
+    """
+    save_bytes(sanity_csv(reports), path)
+    save_image(sanity_chart(reports), path.with_suffix(".png"))
 
 
 def _cell(value: float) -> str:

@@ -25,6 +25,16 @@ class Score:
     error: float
     count: int
 
+    @property
+    def text(self) -> str:
+        """Mean ± standard error, with as many digits as the error makes sense of."""
+        if math.isnan(self.mean):
+            return "-"
+        if math.isnan(self.error):
+            return f"{self.mean:.3g}"
+        decimals = 3 if self.error == 0 else min(max(2, 1 - math.floor(math.log10(self.error))), 6)
+        return f"{self.mean:.{decimals}f} ± {self.error:.{decimals}f}"
+
     def to_dict(self) -> dict[str, float | int | None]:
         """Ready for JSON: what is not known is None."""
         mean, error = (None if math.isnan(value) else value for value in (self.mean, self.error))
