@@ -54,9 +54,9 @@ def test_an_attribute_or_operator_that_does_not_exist_is_refused() -> None:
     op = GraphBuilder()
     x = op.input("x", ("N", 3))
     with pytest.raises(WhylightError, match="Unrecognized attribute: slope for operator Relu"):
-        op.Relu(x, slope=1.0)
+        op.Relu(x, slope=1.0)  # type: ignore[call-arg]
     with pytest.raises(WhylightError, match="no operator Rectify"):
-        op.Rectify(x)
+        op.Rectify(x)  # type: ignore[attr-defined]
 
 
 def test_numbers_take_the_type_of_the_tensors_that_they_are_chosen_among() -> None:

@@ -22,7 +22,7 @@ def mapped(op: GraphBuilder, tensor: Tensor, axis: int, matrix: Matrix) -> Tenso
         return op.MatMul(matrix.T, tensor)
     order = [*range(axis), *range(axis + 1, tensor.rank), axis]
     moved = op.MatMul(op.Transpose(tensor, perm=order), matrix)
-    return op.Transpose(moved, perm=np.argsort(order))
+    return op.Transpose(moved, perm=np.argsort(order).tolist())
 
 
 def selection(indices: Matrix, size: int) -> Matrix:

@@ -23,7 +23,7 @@ def reshape(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
 def transpose(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
     """g with the axes put back."""
     order = node.attributes.get("perm", range(grad.rank)[::-1])
-    return op.Transpose(grad, perm=np.argsort(order))
+    return op.Transpose(grad, perm=np.argsort(order).tolist())
 
 
 @rule("Expand")

@@ -89,7 +89,7 @@ def at_first_extreme(op: GraphBuilder, grad: Tensor, x: Tensor, axes: list[int],
     (places,) = op.node(search, [flat], 1, axis=-1)
     values = op.Reshape(op.Transpose(grad, perm=order), [*rows, 1])
     filled = op.ScatterElements(zeros_like(op, flat), places, values, axis=-1)
-    return op.Transpose(reshaped_to(op, filled, moved), perm=np.argsort(order))
+    return op.Transpose(reshaped_to(op, filled, moved), perm=np.argsort(order).tolist())
 
 
 def element_count(op: GraphBuilder, x: Tensor, axes: list[int]) -> Tensor:

@@ -13,7 +13,7 @@ int64); its attributes are keywords. The result is a `Tensor` that knows its nam
 operator's own inference in the ``onnx`` package.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -32,11 +32,12 @@ from whylight.graph.inference import (
     tensor_of_type,
     value_info,
 )
+from whylight.graph.operators import Operators
 from whylight.graph.tensor import Operand, Shape, Tensor
 from whylight.graph.walks import needed_nodes, rename_captured, subgraphs
 
 
-class GraphBuilder:
+class GraphBuilder(Operators):
     """An ONNX graph under construction."""
 
     def __init__(self) -> None:
@@ -95,16 +96,6 @@ class GraphBuilder:
         if array.size > 64 or key not in self._small_constants:
             self._small_constants[key] = self.initializer(self.unique("constant"), array)
         return self._small_constants[key]
-
-    def __getattr__(self, op_type: str) -> Callable[..., Tensor]:
-        """``op.Relu(x)``: append one ONNX node with one output."""
-        if not op_type[:1].isupper():
-            raise AttributeError(op_type)
-
-        def call(*operands: Operand, **attributes: Any) -> Tensor:
-            return self.node(op_type, operands, 1, **attributes)[0]
-
-        return call
 
     def node(self, op_type: str, operands: Sequence[Operand], outputs: int, **attributes: Any) -> tuple[Tensor, ...]:
         """Append one ONNX node with any number of outputs.
