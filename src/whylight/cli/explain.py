@@ -45,7 +45,6 @@ def run_gradcam(arguments: argparse.Namespace, options: tuple[Options, ...]) -> 
     explanation = explainer(arguments.image, index)
     explanation.save(arguments.output, rendering)
     name = labels[explanation.class_index] if labels and explanation.class_index < len(labels) else None
-    said = explanation.to_dict()
     lines = [
         f"class        {explanation.class_index}{f' ({name})' if name else ''}",
         f"score        {explanation.score:.6g} ({explainer.facts.score})",
@@ -54,7 +53,8 @@ def run_gradcam(arguments: argparse.Namespace, options: tuple[Options, ...]) -> 
         f"overlay      {arguments.output}",
     ]
     return Answer(
-        {**said, "label": name, "device": explainer.device, "output": str(arguments.output)}, "\n".join(lines)
+        {**explanation.to_dict(), "label": name, "device": explainer.device, "output": str(arguments.output)},
+        "\n".join(lines),
     )
 
 

@@ -1,0 +1,215 @@
+"""The front desk: what a program may call."""
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+import whylight
+from samples import BUNDLED
+from whylight.errors import WhylightError
+
+MNIST = BUNDLED / "mnist"
+MODEL, TABLE, IMAGE = MNIST / "results.nnp", MNIST / "output_result.csv", MNIST / "images" / "0000.png"
+
+
+@pytest.fixture(scope="module")
+def explainer() -> whylight.Explainer:
+    return whylight.explainer(MODEL, device="cpu")
+
+
+def test_dir_shows_what_may_be_called_and_nothing_else() -> None:
+    shown = dir(whylight)
+    assert shown == sorted(whylight.__all__)
+    for name in shown:
+        assert getattr(whylight, name) is not None
+        assert name == "__version__" or getattr(whylight, name).__doc__, f"{name} says nothing of itself"
+    with pytest.raises(AttributeError, match="module 'whylight' has no attribute 'explainr'"):
+        _ = whylight.explainr  # type: ignore[attr-defined]
+
+
+def test_the_desk_itself_loads_neither_numpy_nor_onnx() -> None:
+    code = "import sys, whylight; dir(whylight); print([m for m in ('numpy', 'onnx', 'onnxruntime', 'PIL') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_a_file_a_classifier_and_its_compiled_file_explain_alike(explainer: whylight.Explainer, tmp_path: Path) -> None:
+    expected = explainer(IMAGE, 9)
+    whylight.save_model(whylight.compile(MODEL), tmp_path / "explainer.onnx")
+    classifier = whylight.load(MODEL)
+    for found in (
+        whylight.explain(MODEL, IMAGE, 9),
+        whylight.explain(str(MODEL), str(IMAGE), 9, cache=False),
+        whylight.explain(classifier, IMAGE, 9),
+        classifier.explainer()(IMAGE, 9),
+        whylight.Explainer(tmp_path / "explainer.onnx")(IMAGE, 9),
+    ):
+        assert isinstance(found, whylight.Explanation)
+        np.testing.assert_allclose(found.cam, expected.cam, atol=1e-5)
+        assert found.to_dict() == {
+            **expected.to_dict(),
+            "score": pytest.approx(expected.score, rel=1e-5),
+            "probability": pytest.approx(expected.probability, rel=1e-5),
+        }
+
+
+def test_python_callers_are_served_from_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHYLIGHT_CACHE", str(tmp_path))
+    model = tmp_path / "m.nnp"
+    model.write_bytes(MODEL.read_bytes())
+    whylight.explainer(model)
+    assert whylight.cache_content().explainers == 1
+    monkeypatch.setattr("whylight.reading.load", None)  # nothing reads the file a second time
+    assert whylight.explainer(model)(IMAGE, 9).class_index == 9
+    with pytest.raises(TypeError):
+        whylight.explainer(model, cache=False)
+    whylight.clear_cache()
+    assert whylight.cache_content().explainers == 0
+
+
+def test_images_are_taken_in_every_form(explainer: whylight.Explainer) -> None:
+    expected = explainer(IMAGE, 9).cam
+    with IMAGE.open("rb") as file:
+        forms: list[Any] = [str(IMAGE), IMAGE.read_bytes(), io.BytesIO(IMAGE.read_bytes()), file, Image.open(IMAGE)]
+        forms.append(np.asarray(Image.open(IMAGE)))
+        for form in forms:
+            np.testing.assert_allclose(explainer(form, 9).cam, expected, atol=1e-5)
+
+
+def test_tensors_are_taken(explainer: whylight.Explainer) -> None:
+    torch = pytest.importorskip("torch")
+    values = torch.tensor(np.asarray(Image.open(IMAGE), np.float32) / 255, requires_grad=True)
+    np.testing.assert_allclose(explainer(values, 9).cam, explainer(IMAGE, 9).cam, atol=1e-5)
+    with pytest.raises(WhylightError, match="layer Conv2d.*: expected a name or several, found Conv2d"):
+        whylight.load(MODEL).explainer(layer=torch.nn.Conv2d(1, 1, 1))
+
+
+@pytest.mark.parametrize("index", ["9", np.int64(9), 9.0])
+def test_a_class_index_is_taken_as_text_and_as_any_whole_number(explainer: whylight.Explainer, index: Any) -> None:
+    assert explainer(IMAGE, index).class_index == 9
+
+
+@pytest.mark.parametrize("index", [None, "nine", 1.5, object])
+def test_what_is_no_class_index_is_refused(explainer: whylight.Explainer, index: Any) -> None:
+    with pytest.raises(WhylightError, match="class index .*: expected a whole number or 'predicted'"):
+        explainer(IMAGE, index)
+
+
+@pytest.mark.parametrize("image", [None, 3, object(), {"a": 1}, io.StringIO("text")])
+def test_what_is_no_image_is_refused(explainer: whylight.Explainer, image: Any) -> None:
+    with pytest.raises(WhylightError, match="in place of an image|open it for bytes"):
+        explainer(image, 9)
+
+
+@pytest.mark.parametrize("model", [None, 3, b"content", ["a"]])
+def test_what_is_no_model_is_refused(model: Any) -> None:
+    with pytest.raises(WhylightError, match="in place of a model"):
+        whylight.load(model)
+
+
+def test_options_of_a_file_are_refused_where_it_is_loaded_already() -> None:
+    with pytest.raises(WhylightError, match="the classifier is loaded already: give input_range to load"):
+        whylight.explainer(whylight.load(MODEL), input_range=255)
+
+
+def test_a_classifier_shows_itself_in_a_line() -> None:
+    shown = repr(whylight.load(MODEL))
+    assert len(shown) < 300
+    assert "10 classes" in shown
+    assert "1 x 28 x 28" in shown
+
+
+def test_convert_and_compile_give_models_that_onnx_checks(tmp_path: Path) -> None:
+    for model in (
+        whylight.convert(MODEL),
+        whylight.compile(MODEL, "layercam", layer=whylight.load(MODEL).layers[0].name),
+    ):
+        onnx.checker.check_model(model, full_check=True)
+
+
+def test_inspect_says_what_the_command_says(capsys: pytest.CaptureFixture[str]) -> None:
+    inspection = whylight.inspect(MODEL)
+    assert inspection.to_dict()["classes"] == 10
+    assert "MNIST" in inspection.to_text() or "layers that can be explained" in inspection.to_text()
+
+
+def test_methods_and_metrics_are_listed_with_their_papers() -> None:
+    assert whylight.methods()["gradcam"].to_dict()["paper"] == "Selvaraju et al. 2017, ICCV"
+    assert whylight.metrics()["insertion"].to_dict()["higher_is_better"] is True
+
+
+def test_a_run_is_cancelled_between_batches_and_goes_on_with_the_same_bytes(tmp_path: Path) -> None:
+    def files(folder: Path) -> dict[str, bytes]:
+        return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    whole = whylight.explain_dataset(MODEL, TABLE, tmp_path / "whole" / "gradcam.csv", batch_size=4)
+    assert whole.to_dict()["explained"] == 36
+    cancel, done, said = Event(), [], []
+
+    def advance(count: int) -> None:
+        done.append(count)
+        if sum(done) >= 12:
+            cancel.set()
+
+    output = tmp_path / "stopped" / "gradcam.csv"
+    with pytest.raises(whylight.Cancelled, match="cancelled"):
+        whylight.explain_dataset(MODEL, TABLE, output, batch_size=4, advance=advance, cancel=cancel)
+    assert not output.exists()
+    summary = whylight.explain_dataset(MODEL, TABLE, output, batch_size=4, say=said.append)
+    assert summary.continued >= 12
+    assert "going on after" in said[0]
+    assert files(tmp_path / "stopped") == files(tmp_path / "whole")
+
+
+def test_evaluation_sanity_and_comparison_are_cancelled() -> None:
+    cancel = Event()
+    cancel.set()
+    for work in (
+        lambda: whylight.evaluate_dataset(MODEL, TABLE, metrics="sparsity", batch_size=4, cancel=cancel),
+        lambda: whylight.check_sanity(MODEL, cancel=cancel),
+        lambda: whylight.compare(MODEL, IMAGE, methods=["gradcam"], cancel=cancel),
+    ):
+        with pytest.raises(whylight.Cancelled):
+            work()
+
+
+def test_everything_that_runs_takes_a_device() -> None:
+    for run in (
+        lambda: whylight.explain(MODEL, IMAGE, 9, device="cuda"),
+        lambda: whylight.load(MODEL).explainer(device="cuda")(IMAGE, 9),
+        lambda: whylight.compare(MODEL, IMAGE, methods=["gradcam"], device="cuda"),
+        lambda: whylight.evaluate_dataset(
+            MODEL, TABLE, metrics="sparsity", limit=2, methods=["gradcam"], device="cuda"
+        ),
+    ):
+        with pytest.warns(whylight.WhylightWarning, match="device 'cuda'"):
+            run()
+
+
+def test_two_threads_open_one_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from whylight.running import explainer_graph
+
+    opened = []
+    open_session = explainer_graph.open_session
+
+    def counted(*arguments: Any) -> Any:
+        opened.append(1)
+        return open_session(*arguments)
+
+    monkeypatch.setattr(explainer_graph, "open_session", counted)
+    shared = whylight.load(MODEL).explainer("ablation-cam")
+    assert opened == []
+    with ThreadPoolExecutor(8) as pool:
+        maps = [found.cam for found in pool.map(lambda _: shared(IMAGE, 9), range(8))]
+    assert opened == [1]
+    for cam in maps:
+        np.testing.assert_array_equal(cam, maps[0])
