@@ -194,7 +194,11 @@ def convert(model: str | Path, parameters: str | Path | None = None) -> onnx.Mod
 
 
 def compile(  # noqa: A001  # it is what the command is called
-    model: ModelLike, method: str = "gradcam", *options: Options, parameters: str | Path | None = None, **fields: Any
+    model: ModelLike,
+    method: str | Sequence[tuple[str, str | Sequence[str] | None]] = "gradcam",
+    *options: Options,
+    parameters: str | Path | None = None,
+    **fields: Any,
 ) -> onnx.ModelProto:
     """The explainer of a model as one ONNX model, which any program with ONNX Runtime can run.
 
@@ -203,7 +207,8 @@ def compile(  # noqa: A001  # it is what the command is called
 
     Args:
         model: see `load`; or a `Classifier`.
-        method: the name of a method: see `methods`.
+        method: the name of a method: see `methods`; or several, each with its layers (None for the default layer): the
+            first one's map is ``cam``, the others' are ``cam/1``, ``cam/2``, and the network runs once for all.
         *options: `Question`; `ModelOptions` for a file.
         parameters: see `load`.
         **fields: fields of these.
@@ -211,10 +216,13 @@ def compile(  # noqa: A001  # it is what the command is called
     Raises:
         WhylightError: no such method, layer or class, or the layer cannot be differentiated through.
     """
-    from whylight.compiling.compiler import compile_explainer
+    from whylight.compiling.compiler import compile_explainer, compile_maps
 
     chosen = Chosen(options, fields, ModelOptions, Question)
-    return compile_explainer(_loaded(model, parameters, chosen[ModelOptions]), method, chosen[Question])
+    classifier = _loaded(model, parameters, chosen[ModelOptions])
+    if isinstance(method, str):
+        return compile_explainer(classifier, method, chosen[Question])
+    return compile_maps(classifier, method, chosen[Question])
 
 
 def save_model(model: onnx.ModelProto, path: str | Path) -> None:
