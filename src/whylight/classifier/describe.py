@@ -101,7 +101,7 @@ def _input_facts(path: Path, tensor: Tensor, maximum: float, layout: str | None)
 def _layout(model: onnx.ModelProto, tensors: Mapping[str, Tensor], image: str) -> str | None:
     """The input's axes after the batch axis, where the file does not say them."""
     shape = tensors[image].shape[1:]
-    found = layout_by_first_step(model.graph.node, lambda name: tensors[name].value, image, len(shape) + 1)
+    found = layout_by_first_step(model.graph.node, tensors.get, image, len(shape) + 1)
     match len(shape):
         case 1:
             return found
