@@ -191,15 +191,10 @@ def test_the_baseline_reaches_the_network_as_zero(layout: str) -> None:
 
 
 def test_a_slice_whose_axes_are_not_constant_is_passed_over() -> None:
-    image = helper.make_tensor_value_info("image", 1, [1, 3, 6, 7])
-    nodes = [
-        helper.make_node("Shape", ["image"], ["extents"]),
-        helper.make_node("Slice", ["extents", "zero", "one"], ["axis"]),
-        helper.make_node("Slice", ["image", "zero", "one", "axis"], ["features"]),
-    ]
-    y = helper.make_tensor_value_info("features", 1, [None] * 4)
-    model = sample(nodes, [image], [y], {"zero": np.array([0]), "one": np.array([1])})
-    assert crop("CHW", model) == (0, 0, 1, 1)
+    op = GraphBuilder()
+    image, axis = op.input("image", ("N", 3, 6, 7)), op.input("axis", (1,), np.int64)
+    features = op.rename(op.Slice(image, [0], [1], axis), "features")
+    assert crop("CHW", op.model([features], "sample")) == (0, 0, 1, 1)
 
 
 @pytest.mark.parametrize("second", [False, True])
@@ -248,6 +243,11 @@ def test_the_range_that_numbers_suggest(
     model = sample(nodes, [image], [y], {"numbers": value} if held == "initializer" else {})
     assert pixels(Path("model.onnx"), model, "image", 3, True, "auto", None, None).maximum == expected
     assert not recwarn, "it prepares pixels itself"
+
+
+def test_the_first_number_suggests_the_range() -> None:
+    model = built("CHW", lambda op, x: op.Div(op.Sub(x, 128.0), 0.5))
+    assert range_by_first_steps(model.graph.node, tensors_of(model).get, "image", 4) == (True, 255)
 
 
 def test_the_mean_of_a_batch_normalization_suggests_the_range() -> None:

@@ -143,7 +143,7 @@ def _reshaped_axes(step: Step, known: Known) -> Axes | None:
         for extent, axis in zip(_extents_and_strides(before), step.axes, strict=True):
             axes_at[extent].append(axis)
         kept = [axes_at[extent].pop() if axes_at[extent] else None for extent in _extents_and_strides(after)[::-1]]
-        return tuple(kept[::-1]) if any(kept) else None
+        return tuple(kept[::-1]) if any(kept) else None  # more than the batch, axis 0, is left
     target = _value(known, step.node.input[1]) if step.node.op_type == "Reshape" else None
     if target is None or sum(extent != 1 for extent in target[1:]) != len(step.axes) - 1:
         return None

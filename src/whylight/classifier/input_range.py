@@ -10,8 +10,8 @@ from whylight.classifier.first_steps import Known, Step, straight_steps
 
 _ARITHMETIC = ("Sub", "Add", "Mul", "Div", "BatchNormalization")
 _SAME_PIXELS = ("Cast", "Transpose", "Identity")
-_BYTES_BEGIN = 2
-"""No mean and no deviation of pixels from 0 to 1 is larger."""
+_LARGEST_FROM_0_TO_1 = 2
+"""What is taken off pixels from 0 to 1, or divides them, is not larger."""
 
 
 def range_by_first_steps(nodes: Iterable[onnx.NodeProto], known: Known, image: str, rank: int) -> tuple[bool, float]:
@@ -30,7 +30,7 @@ def range_by_first_steps(nodes: Iterable[onnx.NodeProto], known: Known, image: s
             number = _number(step, known) if number is None else number
         elif step.node.op_type not in _SAME_PIXELS:
             break
-    return normalizes, 255.0 if number is not None and number > _BYTES_BEGIN else 1.0
+    return normalizes, 255.0 if number is not None and number > _LARGEST_FROM_0_TO_1 else 1.0
 
 
 def _number(step: Step, known: Known) -> float | None:
