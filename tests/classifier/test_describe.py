@@ -7,31 +7,17 @@ import pytest
 from PIL import Image
 
 import whylight
-from reading.nnp.networks import function, network, small_classifier, variable, write_nnp
+from reading.nnp.networks import (
+    CONVOLUTION,
+    function,
+    network,
+    one_convolution,
+    small_classifier,
+    variable,
+    write_nnp,
+)
 from samples import BUNDLED, DATA
 from whylight.errors import WhylightError, WhylightWarning
-
-CONVOLUTION = "convolution_param { base_axis: 1 group: 1 }"
-
-
-def one_convolution(
-    path: Path, *before: str, shape: tuple[int, ...] = (1, 4, 4), read: str = "x", extra: str = ""
-) -> Path:
-    """x (8 x 8) -> whatever ``before`` says -> 1 x 1 convolution -> mean -> Softmax."""
-    text = network(
-        variable("x", (-1, 1, 8, 8)),
-        variable("cut", (-1, *shape)),
-        variable("features", (-1, 2, *shape[1:])),
-        variable("scores", (-1, 2)),
-        variable("y", (-1, 2)),
-        variable("w", (2, 1, 1, 1), "Parameter"),
-        *before,
-        function("Convolution", [read, "w"], ["features"], CONVOLUTION),
-        function("Mean", ["features"], ["scores"], "mean_param { axes: 2 axes: 3 }"),
-        function("Softmax", ["scores"], ["y"], "softmax_param { axis: 1 }"),
-        extra=extra,
-    )
-    return write_nnp(path, text, {"w": np.array([1.0, -1.0])})
 
 
 @pytest.mark.parametrize(
@@ -53,56 +39,6 @@ def test_the_default_layer_is_the_last_convolution() -> None:
     assert classifier.layer("Convolution_1") == classifier.default_layer, "the part after the slash is enough"
     assert [layer.type for layer in classifier.layers].count("Convolution") == 2
     assert whylight.load(DATA / "archs" / "resnet.nnp").default_layer.type == "Convolution"
-
-
-@pytest.mark.parametrize(
-    ("step", "parameter", "box"),
-    [
-        (
-            "Slice",
-            "slice_param { start: 0 start: 2 start: 4 stop: 1 stop: 6 stop: 8 step: 1 step: 1 step: 1 }",
-            (2, 4, 6, 8),
-        ),
-        ("RandomCrop", "random_crop_param { shape { dim: 4 dim: 4 } base_axis: 1 }", (2, 2, 6, 6)),
-        (
-            "ImageAugmentation",
-            "image_augmentation_param { shape { dim: 1 dim: 4 dim: 4 } min_scale: 1 max_scale: 1 }",
-            (2, 2, 6, 6),
-        ),
-    ],
-)
-@pytest.mark.filterwarnings("ignore::whylight.errors.WhylightWarning")
-def test_the_map_lies_where_the_crop_was(tmp_path: Path, step: str, parameter: str, box: tuple[int, ...]) -> None:
-    classifier = whylight.load(
-        one_convolution(tmp_path / "m.nnp", function(step, ["x"], ["cut"], parameter), read="cut")
-    )
-    image = np.zeros((8, 8), np.uint8)
-    top, left, bottom, right = box
-    image[top, left] = 255  # the brightest pixel is the first one the network sees
-    explanation = classifier.explainer()(image, 0)
-    assert explanation.cam.shape == (4, 4)
-    assert explanation.cam.argmax() == 0
-    np.testing.assert_allclose(np.array(explanation.crop) * 8, box)
-    picture = np.asarray(explanation.overlay(alpha=1), int)
-    assert picture[top, left, 0] > 100, "red where the map is highest"
-    outside = np.ones((8, 8), bool)
-    outside[top:bottom, left:right] = False
-    assert (picture[outside] == 0).all(), "no color where the network did not look"
-
-
-def test_crops_compose(tmp_path: Path) -> None:
-    halves = "slice_param { start: 0 start: 0 start: 0 stop: 1 stop: 4 stop: 8 step: 1 step: 1 step: 1 }"
-    again = "slice_param { start: 0 start: 2 start: 2 stop: 1 stop: 4 stop: 6 step: 1 step: 1 step: 1 }"
-    path = one_convolution(
-        tmp_path / "m.nnp",
-        variable("half", (-1, 1, 4, 8)),
-        function("Slice", ["x"], ["half"], halves, "a"),
-        function("Slice", ["half"], ["cut"], again, "b"),
-        shape=(1, 2, 4),
-        read="cut",
-    )
-    classifier = whylight.load(path)
-    assert classifier.crop(classifier.default_layer) == (0.25, 0.25, 0.5, 0.75)
 
 
 def test_augmentations_are_left_out_with_a_warning_that_names_the_function(tmp_path: Path) -> None:

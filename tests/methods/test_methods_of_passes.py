@@ -244,7 +244,7 @@ def test_what_is_taken_out_is_replaced_by_what_the_network_sees_as_zero(tmp_path
     model.graph.initializer.extend(front.graph.initializer)
     save_model(model, tmp_path / "pixels.onnx")
     classifier = whylight.load(tmp_path / "pixels.onnx", input_range="255")
-    np.testing.assert_allclose(classifier.blank, [25.5, 127.5, 229.5], rtol=1e-5)
+    np.testing.assert_allclose(classifier.baseline, [25.5, 127.5, 229.5], rtol=1e-5)
     plain, stored = loaded("small")
     images = np.asarray((stored["images"] / 2 + means) * 255, np.float32)
     for method in ("score-cam", "occlusion", "integrated-gradients"):

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import whylight
-from reading.nnp.networks import function, small_classifier
+from reading.nnp.networks import function, one_convolution, small_classifier
 from whylight.cli import main
 from whylight.options import Execution
 from whylight.running import cache
@@ -125,8 +125,6 @@ def test_two_runs_at_once(folder: Path, here: Path) -> None:
 
 
 def test_warnings_come_again(folder: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from classifier.test_describe import one_convolution
-
     flip = function("RandomFlip", ["x"], ["cut"], "random_flip_param { axes: 2 base_axis: 1 }", "flip_it")
     one_convolution(here / "results.nnp", flip, shape=(1, 8, 8), read="cut")
     for _ in range(2):

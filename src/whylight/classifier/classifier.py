@@ -8,7 +8,7 @@ from pathlib import Path
 
 import onnx
 
-from whylight.classifier.baseline import blank_pixel
+from whylight.classifier.baseline import baseline_pixel
 from whylight.classifier.crop import crop_before
 from whylight.classifier.default_layer import default_layer
 from whylight.classifier.layer import Layer
@@ -100,9 +100,9 @@ class Classifier:
         raise WhylightError(f"{self.path}: no layer '{name}' that can be explained; the nearest are {near}")
 
     @property
-    def blank(self) -> tuple[float, ...]:
+    def baseline(self) -> tuple[float, ...]:
         """For each channel the value at the model's input that its own preprocessing turns into zero."""
-        return blank_pixel(self.model, self.tensors, self.input, self.logits)
+        return baseline_pixel(self.model, self.tensors, self.input, self.logits)
 
     def crop(self, layer: Layer) -> Box:
         """The part of the input image that the network looks at: what is left by crops before the first convolution."""

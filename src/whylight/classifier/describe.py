@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import onnx
 
@@ -17,9 +16,6 @@ from whylight.errors import WhylightError
 from whylight.graph.builder import GraphBuilder
 from whylight.graph.tensor import Tensor
 from whylight.graph.walks import dependent_nodes, needed_nodes
-
-if TYPE_CHECKING:
-    pass
 
 FINAL_ACTIVATIONS = ("Softmax", "LogSoftmax", "Sigmoid")
 """Operators that turn scores (logits) into the model's output."""
@@ -101,7 +97,9 @@ def _input_facts(path: Path, tensor: Tensor, maximum: float, layout: str | None)
 def _layout(model: onnx.ModelProto, tensors: Mapping[str, Tensor], image: str) -> str | None:
     """The input's axes after the batch axis, where the file does not say them."""
     shape = tensors[image].shape[1:]
-    found = layout_by_first_step(model.graph.node, lambda name: tensors[name].value, image, len(shape) + 1)
+    # of constants alone: where an axis of extent 1 goes in a reshape is a guess, too weak to name axes by
+    constants = {name: tensor for name, tensor in tensors.items() if tensor.value is not None}
+    found = layout_by_first_step(model.graph.node, constants.get, image, len(shape) + 1)
     match len(shape):
         case 1:
             return found

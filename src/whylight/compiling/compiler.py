@@ -124,7 +124,7 @@ def compile_maps(
         activation_bytes=_activation_bytes(op, op.nodes[:below]),
         smooth=question.smooth,
         head_bytes=_activation_bytes(op, op.nodes[below:]),
-        baseline=classifier.blank,
+        baseline=classifier.baseline,
         against=question.against,
         counterfactual=question.counterfactual,
         explains_tokens=any(layer.grid is not None for _, layers in chosen for layer in layers),

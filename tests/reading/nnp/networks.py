@@ -11,6 +11,8 @@ import numpy as np
 
 FloatArray = np.ndarray[Any, Any]
 
+CONVOLUTION = "convolution_param { base_axis: 1 group: 1 }"
+
 
 def variable(name: str, shape: Sequence[int], kind: str = "Buffer", loops: Sequence[str] = ()) -> str:
     """The text of one variable."""
@@ -90,3 +92,23 @@ def small_classifier(path: Path, *, classes: int = 3, activation: str = "Softmax
         "affine/b": random.standard_normal(classes),
     }
     return write_nnp(path, text, parameters)
+
+
+def one_convolution(
+    path: Path, *before: str, shape: tuple[int, ...] = (1, 4, 4), read: str = "x", extra: str = ""
+) -> Path:
+    """x (8 x 8) -> whatever ``before`` says -> 1 x 1 convolution -> mean -> Softmax."""
+    text = network(
+        variable("x", (-1, 1, 8, 8)),
+        variable("cut", (-1, *shape)),
+        variable("features", (-1, 2, *shape[1:])),
+        variable("scores", (-1, 2)),
+        variable("y", (-1, 2)),
+        variable("w", (2, 1, 1, 1), "Parameter"),
+        *before,
+        function("Convolution", [read, "w"], ["features"], CONVOLUTION),
+        function("Mean", ["features"], ["scores"], "mean_param { axes: 2 axes: 3 }"),
+        function("Softmax", ["scores"], ["y"], "softmax_param { axis: 1 }"),
+        extra=extra,
+    )
+    return write_nnp(path, text, {"w": np.array([1.0, -1.0])})

@@ -7,17 +7,20 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
-from whylight.classifier.input_axes import Constant, layout_by_first_step
+from whylight.classifier.first_steps import Known
+from whylight.classifier.input_axes import layout_by_first_step
+from whylight.classifier.input_range import range_by_first_steps
 from whylight.errors import WhylightError, WhylightWarning
+from whylight.graph.tensor import Tensor
 
 _USUAL_SIZE = 224
 _CHANNELS = (3, 1, 4, 2)
+_NUMBERS = ("value", "value_float", "value_floats", "value_int", "value_ints")
 _PIXEL_TYPES = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16, TensorProto.UINT8)
 
 LAYOUTS = ("auto", "NCHW", "NHWC", "NCL", "NLC", "NCDHW", "NDHWC")
@@ -110,15 +113,21 @@ def _usual_layout(shape: Shape) -> str | None:
     return None
 
 
-def _constants(model: onnx.ModelProto) -> Constant:
-    given = {tensor.name: tensor for tensor in model.graph.initializer}
+def _constants(model: onnx.ModelProto) -> Known:
+    """The tensors that are constant, of a graph of which no shapes are known."""
+    given: dict[str, onnx.TensorProto | onnx.AttributeProto] = {each.name: each for each in model.graph.initializer}
     for node in model.graph.node:
-        value = next((each.t for each in node.attribute if each.name == "value"), None)
-        if node.op_type == "Constant" and value is not None:
-            given[node.output[0]] = value
+        number = next((each for each in node.attribute if each.name in _NUMBERS), None)
+        if node.op_type == "Constant" and number is not None:
+            given[node.output[0]] = number
 
-    def constant(name: str) -> np.ndarray[Any, Any] | None:
-        return numpy_helper.to_array(given[name]) if name in given else None
+    def constant(name: str) -> Tensor | None:
+        if name not in given:
+            return None
+        found = given[name]
+        content = helper.get_attribute_value(found) if isinstance(found, onnx.AttributeProto) else found
+        value = numpy_helper.to_array(content) if isinstance(content, TensorProto) else np.asarray(content)
+        return Tensor(name, value.shape, value.dtype, value)
 
     return constant
 
@@ -218,7 +227,8 @@ def pixels(
         return replace(found, maximum=1.0)
     if found.mean or found.std:
         return replace(found, maximum=255.0 if max((*found.mean, *found.std)) > 2 else 1.0)
-    normalizes, maximum = _first_steps(model, name)
+    rank = next(len(_declared(info)) for info in model.graph.input if info.name == name)
+    normalizes, maximum = range_by_first_steps(model.graph.node, _constants(model), name, rank)
     if not normalizes:
         warnings.warn(
             f"{path}: nothing in the file says how pixels are prepared; values from 0 to 1 are given. "
@@ -243,26 +253,3 @@ def _per_channel(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
 def _stated_maximum(metadata: Mapping[str, str]) -> float | None:
     ranges = {"nominalrange_0_255": 255.0, "normalized_0_1": 1.0}
     return ranges.get(metadata.get("image.nominalpixelrange", "").lower())
-
-
-def _first_steps(model: onnx.ModelProto, name: str) -> tuple[bool, float]:
-    """Whether the graph begins by preparing pixels itself, and the value of white that its numbers suggest."""
-    constants = {tensor.name: tensor for tensor in model.graph.initializer}
-    readers = [node for node in model.graph.node if name in node.input]
-    maximum: float | None = None
-    normalizes = False
-    while len(readers) == 1 and readers[0].op_type in _PREPARATIONS:
-        node = readers[0]
-        if node.op_type in ("Sub", "Add", "Mul", "Div", "BatchNormalization"):
-            normalizes = True
-            numbers = [abs(numpy_helper.to_array(constants[each])) for each in node.input[1:] if each in constants]
-            if numbers and maximum is None:
-                value = float(numbers[-2 if len(numbers) > 2 else 0].max())
-                if node.op_type == "Mul" or (node.op_type == "Div" and value):
-                    value = 1 / value if node.op_type == "Mul" and value else value
-                maximum = 255.0 if value > 2 else 1.0
-        readers = [each for each in model.graph.node if node.output[0] in each.input]
-    return normalizes, maximum or 1.0
-
-
-_PREPARATIONS = ("Sub", "Add", "Mul", "Div", "BatchNormalization", "Cast", "Transpose", "Identity")
