@@ -86,22 +86,9 @@ def load(
 
 def load_with(path: Path, parameters: Path | None, options: "ModelOptions") -> "Classifier":
     """As `load`, of a file, with all that is said about the model in one object."""
-    match path.suffix.lower():
-        case ".onnx":
-            from whylight.reading.onnx_model import load_onnx
+    from whylight.reading import load
 
-            return load_onnx(path, options)
-        case ".pt2":
-            from whylight.reading.pytorch import load_exported_program
-
-            return load_exported_program(path, options)
-        case ".pt" | ".pth" | ".ckpt":
-            from whylight.reading.pytorch import refuse_pickle
-
-            refuse_pickle(path)
-    from whylight.reading import nnp
-
-    return nnp.to_classifier(nnp.read_model(path, parameters), options)
+    return load(path, parameters, options)
 
 
 def __getattr__(name: str) -> Any:

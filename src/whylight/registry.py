@@ -72,7 +72,7 @@ class Registry(Mapping[str, Value]):
             self._import_built_in()  # whoever comes from outside is told, not the part that was there before
         with self._lock:
             taken = self._entries.get(name)
-            if taken is not None and taken.origin != origin:
+            if taken is not None and taken.origin != origin and taken.value is not value:
                 raise WhylightError(
                     f"{self._noun} '{name}' is defined twice, in {taken.origin} and in {origin}: "
                     "one of them needs another name"

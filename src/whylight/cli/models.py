@@ -15,10 +15,10 @@ def add_inspect(command: argparse.ArgumentParser) -> None:
 
 
 def run_inspect(arguments: argparse.Namespace) -> int:
-    from whylight.reading.inspection import inspect_model, to_text
+    from whylight.reading import inspect
 
-    facts = inspect_model(arguments.model, arguments.parameters, model_options(arguments))
-    print(json.dumps(facts, ensure_ascii=False, indent=2) if arguments.json else to_text(facts))
+    held = inspect(arguments.model, arguments.parameters, model_options(arguments))
+    print(json.dumps(held.to_dict(), ensure_ascii=False, indent=2) if arguments.json else held.to_text())
     return 0
 
 
@@ -31,9 +31,9 @@ def add_convert(command: argparse.ArgumentParser) -> None:
 
 def run_convert(arguments: argparse.Namespace) -> int:
     from whylight.files.writing import save_bytes
-    from whylight.reading.nnp import to_onnx
+    from whylight.reading import convert
 
-    model = to_onnx(arguments.model, arguments.parameters)
+    model = convert(arguments.model, arguments.parameters)
     save_bytes(model.SerializeToString(), arguments.output)
     print(f"{arguments.output}: {len(model.graph.node)} operators, opset {model.opset_import[0].version}")
     return 0
