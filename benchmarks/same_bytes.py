@@ -75,7 +75,9 @@ def main() -> int:
                 folders.append(Path(temporary) / name / sample.name)
                 shutil.copytree(sample, folders[-1])
                 write_all(python, folders[-1], image, Path(temporary))
-            files = {path.relative_to(each).as_posix() for each in folders for path in each.rglob("*") if path.is_file()}
+            files = {
+                path.relative_to(each).as_posix() for each in folders for path in each.rglob("*") if path.is_file()
+            }
             found = {name: text for name in sorted(files) if (text := difference(*(each / name for each in folders)))}
         graphs = sum(text.startswith("has the same") for text in found.values())
         differing += len(found) - graphs

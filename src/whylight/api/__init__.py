@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from whylight.gradient.rule import rule
     from whylight.images.inputs import ImageLike
     from whylight.methods import Method, method, method_of_passes
-    from whylight.reading import Reader, reader
+    from whylight.reading import Reader, add_reader, reader_through_onnx
     from whylight.reading.inspection import Inspection
     from whylight.reading.nnp.functions import function
     from whylight.report.options import ReportOptions
@@ -80,7 +80,8 @@ _HOMES = {
     "method": "methods",
     "method_of_passes": "methods",
     "metric": "trust.metrics",
-    "reader": "reading",
+    "add_reader": "reading",
+    "reader_through_onnx": "reading",
     "rule": "gradient.rule",
 }
 """Where the types and decorators are that are imported when they are first used: the start stays fast."""
@@ -110,6 +111,7 @@ __all__ = [
     "WhylightError",
     "WhylightWarning",
     "__version__",
+    "add_reader",
     "cache_content",
     "check_sanity",
     "clear_cache",
@@ -130,7 +132,7 @@ __all__ = [
     "metrics",
     "open_dataset",
     "read_labels",
-    "reader",
+    "reader_through_onnx",
     "rule",
     "save_model",
     "write_report",

@@ -10,7 +10,7 @@ the result, one rule an operator. A rule reads like the formula::
 The rules are in one module a kind of operator; ``rule.py`` says what a rule takes and returns.
 """
 
-from collections.abc import Container, Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import reduce
 from inspect import Parameter, signature
 
@@ -60,8 +60,7 @@ def gradient(
     _refuse_rounded(op, of, wrt)
     differentiable = _differentiable(op, wrt)
     path = _path(op, of, differentiable)
-    chosen = {**registered_rules(), **(rules or {})}
-    _refuse_without_rule(path, chosen)
+    chosen = _chosen_rules(path, rules or {})
     collected: dict[str, list[Tensor]] = {of.name: [seed]}
 
     def total(name: str) -> Tensor | None:
@@ -129,14 +128,20 @@ def _path(op: GraphBuilder, of: Tensor, differentiable: Set[str]) -> list[onnx.N
     return path
 
 
-def _refuse_without_rule(path: Iterable[onnx.NodeProto], chosen: Container[str]) -> None:
+def _chosen_rules(path: Sequence[onnx.NodeProto], own: Mapping[str, Rule]) -> dict[str, Rule]:
+    """The rules of the operators on the path, each from ``own`` where it is there."""
+    chosen: dict[str, Rule] = {}
     missing: dict[str, list[str]] = {}
-    for node in reversed(list(path)):
-        if node.domain not in _DEFAULT_DOMAINS or node.op_type not in chosen:
+    for node in reversed(path):
+        rule = own.get(node.op_type) or registered_rules().get(node.op_type)
+        if rule is not None and node.domain in _DEFAULT_DOMAINS:
+            chosen[node.op_type] = rule
+        else:
             missing.setdefault(node.op_type, []).append(f"'{node.name or node.output[0]}'")
     if missing:
         listed = "; ".join(f"{operator} ({', '.join(names)})" for operator, names in sorted(missing.items()))
         raise WhylightError(f"the model cannot be differentiated, these operators have no derivative rule: {listed}")
+    return chosen
 
 
 def _rule_results(

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from whylight.errors import WhylightError
 from whylight.graph.builder import GraphBuilder
 from whylight.graph.inference import OPSET
 from whylight.graph.tensor import Tensor
+from whylight.registry import Registry, origin_of
 
 Gradient = Tensor | Callable[[], Tensor] | None
 """The derivative with respect to one input; a function where its computation is put off until it is wanted."""
@@ -33,7 +33,9 @@ _MODULES = (
     "resize",
     "sampling",
 )
-_RULES: dict[str, Rule] = {}
+_RULES = Registry[Rule](
+    "derivative of the operator", [f"{__package__}.{module}" for module in _MODULES], "whylight.rules"
+)
 
 
 @dataclass(frozen=True)
@@ -96,13 +98,14 @@ def rule(*operators: str) -> Callable[[Rule], Rule]:
 
     The docstrings of the rules say the gradient as a formula in g, the gradient of the output, x or a and b, the
     inputs, and y, the output; after "of" comes the operator's own formula.
+
+    Raises:
+        WhylightError: one of the operators has another rule.
     """
 
     def register(function: Rule) -> Rule:
         for operator in operators:
-            if operator in _RULES:
-                raise ValueError(f"the operator {operator} has two rules")
-            _RULES[operator] = function
+            _RULES.add(operator, function, origin_of(function))
         return function
 
     return register
@@ -110,8 +113,6 @@ def rule(*operators: str) -> Callable[[Rule], Rule]:
 
 def rules() -> Mapping[str, Rule]:
     """All rules by the name of their operator."""
-    for module in _MODULES:
-        import_module(f"{__package__}.{module}")
     return _RULES
 
 

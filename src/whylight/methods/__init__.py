@@ -10,12 +10,11 @@ one pass of the network has a `Driver` too: what it does with the graph's result
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from whylight.errors import WhylightError, nearest
+from whylight.registry import Registry, origin_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,7 +46,6 @@ _FAMILIES = (
     "averaged_gradients",
     "control",
 )
-_METHODS: dict[str, Method] = {}
 
 
 @dataclass(frozen=True)
@@ -88,33 +86,47 @@ class Method:
     is_signed: bool = False
     negates_class_zero: bool = True
 
+    def to_dict(self) -> dict[str, Any]:
+        """What can be said of it in JSON."""
+        said = ("name", "summary", "paper", "passes", "sees_layer", "perturbs_layer", "is_signed", "negates_class_zero")
+        return {name: getattr(self, name) for name in said}
 
-def method(name: str, summary: str, paper: str, **facts: Any) -> Callable[[Formula], Formula]:
-    """Register a formula as the method ``name``; ``facts`` are further attributes of `Method`."""
+
+_METHODS = Registry[Method]("method", [f"{__name__}.{family}" for family in _FAMILIES], "whylight.methods")
+
+
+def method(name: str, summary: str, paper: str, **attributes: Any) -> Callable[[Formula], Formula]:
+    """Register a formula as the method ``name``, with further attributes of `Method`.
+
+    Raises:
+        WhylightError: there is another method of that name.
+    """
 
     def register(formula: Formula) -> Formula:
-        _METHODS[name] = Method(name, summary, paper, formula, **facts)
+        _METHODS.add(name, Method(name, summary, paper, formula, **attributes), origin_of(formula))
         return formula
 
     return register
 
 
 def method_of_passes(
-    name: str, summary: str, paper: str, formula: Formula, passes: str, **facts: Any
+    name: str, summary: str, paper: str, formula: Formula, passes: str, **attributes: Any
 ) -> Callable[[Driver], Driver]:
-    """Register a driver as the method ``name``; ``facts`` are further attributes of `Method`."""
+    """Register a driver as the method ``name``, with further attributes of `Method`.
+
+    Raises:
+        WhylightError: there is another method of that name.
+    """
 
     def register(driver: Driver) -> Driver:
-        _METHODS[name] = Method(name, summary, paper, formula, passes, driver, **facts)
+        _METHODS.add(name, Method(name, summary, paper, formula, passes, driver, **attributes), origin_of(driver))
         return driver
 
     return register
 
 
-def methods() -> dict[str, Method]:
-    """All methods by name."""
-    for family in _FAMILIES:
-        import_module(f"{__name__}.{family}")
+def methods() -> Mapping[str, Method]:
+    """All methods by name: family by family, then those of other packages and of the user's own program."""
     return _METHODS
 
 
@@ -124,6 +136,4 @@ def method_named(name: str) -> Method:
     Raises:
         WhylightError: there is none.
     """
-    if name not in methods():
-        raise WhylightError(f"no method '{name}'; the nearest are {nearest(name, methods())}")
-    return methods()[name]
+    return _METHODS.named(name)

@@ -1,24 +1,234 @@
-"""Reading: a model file in -> a `Classifier`, a description, or an ONNX model; one reader a format."""
+"""Reading: a model file in -> a `Classifier`, a description, or an ONNX model; one reader a format.
 
+A package of one's own adds a format by a `Reader`, which an entry point in the group ``whylight.readers`` names. Where
+files can be turned into ONNX, `reader_through_onnx` makes the reader of one function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from whylight.errors import WhylightError
+from whylight.files.checks import check_file
+from whylight.options import ModelOptions
+from whylight.registry import Registry, origin_of
+
+if TYPE_CHECKING:
+    import onnx
+
+    from whylight.classifier.classifier import Classifier
+    from whylight.reading.inspection import Inspection
+
+_AS_THE_FILE_SAYS = ModelOptions()
 
 
-def load(path: Path, parameters: Path | None, options: Any) -> Any:
-    """Temporary."""
-    match path.suffix.lower():
-        case ".onnx":
-            from whylight.reading.onnx_model import load_onnx
+@dataclass(frozen=True)
+class Reader:
+    """What reads the files of one format.
 
-            return load_onnx(path, options)
-        case ".pt2":
-            from whylight.reading.pytorch import load_exported_program
+    Attributes:
+        name: of the format, for people, such as "nnabla network".
+        suffixes: of its files, with their dot, in lower case.
+        load: makes the classifier of a file, its parameter file and the options.
+        inspect: describes these, also where they cannot be explained.
+        convert: makes an ONNX model of a file and its parameter file.
+        options: the fields of `ModelOptions` that it knows; where others are given, they are refused.
+        takes_parameters: whether a file may have a parameter file.
+    """
 
-            return load_exported_program(path, options)
-        case ".pt" | ".pth" | ".ckpt":
-            from whylight.reading.pytorch import refuse_pickle
+    name: str
+    suffixes: tuple[str, ...]
+    load: Callable[[Path, Path | None, ModelOptions], Classifier]
+    inspect: Callable[[Path, Path | None, ModelOptions], Inspection]
+    convert: Callable[[Path, Path | None], onnx.ModelProto]
+    options: Collection[str] = ()
+    takes_parameters: bool = False
 
-            refuse_pickle(path)
+
+def reader_through_onnx(name: str, suffixes: tuple[str, ...], read: Callable[[Path], onnx.ModelProto]) -> Reader:
+    """The reader of a format whose files become ONNX models, which then are read as any other.
+
+    Args:
+        name: see `Reader`.
+        suffixes: see `Reader`.
+        read: makes an ONNX model of a file; raises a WhylightError that says why it cannot.
+    """
+
+    @wraps(read, assigned=("__module__", "__qualname__"))  # what registers it
+    def load(path: Path, _: Path | None, options: ModelOptions) -> Classifier:
+        from whylight.reading.onnx_model import to_classifier
+
+        return to_classifier(path, read(path), options)
+
+    def inspect(path: Path, _: Path | None, options: ModelOptions) -> Inspection:
+        from whylight.reading.onnx_model import inspect
+
+        return inspect(path, name, read(path), options)
+
+    def convert(path: Path, _: Path | None) -> onnx.ModelProto:
+        from whylight.reading.onnx_model import convert
+
+        return convert(path, read(path))
+
+    return Reader(name, suffixes, load, inspect, convert, tuple(ModelOptions.arguments()))
+
+
+# ---- what a command or a program asks for
+
+
+def load(path: Path, parameters: Path | None = None, options: ModelOptions = _AS_THE_FILE_SAYS) -> Classifier:
+    """The classifier in a model file of any format.
+
+    Args:
+        path: the file.
+        parameters: the parameter file (.h5 or .protobuf) of a loose network that does not hold its own.
+        options: what is known about the model.
+
+    Raises:
+        WhylightError: the file cannot be read, or it is not a classifier of one image; the message says why. Or its
+            format does not know an option.
+    """
+    return _checked(path, parameters, options).load(path, parameters, options)
+
+
+def inspect(path: Path, parameters: Path | None = None, options: ModelOptions = _AS_THE_FILE_SAYS) -> Inspection:
+    """What a model file holds, also one that cannot be explained. See `load`.
+
+    Raises:
+        WhylightError: the file cannot be read, or its format does not know an option.
+    """
+    return _checked(path, parameters, options).inspect(path, parameters, options)
+
+
+def convert(path: Path, parameters: Path | None = None) -> onnx.ModelProto:
+    """The model of a file in ONNX, in one piece with its weights. See `load`.
+
+    Of an nnabla network it has the variables' names and a dynamic batch axis `N` where the network allows it. Of
+    ONNX files, and of exported programs of PyTorch, it is the model as whylight reads it: functions inlined, in
+    float32, in the operator set that whylight writes, and checked.
+
+    Raises:
+        WhylightError: the file cannot be read or converted.
+    """
+    return _checked(path, parameters, _AS_THE_FILE_SAYS).convert(path, parameters)
+
+
+def reader_of(path: Path) -> Reader:
+    """What reads a file: by its suffix, or where that says nothing, by its content.
+
+    Raises:
+        WhylightError: there is no such file, or it is of no known format.
+    """
+    check_file(path)
+    suffix = path.suffix.lower()
+    if suffix in _READERS:
+        return _READERS[suffix]
+    if _is_zip(path):
+        return _NNABLA
+    known = ", ".join(suffix for suffix, reader in _READERS.items() if reader is not _PICKLE)
+    raise WhylightError(f"{path}: expected a model file: {known}")
+
+
+def add_reader(reader: Reader) -> Reader:
+    """Register a reader.
+
+    Raises:
+        WhylightError: another one reads files of one of its suffixes.
+    """
+    _add(reader, origin_of(reader.load))
+    return reader
+
+
+def _checked(path: Path, parameters: Path | None, options: ModelOptions) -> Reader:
+    reader = reader_of(path)
+    unknown = [name for name in options.changed() if name not in reader.options]
+    if unknown:
+        known = ", ".join(reader.options) or "none"
+        raise WhylightError(
+            f"{path}: no option {' and '.join(map(repr, unknown))} for this format ({reader.name}): it takes {known}"
+        )
+    if parameters is not None and not reader.takes_parameters:
+        raise WhylightError(f"{path}: no parameter file for this format ({reader.name}): leave '{parameters}' out")
+    return reader
+
+
+def _is_zip(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(2) == b"PK"
+    except OSError as error:
+        raise WhylightError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+# ---- the readers
+
+
+def _add(reader: Reader, origin: str) -> None:
+    for suffix in reader.suffixes:
+        _READERS.add(suffix, reader, origin)
+
+
+def _take(named: Any, origin: str) -> None:
+    """What an entry point names: a reader, or a module that has registered its own."""
+    if isinstance(named, Reader):
+        _add(named, origin)
+
+
+_READERS = Registry[Reader]("reader of", (__name__,), "whylight.readers", _take)
+
+
+def _load_nnabla(path: Path, parameters: Path | None, options: ModelOptions) -> Classifier:
     from whylight.reading import nnp
 
-    return nnp.to_classifier(nnp.read_model(path, parameters), options)
+    return nnp.load(path, parameters, options)
+
+
+def _inspect_nnabla(path: Path, parameters: Path | None, options: ModelOptions) -> Inspection:
+    from whylight.reading import nnp
+
+    return nnp.inspect(path, parameters, options)
+
+
+def _convert_nnabla(path: Path, parameters: Path | None) -> onnx.ModelProto:
+    from whylight.reading import nnp
+
+    return nnp.to_onnx(path, parameters)
+
+
+def _read_onnx(path: Path) -> onnx.ModelProto:
+    from whylight.reading.onnx_model.read import read_model
+
+    return read_model(path)
+
+
+def _read_exported_program(path: Path) -> onnx.ModelProto:
+    from whylight.reading.pytorch import read_exported_program
+
+    return read_exported_program(path)
+
+
+def _refuse_pickle(path: Path, *_: object) -> NoReturn:
+    raise WhylightError(
+        f"{path}: a pickle of PyTorch is not read, it may run code; build the network in Python and pass the module to "
+        "whylight.load, or export it with torch.onnx.export or torch.export.save (.pt2)"
+    )
+
+
+_NNABLA = add_reader(
+    Reader(
+        "nnabla network",
+        (".nnp", ".nntxt", ".prototxt", ".protobuf"),
+        _load_nnabla,
+        _inspect_nnabla,
+        _convert_nnabla,
+        ("input_range", "mean", "std", "output_variable"),
+        takes_parameters=True,
+    )
+)
+add_reader(reader_through_onnx("ONNX", (".onnx",), _read_onnx))
+add_reader(reader_through_onnx("PyTorch exported program", (".pt2",), _read_exported_program))
+_PICKLE = add_reader(Reader("PyTorch pickle", (".pt", ".pth", ".ckpt"), _refuse_pickle, _refuse_pickle, _refuse_pickle))

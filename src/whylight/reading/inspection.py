@@ -1,166 +1,129 @@
-"""What a model file holds, in plain data: for people and for ``--json``."""
+"""What a model file holds: for people, and in plain data for ``--json``."""
 
-from collections import Counter
-from pathlib import Path
-from typing import Any
+from __future__ import annotations
 
-import onnx
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
-from whylight.classifier.classifier import Classifier
 from whylight.errors import WhylightError
-from whylight.options import ModelOptions
-from whylight.reading.nnp import maximum, read_model, to_classifier
-from whylight.reading.nnp.convert import unsupported_functions
-from whylight.reading.nnp.network import BATCH_AXIS, Network
 
-_AS_THE_FILE_SAYS = ModelOptions()
+if TYPE_CHECKING:
+    from whylight.classifier.classifier import Classifier
+    from whylight.contract import InputFacts
+
+Description = Mapping[str, Any]
+"""Of a variable or a layer: its ``name``, its ``shape``, and what else there is to say, ready for JSON."""
 
 
-def inspect_model(
-    path: Path, parameters: Path | None = None, options: ModelOptions = _AS_THE_FILE_SAYS
-) -> dict[str, Any]:
-    """Describe a model file, also one that cannot be explained.
+@dataclass(frozen=True)
+class Inspection:
+    """What a model file holds, also one that cannot be explained.
 
-    Returns:
-        JSON-ready facts: ``format``, ``networks``, ``executor``, ``network``, ``inputs``, ``outputs``, ``classes``,
-        ``final_activation``, ``batch``, ``default_layer``, ``layers``, ``functions`` (how often each is used),
-        ``unsupported``, and ``problem``: why it cannot be explained, or None.
-
-    Raises:
-        WhylightError: the file cannot be read.
+    Attributes:
+        path: the file.
+        format: its container and parts, or its operator set.
+        networks: the names of all that it holds.
+        executor: what says which network is run, where the format has that.
+        network: the name of the one that is run.
+        inputs: ``name``, ``data_name`` (its name in datasets), ``shape``, ``range`` (the value of white; None where it
+            takes no pictures, or nothing is known), and, where the format says it, ``mean`` and ``std``.
+        outputs: ``name``, ``data_name`` and ``shape``.
+        classes: their number.
+        final_activation: the operator that turns scores into the model's output.
+        batch: whether its size is fixed.
+        default_layer: the layer that is explained where none is named.
+        layers: ``name``, ``type`` and ``shape`` of those that can be explained.
+        functions: how often each type of function, or operator, is used.
+        unsupported: the types of functions that cannot be converted.
+        problem: why it cannot be explained, or None.
     """
-    if path.suffix.lower() == ".onnx":
-        return _inspect_onnx(path, options)
-    model = read_model(path, parameters)
-    network = model.network
-    facts: dict[str, Any] = {
-        "path": str(path),
-        "format": model.contents.format,
-        "networks": list(network.names),
-        "executor": network.executor,
-        "network": network.name,
-        "inputs": [_input(network, name) for name in network.data],
-        "outputs": [_variable(network, name, data_name) for name, data_name in network.outputs.items()],
-        "classes": None,
-        "final_activation": None,
-        "batch": None,
-        "default_layer": None,
-        "layers": [],
-        "functions": dict(sorted(Counter(function.type for function in network.functions).items())),
-        "unsupported": unsupported_functions(network),
-        "problem": None,
-    }
-    try:
-        classifier = to_classifier(model, options)
-        facts |= _explainable(classifier)
-        for variable in facts["inputs"]:
-            variable["range"] = variable["range"] if classifier.input.is_picture else None
-        facts["default_layer"] = classifier.default_layer.name
-    except WhylightError as error:
-        facts["problem"] = str(error)
-    return facts
 
+    path: str
+    format: str
+    networks: Sequence[str]
+    executor: str | None
+    network: str
+    inputs: Sequence[Description]
+    outputs: Sequence[Description]
+    classes: int | None = None
+    final_activation: str | None = None
+    batch: str | None = None
+    default_layer: str | None = None
+    layers: Sequence[Description] = ()
+    functions: Mapping[str, int] = field(default_factory=dict)
+    unsupported: Sequence[str] = ()
+    problem: str | None = None
 
-def _inspect_onnx(path: Path, options: ModelOptions) -> dict[str, Any]:
-    from whylight.reading.onnx_model import to_classifier
-    from whylight.reading.onnx_model.read import read_model
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, ready for JSON."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
-    model = read_model(path)
-    constants = {tensor.name for tensor in model.graph.initializer}
-    facts: dict[str, Any] = {
-        "path": str(path),
-        "format": f"ONNX, operator set {model.opset_import[0].version}"
-        + (f", by {model.producer_name}" if model.producer_name else ""),
-        "networks": [model.graph.name] if model.graph.name else [],
-        "executor": None,
-        "network": model.graph.name,
-        "inputs": [_onnx_variable(info) for info in model.graph.input if info.name not in constants],
-        "outputs": [_onnx_variable(info) for info in model.graph.output],
-        "classes": None,
-        "final_activation": None,
-        "batch": None,
-        "default_layer": None,
-        "layers": [],
-        "functions": dict(sorted(Counter(node.op_type for node in model.graph.node).items())),
-        "unsupported": [],
-        "problem": None,
-    }
-    try:
-        classifier = to_classifier(path, model, options)
-        facts |= _explainable(classifier)
-        image = classifier.input
-        for variable in facts["inputs"]:
-            variable |= {"mean": list(image.mean), "std": list(image.std)}
-            variable["range"] = image.maximum if image.is_picture else None
-        facts["default_layer"] = classifier.default_layer.name
-    except WhylightError as error:
-        facts["problem"] = str(error)
-    return facts
-
-
-def _onnx_variable(info: onnx.ValueInfoProto) -> dict[str, Any]:
-    extents = info.type.tensor_type.shape.dim
-    shape = [extent.dim_value if extent.HasField("dim_value") else extent.dim_param or "?" for extent in extents]
-    return {"name": info.name, "data_name": info.name, "shape": shape, "range": None}
-
-
-def to_text(facts: dict[str, Any]) -> str:
-    """The facts of `inspect_model` as a page of text."""
-    lines = [
-        ("model", facts["path"]),
-        ("format", facts["format"]),
-        ("networks", ", ".join(facts["networks"])),
-        ("executor", facts["executor"] and f"{facts['executor']} runs {facts['network']}"),
-        *(("input", _named(x) + _prepared(x)) for x in facts["inputs"]),
-        *(("output", _named(y)) for y in facts["outputs"]),
-        ("classes", facts["classes"]),
-        ("activation", facts["final_activation"]),
-        ("batch", facts["batch"]),
-        ("functions", ", ".join(f"{name} ({count})" for name, count in facts["functions"].items())),
-        ("unsupported", ", ".join(facts["unsupported"])),
-        ("problem", facts["problem"]),
-    ]
-    text = [f"{label:<12} {value}" for label, value in lines if value]
-    if facts["layers"]:
-        width = max(len(layer["name"]) for layer in facts["layers"])
-        kind = max(len(layer["type"]) for layer in facts["layers"])
-        text += ["", "layers that can be explained (* is the default):"]
-        text += [
-            f"{'*' if layer['name'] == facts['default_layer'] else ' '} {layer['name']:<{width}}  "
-            f"{layer['type']:<{kind}}  {_shape(layer['shape'])}"
-            for layer in facts["layers"]
+    def to_text(self) -> str:
+        """All of it as a page of text."""
+        lines = [
+            ("model", self.path),
+            ("format", self.format),
+            ("networks", ", ".join(self.networks)),
+            ("executor", self.executor and f"{self.executor} runs {self.network}"),
+            *(("input", _named(x) + _prepared(x)) for x in self.inputs),
+            *(("output", _named(y)) for y in self.outputs),
+            ("classes", self.classes),
+            ("activation", self.final_activation),
+            ("batch", self.batch),
+            ("functions", ", ".join(f"{name} ({count})" for name, count in self.functions.items())),
+            ("unsupported", ", ".join(self.unsupported)),
+            ("problem", self.problem),
         ]
-    return "\n".join(text)
+        text = [f"{label:<12} {value}" for label, value in lines if value]
+        if self.layers:
+            width = max(len(layer["name"]) for layer in self.layers)
+            kind = max(len(layer["type"]) for layer in self.layers)
+            text += ["", "layers that can be explained (* is the default):"]
+            text += [
+                f"{'*' if layer['name'] == self.default_layer else ' '} {layer['name']:<{width}}  "
+                f"{layer['type']:<{kind}}  {_shape(layer['shape'])}"
+                for layer in self.layers
+            ]
+        return "\n".join(text)
 
 
-def _explainable(classifier: Classifier) -> dict[str, Any]:
-    batch = classifier.tensors[classifier.input.name].shape[0]
-    return {
-        "classes": classifier.class_count,
-        "final_activation": classifier.final_activation,
-        "batch": f"fixed at {batch}" if isinstance(batch, int) else "any",
-        "layers": [
-            {"name": layer.name, "type": layer.type, "shape": list(classifier.tensors[layer.tensor].shape)}
-            for layer in classifier.layers
-        ],
-    }
+def with_explainable(
+    held: Inspection, classify: Callable[[], Classifier], of_input: Callable[[InputFacts], Description]
+) -> Inspection:
+    """A description with what can be explained in the model, or with the reason why nothing can.
+
+    Args:
+        held: what the file holds.
+        classify: makes the classifier of it, or raises.
+        of_input: what else is known then of the input.
+    """
+    try:
+        classifier = classify()
+        batch = classifier.tensors[classifier.input.name].shape[0]
+        more = of_input(classifier.input)
+        held = replace(
+            held,
+            inputs=tuple({**variable, **more} for variable in held.inputs),
+            classes=classifier.class_count,
+            final_activation=classifier.final_activation,
+            batch=f"fixed at {batch}" if isinstance(batch, int) else "any",
+            layers=tuple(
+                {"name": layer.name, "type": layer.type, "shape": list(classifier.tensors[layer.tensor].shape)}
+                for layer in classifier.layers
+            ),
+        )
+        return replace(held, default_layer=classifier.default_layer.name)
+    except WhylightError as error:
+        return replace(held, problem=str(error))
 
 
-def _input(network: Network, name: str) -> dict[str, Any]:
-    return {**_variable(network, name, network.data[name]), "range": maximum(network)}
-
-
-def _variable(network: Network, name: str, data_name: str) -> dict[str, Any]:
-    shape = ["N" if extent == BATCH_AXIS else extent for extent in network.variables[name].shape]
-    return {"name": name, "data_name": data_name, "shape": shape}
-
-
-def _named(variable: dict[str, Any]) -> str:
+def _named(variable: Description) -> str:
     dataset = "" if variable["data_name"] == variable["name"] else f" ({variable['data_name']} in datasets)"
     return f"{variable['name']}{dataset} {_shape(variable['shape'])}"
 
 
-def _prepared(variable: dict[str, Any]) -> str:
+def _prepared(variable: Description) -> str:
     """How pixels become the input's values."""
     steps = (
         f", {name} {', '.join(f'{x:g}' for x in variable[name])}" for name in ("mean", "std") if variable.get(name)
@@ -169,5 +132,5 @@ def _prepared(variable: dict[str, Any]) -> str:
     return f"{white}{''.join(steps)}"
 
 
-def _shape(shape: list[int | str]) -> str:
+def _shape(shape: Sequence[int | str]) -> str:
     return " x ".join(str(extent) for extent in shape)

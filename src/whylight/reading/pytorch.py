@@ -13,7 +13,6 @@ import onnx
 
 from whylight.classifier.classifier import Classifier
 from whylight.errors import WhylightError
-from whylight.files.checks import check_file
 from whylight.graph.inference import OPSET
 from whylight.options import ModelOptions
 from whylight.reading.onnx_model import to_classifier
@@ -55,31 +54,18 @@ def load_module(module: Any, options: ModelOptions) -> Classifier:
     return to_classifier(path, model, options)
 
 
-def load_exported_program(path: Path, options: ModelOptions) -> Classifier:
-    """The classifier in a .pt2 file, as ``torch.export.save`` writes it.
+def read_exported_program(path: Path) -> onnx.ModelProto:
+    """The program in a .pt2 file, as ``torch.export.save`` writes it, exported to ONNX in memory.
 
     Raises:
         WhylightError: PyTorch is not installed, or the file is no exported program.
     """
-    check_file(path)
     torch = _torch()
     try:
         program = torch.export.load(path)
     except Exception as error:  # the loader's errors share no base class
         raise WhylightError(f"{path}: not an exported program of torch.export.save: {_reason(error)}") from error
-    return to_classifier(path, _exported(path, torch, program, None), options)
-
-
-def refuse_pickle(path: Path) -> None:
-    """Say what to do with a .pt or .pth file: reading one may run any code that it holds.
-
-    Raises:
-        WhylightError: always.
-    """
-    raise WhylightError(
-        f"{path}: a pickle of PyTorch is not read, it may run code; build the network in Python and pass the module to "
-        "whylight.load, or export it with torch.onnx.export or torch.export.save (.pt2)"
-    )
+    return _exported(path, torch, program, None)
 
 
 def _torch() -> Any:

@@ -1,17 +1,15 @@
 """The table of metrics: what each is called, which direction is good, and the paper."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from whylight.errors import WhylightError, nearest
+from whylight.registry import Registry, origin_of
 from whylight.trust.cases import Cases, Values
 
-_MODULES = ("faithfulness", "imputation", "concentration", "robustness", "localization")
-_METRICS: dict[str, "Metric"] = {}
+_FAMILIES = ("faithfulness", "imputation", "concentration", "robustness", "localization")
 
 
 class Curve(NamedTuple):
@@ -67,25 +65,35 @@ class Metric:
         """The name, and an arrow that points where better is."""
         return f"{self.name} {'↑' if self.higher_is_better else '↓'}"
 
+    def to_dict(self) -> dict[str, Any]:
+        """What can be said of it in JSON."""
+        said = ("name", "summary", "paper", "passes", "higher_is_better", "needs_regions")
+        return {name: getattr(self, name) for name in said}
+
+
+_METRICS = Registry[Metric]("metric", [f"{__package__}.{family}" for family in _FAMILIES], "whylight.metrics")
+
 
 def metric(
     name: str, summary: str, paper: str, *, higher_is_better: bool, needs_regions: bool = False, passes: str = "1"
 ) -> Callable[[_Measure], _Measure]:
-    """Register a function as the metric ``name``."""
+    """Register a function as the metric ``name``.
+
+    Raises:
+        WhylightError: there is another metric of that name.
+    """
 
     def register(function: _Measure) -> _Measure:
-        _METRICS[name] = Metric(name, summary, paper, higher_is_better, function, needs_regions, passes)
+        measure = Metric(name, summary, paper, higher_is_better, function, needs_regions, passes)
+        _METRICS.add(name, measure, origin_of(function))
         return function
 
     return register
 
 
-def metrics() -> dict[str, Metric]:
-    """All metrics by name, family by family."""
-    for module in _MODULES:
-        import_module(f"{__package__}.{module}")
-    families = [f"{__package__}.{module}" for module in _MODULES]
-    return dict(sorted(_METRICS.items(), key=lambda item: families.index(item[1].function.__module__)))
+def metrics() -> Mapping[str, Metric]:
+    """All metrics by name: family by family, then those of other packages and of the user's own program."""
+    return _METRICS
 
 
 def metric_named(name: str) -> Metric:
@@ -94,6 +102,4 @@ def metric_named(name: str) -> Metric:
     Raises:
         WhylightError: there is none.
     """
-    if name not in metrics():
-        raise WhylightError(f"no metric '{name}'; the nearest are {nearest(name, metrics())}")
-    return metrics()[name]
+    return _METRICS.named(name)

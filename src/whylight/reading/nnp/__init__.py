@@ -1,7 +1,9 @@
 """Reading models of Neural Network Console and nnabla, without either."""
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import onnx
 from onnx import helper
@@ -11,9 +13,11 @@ from whylight.classifier.describe import describe
 from whylight.classifier.layer import Layer
 from whylight.errors import WhylightError
 from whylight.options import ModelOptions
+from whylight.reading.inspection import Inspection, with_explainable
 from whylight.reading.nnp.archive import Contents, read
-from whylight.reading.nnp.convert import convert
-from whylight.reading.nnp.network import Function, Network, executor_network
+from whylight.reading.nnp.convert import convert, unsupported_functions
+from whylight.reading.nnp.network import BATCH_AXIS, Function, Network, executor_network
+from whylight.reading.per_channel import per_channel
 
 INPUT_RANGES = ("auto", "1", "255")
 _AS_THE_FILE_SAYS = ModelOptions()
@@ -25,6 +29,40 @@ class NnpModel:
 
     contents: Contents
     network: Network
+
+
+def load(path: Path, parameters: Path | None, options: ModelOptions) -> Classifier:
+    """The classifier in a model file.
+
+    Raises:
+        WhylightError: as `read_model` and `to_classifier`.
+    """
+    return to_classifier(read_model(path, parameters), options)
+
+
+def inspect(path: Path, parameters: Path | None, options: ModelOptions) -> Inspection:
+    """What a model file holds.
+
+    Raises:
+        WhylightError: the file cannot be read, or has no executor.
+    """
+    model = read_model(path, parameters)
+    network = model.network
+    white = maximum(network)
+    held = Inspection(
+        path=str(path),
+        format=model.contents.format,
+        networks=tuple(network.names),
+        executor=network.executor,
+        network=network.name,
+        inputs=tuple({**_variable(network, name, read), "range": white} for name, read in network.data.items()),
+        outputs=tuple(_variable(network, name, written) for name, written in network.outputs.items()),
+        functions=dict(sorted(Counter(function.type for function in network.functions).items())),
+        unsupported=tuple(unsupported_functions(network)),
+    )
+    return with_explainable(
+        held, lambda: to_classifier(model, options), lambda image: {} if image.is_picture else {"range": None}
+    )
 
 
 def read_model(path: str | Path, parameters: str | Path | None = None) -> NnpModel:
@@ -61,10 +99,9 @@ def to_onnx(path: str | Path, parameters: str | Path | None = None) -> onnx.Mode
 def to_classifier(model: NnpModel, options: ModelOptions = _AS_THE_FILE_SAYS) -> Classifier:
     """Convert a model that was read, and describe it as a classifier.
 
-    Of the options, those on the input's name and shape are for files that do not say it.
-
     Raises:
-        WhylightError: the network cannot be converted, or is not a classifier of one image.
+        WhylightError: the network cannot be converted, or is not a classifier of one image; or ``mean`` or ``std`` has
+            not one number a channel.
     """
     network = model.network
     if len(network.data) != 1:
@@ -73,16 +110,18 @@ def to_classifier(model: NnpModel, options: ModelOptions = _AS_THE_FILE_SAYS) ->
             f"({', '.join(network.data)}), expected one: the image"
         )
     graph = convert(network, model.contents.parameters)
-    return describe(
+    classifier = describe(
         network.path,
         graph,
         _layers(network),
         image=next(iter(network.data)),
         maximum=maximum(network, options.input_range),
         output=_output(network, options.output_variable) if options.output_variable else None,
-        mean=options.mean or (),
-        std=options.std or (),
     )
+    image = classifier.input
+    mean = () if options.mean is None else per_channel(network.path, "mean", options.mean, image.channels)
+    std = () if options.std is None else per_channel(network.path, "std", options.std, image.channels)
+    return replace(classifier, input=replace(image, mean=mean, std=std))
 
 
 def maximum(network: Network, input_range: str = "auto") -> float:
@@ -101,6 +140,11 @@ def maximum(network: Network, input_range: str = "auto") -> float:
     readers = [function for function in network.functions if network.data.keys() & set(function.inputs)]
     scaled = [f for f in readers if f.type == "MulScalar" and abs(f.arguments["val"] * 255 - 1) < 1e-3]
     return 255.0 if not network.image_normalization or (scaled and scaled == readers) else 1.0
+
+
+def _variable(network: Network, name: str, data_name: str) -> dict[str, Any]:
+    shape = ["N" if extent == BATCH_AXIS else extent for extent in network.variables[name].shape]
+    return {"name": name, "data_name": data_name, "shape": shape}
 
 
 def _output(network: Network, name: str) -> str:

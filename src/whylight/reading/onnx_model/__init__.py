@@ -2,35 +2,68 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import onnx
-from onnx import TensorProto, helper
+from onnx import TensorProto, checker, helper
 
 from whylight.classifier.classifier import Classifier
 from whylight.classifier.describe import describe
+from whylight.contract import InputFacts
 from whylight.errors import WhylightError
+from whylight.files.checks import reason
 from whylight.graph.builder import GraphBuilder
 from whylight.graph.walks import dependent_nodes, needed_nodes
 from whylight.options import ModelOptions
+from whylight.reading.inspection import Inspection, with_explainable
 from whylight.reading.onnx_model.axes import BATCH_AXIS, CHANNELS, Positions, Role, Roles, axis_roles
 from whylight.reading.onnx_model.float32 import in_float32
 from whylight.reading.onnx_model.image import Shape, image_input, pixels
 from whylight.reading.onnx_model.layers import layers
 from whylight.reading.onnx_model.opset import in_our_opset
 from whylight.reading.onnx_model.outputs import class_output, tensor_outputs
-from whylight.reading.onnx_model.read import read_model
 from whylight.reading.onnx_model.simplify import Simplified, simplified
 from whylight.reading.onnx_model.verify import outputs_differ
 
 
-def load_onnx(path: Path, options: ModelOptions) -> Classifier:
-    """The classifier in an ONNX file.
+def inspect(path: Path, form: str, model: onnx.ModelProto, options: ModelOptions) -> Inspection:
+    """What a model that was read holds.
+
+    Args:
+        path: the file that it comes from.
+        form: the file's format.
+        model: as `whylight.reading.onnx_model.read.prepared` gives it.
+        options: what is known about it.
+    """
+    constants = {tensor.name for tensor in model.graph.initializer}
+    producer = f", by {model.producer_name}" if model.producer_name else ""
+    held = Inspection(
+        path=str(path),
+        format=f"{form}, operator set {model.opset_import[0].version}{producer}",
+        networks=(model.graph.name,) if model.graph.name else (),
+        executor=None,
+        network=model.graph.name,
+        inputs=tuple(_variable(info) for info in model.graph.input if info.name not in constants),
+        outputs=tuple(_variable(info) for info in model.graph.output),
+        functions=dict(sorted(Counter(node.op_type for node in model.graph.node).items())),
+    )
+    return with_explainable(held, lambda: to_classifier(path, model, options), _preparation)
+
+
+def convert(path: Path, model: onnx.ModelProto) -> onnx.ModelProto:
+    """A model that was read, in float32 and in our operator set, as a file of its own.
 
     Raises:
-        WhylightError: the file cannot be read, or it is not a classifier of one image.
+        WhylightError: it cannot be converted, or it is not a valid model.
     """
-    return to_classifier(path, read_model(path), options)
+    converted = in_our_opset(path, in_float32(tensor_outputs(model)))
+    try:
+        checker.check_model(converted)
+    except (checker.ValidationError, ValueError) as error:
+        raise WhylightError(f"{path}: not a valid ONNX model: {reason(error)}") from error
+    return converted
 
 
 def to_classifier(path: Path, original: onnx.ModelProto, options: ModelOptions) -> Classifier:
@@ -65,6 +98,17 @@ def to_classifier(path: Path, original: onnx.ModelProto, options: ModelOptions) 
         std=prepared.std,
         channel_order=prepared.channel_order,
     )
+
+
+def _variable(info: onnx.ValueInfoProto) -> dict[str, Any]:
+    extents = info.type.tensor_type.shape.dim
+    shape = [extent.dim_value if extent.HasField("dim_value") else extent.dim_param or "?" for extent in extents]
+    return {"name": info.name, "data_name": info.name, "shape": shape, "range": None}
+
+
+def _preparation(image: InputFacts) -> dict[str, Any]:
+    white = image.maximum if image.is_picture else None
+    return {"mean": list(image.mean), "std": list(image.std), "range": white}
 
 
 def _image_roles(shape: Shape, layout: str) -> Roles:

@@ -17,6 +17,7 @@ from whylight.classifier.input_axes import layout_by_first_step
 from whylight.classifier.input_range import range_by_first_steps
 from whylight.errors import WhylightError, WhylightWarning
 from whylight.graph.tensor import Tensor
+from whylight.reading.per_channel import per_channel, refuse_zero, spread
 
 _USUAL_SIZE = 224
 _CHANNELS = (3, 1, 4, 2)
@@ -209,18 +210,17 @@ def pixels(
     metadata = _metadata(model)
     stated = Pixels(
         _stated_maximum(metadata),
-        _per_channel(_numbers(metadata.get("mean", "")), channels),
-        _per_channel(_numbers(metadata.get("std", "")), channels),
+        spread(_numbers(metadata.get("mean", "")), channels),
+        spread(_numbers(metadata.get("std", "")), channels),
         "BGR" if metadata.get("image.bitmappixelformat", "").lower().startswith("bgr") else "RGB",
     )
     found = replace(
         stated,
         maximum=float(input_range) if input_range != "auto" else stated.maximum,
-        mean=stated.mean if mean is None else _option(path, "mean", mean, channels),
-        std=stated.std if std is None else _option(path, "std", std, channels),
+        mean=stated.mean if mean is None else per_channel(path, "mean", mean, channels),
+        std=stated.std if std is None else per_channel(path, "std", std, channels),
     )
-    if any(value == 0 for value in found.std):
-        raise WhylightError(f"{path}: a std of 0: expected other numbers, one a channel")
+    refuse_zero(path, found.std)
     if found.maximum is not None:
         return found
     if not is_picture:  # a signal or a volume is given as it is
@@ -237,17 +237,6 @@ def pixels(
             stacklevel=2,
         )
     return replace(found, maximum=maximum)
-
-
-def _option(path: Path, name: str, values: tuple[float, ...], channels: int) -> tuple[float, ...]:
-    fitted = _per_channel(values, channels)
-    if not fitted:
-        raise WhylightError(f"{path}: --{name} has {len(values)} numbers, expected 1 or {channels}, one a channel")
-    return fitted
-
-
-def _per_channel(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
-    return values if len(values) == channels else values * channels if len(values) == 1 else ()
 
 
 def _stated_maximum(metadata: Mapping[str, str]) -> float | None:

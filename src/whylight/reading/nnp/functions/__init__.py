@@ -11,14 +11,14 @@ those of its arguments, by nnabla's names as keywords, that matter at inference.
 of the outputs. CONTRIBUTING.md describes how to add one.
 """
 
-from collections.abc import Callable
-from importlib import import_module
+from collections.abc import Callable, Mapping
 from inspect import Parameter, signature
 from typing import Any, TypeVar
 
 from whylight.errors import WhylightError
 from whylight.graph.builder import GraphBuilder
 from whylight.graph.tensor import Tensor
+from whylight.registry import Registry, origin_of
 
 Conversion = Callable[..., Tensor | tuple[Tensor, ...]]
 _AnyConversion = TypeVar("_AnyConversion", bound=Conversion)
@@ -35,25 +35,27 @@ _CATEGORIES = (
     "signal_processing",
     "stochasticity",
 )
-_CONVERSIONS: dict[str, Conversion] = {}
+_CONVERSIONS = Registry[Conversion](
+    "conversion of the function", [f"{__name__}.{category}" for category in _CATEGORIES], "whylight.functions"
+)
 
 
 def function(name: str) -> Callable[[_AnyConversion], _AnyConversion]:
-    """Register the conversion of the nnabla function ``name``."""
+    """Register the conversion of the nnabla function ``name``.
+
+    Raises:
+        WhylightError: it has another one.
+    """
 
     def register(conversion: _AnyConversion) -> _AnyConversion:
-        if name in _CONVERSIONS:
-            raise ValueError(f"the function {name} has two conversions")
-        _CONVERSIONS[name] = conversion
+        _CONVERSIONS.add(name, conversion, origin_of(conversion))
         return conversion
 
     return register
 
 
-def supported_functions() -> dict[str, Conversion]:
+def supported_functions() -> Mapping[str, Conversion]:
     """All conversions by the name of their function."""
-    for category in _CATEGORIES:
-        import_module(f"{__name__}.{category}")
     return _CONVERSIONS
 
 
