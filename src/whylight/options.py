@@ -152,9 +152,11 @@ class Chosen:
 
     def __getitem__(self, kind: type[_Given]) -> _Given:
         """The options of a kind."""
-        found = self._options[kind]
-        assert isinstance(found, kind)
-        return found
+        return next(each for each in self._options.values() if isinstance(each, kind))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields of all, ready for JSON."""
+        return {name: value for each in self._options.values() for name, value in each.to_dict().items()}
 
 
 def _spoken(name: str) -> str:

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
     from whylight.api.classifier import Classifier
     from whylight.batch.options import BatchOptions
-    from whylight.batch.summary import BatchSummary
+    from whylight.batch.run import BatchSummary
     from whylight.comparison import Comparison
-    from whylight.dataset.memory import Table
+    from whylight.dataset.opening import Table
     from whylight.dataset.table import Dataset
     from whylight.gradient.rule import rule
     from whylight.images.inputs import ImageLike
@@ -48,9 +48,10 @@ if TYPE_CHECKING:
     from whylight.running.cache import CacheContent
     from whylight.running.explainer import ClassIndex, Explainer
     from whylight.running.explanation import Explanation
-    from whylight.trust.evaluation import Evaluation, MapSource
+    from whylight.trust.evaluation import Evaluation
     from whylight.trust.metrics import Metric, metric
     from whylight.trust.options import EvaluationOptions
+    from whylight.trust.precomputed import MapSource
     from whylight.trust.sanity import SanityReport
 
     ModelLike = str | Path | Classifier | torch.nn.Module
@@ -61,7 +62,7 @@ Advance = Callable[[int], None]
 
 _HOMES = {
     "BatchOptions": "batch.options",
-    "BatchSummary": "batch.summary",
+    "BatchSummary": "batch.run",
     "CacheContent": "running.cache",
     "Classifier": "api.classifier",
     "Comparison": "comparison",
@@ -339,9 +340,9 @@ def open_dataset(table: Table) -> Dataset:
     Raises:
         WhylightError: it is missing, empty, not UTF-8 text or no CSV.
     """
-    from whylight.dataset.memory import open_table
+    from whylight.dataset.opening import open_dataset
 
-    return open_table(table)
+    return open_dataset(table)
 
 
 def explain_dataset(
@@ -352,6 +353,7 @@ def explain_dataset(
     method: str = "gradcam",
     parameters: str | Path | None = None,
     say: Callable[[str], None] | None = None,
+    expect: Callable[[int], None] | None = None,
     advance: Advance | None = None,
     cancel: Event | None = None,
     **fields: Any,
@@ -368,6 +370,7 @@ def explain_dataset(
         method: see `explainer`.
         parameters: see `load`.
         say: is told that a run goes on, or starts over.
+        expect: is told of the number of rows before the first is explained.
         advance: is told of rows that are done.
         cancel: stops the work.
         **fields: fields of the options.
@@ -387,7 +390,8 @@ def explain_dataset(
         _path(output),
         chosen[BatchOptions],
         chosen[Rendering],
-        say=say or (lambda _: None),
+        say=say or _tell_nobody,
+        expect=expect or _tell_nobody,
         advance=_watched(advance, cancel),
     )
 
@@ -424,7 +428,7 @@ def evaluate_dataset(
         WhylightError: a metric or variable is missing, a row is bad, a metric needs boxes that are not there, or the
             model takes no pictures.
     """
-    from whylight.trust.evaluation import evaluate_dataset, open_maps
+    from whylight.trust.evaluation import evaluate_dataset
     from whylight.trust.metrics import metric_named
     from whylight.trust.options import EvaluationOptions
     from whylight.trust.results import save_evaluation
@@ -434,10 +438,9 @@ def evaluate_dataset(
     for name in chosen[EvaluationOptions].metrics:
         metric_named(name)
     makers = _fitting(methods, lambda name: _explainer(model, name, parameters, chosen))
-    beside = {name: open_maps(source) for name, source in (maps or {}).items()}
     judge = next(iter(makers.values()), None) or _explainer(model, "gradcam", parameters, chosen)
     watch = _watched(advance, cancel)
-    evaluation = evaluate_dataset({**makers, **beside}, table, chosen[EvaluationOptions], watch, judge)
+    evaluation = evaluate_dataset({**makers, **(maps or {})}, table, chosen[EvaluationOptions], watch, judge)
     if output is not None:
         save_evaluation(evaluation, _path(output))
     return evaluation
@@ -450,6 +453,7 @@ def check_sanity(
     images: Sequence[ImageLike] = (),
     output: str | Path | None = None,
     parameters: str | Path | None = None,
+    expect: Callable[[int], None] | None = None,
     advance: Advance | None = None,
     cancel: Event | None = None,
     **fields: Any,
@@ -463,6 +467,7 @@ def check_sanity(
         images: by default images of noise.
         output: a CSV to write, one row a stage; a chart is written beside it, with its name and ``.png``.
         parameters: see `load`.
+        expect: is told of the number of stages before the first is done.
         advance: is told of stages that are done.
         cancel: stops the work.
         **fields: fields of the options.
@@ -472,7 +477,7 @@ def check_sanity(
     """
     from whylight.running.explainer import Explainer
     from whylight.trust.results import save_sanity
-    from whylight.trust.sanity import check_sanity
+    from whylight.trust.sanity import check_sanity, stage_count
 
     chosen = Chosen(options, fields, ModelOptions, Question, Execution)
     _check_writable(output)
@@ -486,6 +491,7 @@ def check_sanity(
     if images:
         first = next(iter(makers.values()))
         given = first.inputs([first.picture(image) for image in images])
+    (expect or _tell_nobody)(stage_count(classifier) * len(makers))
     watch = _watched(advance, cancel)
     reports = tuple(
         check_sanity(classifier, name, lambda altered, name=name: compiled(name, altered), given, watch)  # type: ignore[misc]
@@ -657,6 +663,10 @@ def _fitting(names: Iterable[str], make: Callable[[str], Explainer]) -> dict[str
     if not explainers and leave_out:
         raise WhylightError("no method fits this model")
     return explainers
+
+
+def _tell_nobody(_: object) -> None:
+    """For who does not want to know."""
 
 
 def _watched(advance: Advance | None, cancel: Event | None) -> Advance:

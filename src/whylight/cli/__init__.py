@@ -44,8 +44,7 @@ def _run(arguments: argparse.Namespace) -> int:
     options = options_of(arguments, command.options)
     answer = command.run(arguments, options)
     if arguments.json:
-        chosen = {name: value for each in options for name, value in each.to_dict().items()}
-        result = {**answer.result, **({"options": chosen} if chosen else {})}
+        result = {**answer.result, **({"options": options.to_dict()} if command.options else {})}
         print(json.dumps(result, ensure_ascii=False, indent=2))
     else:
         print(answer.text)

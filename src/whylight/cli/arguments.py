@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from whylight.errors import WhylightError
-from whylight.options import Options
+from whylight.options import Chosen, Options
 
 if TYPE_CHECKING:
     from whylight.running.explainer import ClassIndex
@@ -35,13 +35,15 @@ def add_options(command: argparse.ArgumentParser, kind: type[Options]) -> None:
         )
 
 
-def options_of(arguments: argparse.Namespace, kinds: tuple[type[Options], ...]) -> tuple[Options, ...]:
+def options_of(arguments: argparse.Namespace, kinds: tuple[type[Options], ...]) -> Chosen:
     """The options that were given, or their defaults.
 
     Raises:
         WhylightError: a value is not what its field takes.
     """
-    return tuple(kind(**{each.name: getattr(arguments, each.name) for each in fields(kind)}) for kind in kinds)
+    return Chosen(
+        [kind(**{each.name: getattr(arguments, each.name) for each in fields(kind)}) for kind in kinds], {}, *kinds
+    )
 
 
 def add_model(command: argparse.ArgumentParser) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from whylight.options import Options
+from whylight.options import Chosen, Options
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,6 @@ class Command:
 
     name: str
     summary: str
-    run: Callable[[argparse.Namespace, tuple[Options, ...]], Answer]
+    run: Callable[[argparse.Namespace, Chosen], Answer]
     add_arguments: Callable[[argparse.ArgumentParser], None] = nothing
     options: tuple[type[Options], ...] = ()

@@ -9,7 +9,7 @@ from whylight.batch.options import BatchOptions
 from whylight.cli.arguments import add_method, add_model_option
 from whylight.cli.command import Answer, Command
 from whylight.cli.progress import progress
-from whylight.options import Execution, ModelOptions, Options, Question, Rendering
+from whylight.options import Chosen, Execution, ModelOptions, Question, Rendering
 from whylight.report.options import ReportOptions
 
 _ROWS_SKIPPED = 1
@@ -34,17 +34,22 @@ def add_gradcam_batch(command: argparse.ArgumentParser) -> None:
     add_method(command)
 
 
-def run_gradcam_batch(arguments: argparse.Namespace, options: tuple[Options, ...]) -> Answer:
-    with progress("explaining", None) as advance:
+def run_gradcam_batch(arguments: argparse.Namespace, options: Chosen) -> Answer:
+    with progress("explaining") as bar:
         summary = api.explain_dataset(
             arguments.model,
             arguments.input,
             arguments.output,
-            *options,
+            options[BatchOptions],
+            options[ModelOptions],
+            options[Question],
+            options[Execution],
+            options[Rendering],
             method=arguments.method,
             parameters=arguments.parameters,
             say=_show_note,
-            advance=advance,
+            expect=bar.expect,
+            advance=bar.advance,
         )
     for reason, count in summary.skipped.items():
         _show_note(f"{count} skipped: {reason}")
@@ -71,9 +76,9 @@ def add_report(command: argparse.ArgumentParser) -> None:
     )
 
 
-def run_report(arguments: argparse.Namespace, options: tuple[Options, ...]) -> Answer:
-    with progress("drawing", None) as advance:
-        summary = api.write_report(arguments.table, arguments.output, *options, advance=advance)
+def run_report(arguments: argparse.Namespace, options: Chosen) -> Answer:
+    with progress("drawing") as bar:
+        summary = api.write_report(arguments.table, arguments.output, options[ReportOptions], advance=bar.advance)
     accuracy = "" if summary.accuracy is None else f", {summary.accuracy:.1%} right"
     return Answer(summary.to_dict(), f"{summary.rows} rows{accuracy}: {arguments.output}")
 

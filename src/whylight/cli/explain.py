@@ -16,7 +16,7 @@ from whylight.cli.arguments import (
 )
 from whylight.cli.command import Answer, Command
 from whylight.cli.progress import progress
-from whylight.options import Execution, ModelOptions, Options, Question, Rendering
+from whylight.options import Chosen, Execution, ModelOptions, Question, Rendering
 
 
 def add_gradcam(command: argparse.ArgumentParser) -> None:
@@ -37,13 +37,19 @@ def add_gradcam(command: argparse.ArgumentParser) -> None:
     add_labels(command)
 
 
-def run_gradcam(arguments: argparse.Namespace, options: tuple[Options, ...]) -> Answer:
+def run_gradcam(arguments: argparse.Namespace, options: Chosen) -> Answer:
     index = class_index_of(arguments.class_index)
-    *asked, rendering = options
-    explainer = api.explainer(arguments.model, arguments.method, *asked, parameters=arguments.parameters)
+    explainer = api.explainer(
+        arguments.model,
+        arguments.method,
+        options[ModelOptions],
+        options[Question],
+        options[Execution],
+        parameters=arguments.parameters,
+    )
     labels = class_names(arguments.labels)
     explanation = explainer(arguments.image, index)
-    explanation.save(arguments.output, rendering)
+    explanation.save(arguments.output, options[Rendering])
     name = labels[explanation.class_index] if labels and explanation.class_index < len(labels) else None
     lines = [
         f"class        {explanation.class_index}{f' ({name})' if name else ''}",
@@ -71,26 +77,27 @@ def add_compare(command: argparse.ArgumentParser) -> None:
     add_labels(command)
 
 
-def run_compare(arguments: argparse.Namespace, options: tuple[Options, ...]) -> Answer:
-    *asked, rendering = options
+def run_compare(arguments: argparse.Namespace, options: Chosen) -> Answer:
     labels = class_names(arguments.labels)
-    with progress("explaining", None) as advance:
+    with progress("explaining", "maps") as bar:
         comparison = api.compare(
             arguments.model,
             arguments.image,
             class_index_of(arguments.class_index),
-            *asked,
+            options[ModelOptions],
+            options[Question],
+            options[Execution],
             methods=names_of(arguments.methods),
             parameters=arguments.parameters,
-            advance=advance,
+            advance=bar.advance,
         )
-    comparison.save(arguments.output, labels, rendering)
+    comparison.save(arguments.output, labels, options[Rendering])
     count, index = sum(map(len, comparison.rows)), comparison.rows[0][0].class_index
     text = f"{count} maps of class {index}: {arguments.output}"
     return Answer({**comparison.to_dict(), "output": str(arguments.output)}, text)
 
 
-def run_methods(_: argparse.Namespace, __: tuple[Options, ...]) -> Answer:
+def run_methods(_: argparse.Namespace, __: Chosen) -> Answer:
     methods = api.methods().values()
     width = max(len(one.name) for one in methods)
     lines = [f"{one.name:<{width}}  {one.summary}\n{'':<{width}}  passes: {one.passes}; {one.paper}" for one in methods]

@@ -6,11 +6,11 @@ from pathlib import Path
 from whylight import api
 from whylight.cli.arguments import add_method, add_model
 from whylight.cli.command import Answer, Command
-from whylight.options import ModelOptions, Options, Question
+from whylight.options import Chosen, ModelOptions, Question
 
 
-def run_inspect(arguments: argparse.Namespace, options: tuple[Options, ...]) -> Answer:
-    inspection = api.inspect(arguments.model, arguments.parameters, *options)
+def run_inspect(arguments: argparse.Namespace, options: Chosen) -> Answer:
+    inspection = api.inspect(arguments.model, arguments.parameters, options[ModelOptions])
     return Answer(inspection.to_dict(), inspection.to_text())
 
 
@@ -21,7 +21,7 @@ def add_convert(command: argparse.ArgumentParser) -> None:
     )
 
 
-def run_convert(arguments: argparse.Namespace, _: tuple[Options, ...]) -> Answer:
+def run_convert(arguments: argparse.Namespace, _: Chosen) -> Answer:
     model = api.convert(arguments.model, arguments.parameters)
     api.save_model(model, arguments.output)
     operators, opset = len(model.graph.node), model.opset_import[0].version
@@ -37,8 +37,14 @@ def add_compile(command: argparse.ArgumentParser) -> None:
     add_method(command)
 
 
-def run_compile(arguments: argparse.Namespace, options: tuple[Options, ...]) -> Answer:
-    graph = api.compile(arguments.model, arguments.method, *options, parameters=arguments.parameters)
+def run_compile(arguments: argparse.Namespace, options: Chosen) -> Answer:
+    graph = api.compile(
+        arguments.model,
+        arguments.method,
+        options[ModelOptions],
+        options[Question],
+        parameters=arguments.parameters,
+    )
     api.save_model(graph, arguments.output)
     facts = api.Explainer(graph.SerializeToString()).facts.maps[0]
     result = {"output": str(arguments.output), "method": facts.method, "layer": facts.layer}

@@ -9,7 +9,7 @@ from whylight.cli.command import Answer, Command
 from whylight.cli.progress import progress
 from whylight.cli.tables import evaluation_table, sanity_table, table_text
 from whylight.errors import WhylightError
-from whylight.options import Execution, ModelOptions, Options, Question
+from whylight.options import Chosen, Execution, ModelOptions, Question
 from whylight.trust.options import EvaluationOptions
 
 _FAILED = 1
@@ -43,19 +43,22 @@ def add_evaluate(command: argparse.ArgumentParser) -> None:
     )
 
 
-def run_evaluate(arguments: argparse.Namespace, options: tuple[Options, ...]) -> Answer:
+def run_evaluate(arguments: argparse.Namespace, options: Chosen) -> Answer:
     maps = dict(_named_file(text) for text in arguments.maps)
     methods = methods_of(arguments.methods) if arguments.methods or not maps else ()
-    with progress("evaluating", None) as advance:
+    with progress("evaluating") as bar:
         evaluation = api.evaluate_dataset(
             arguments.model,
             arguments.input,
-            *options,
+            options[EvaluationOptions],
+            options[ModelOptions],
+            options[Question],
+            options[Execution],
             methods=methods,
             maps=maps,
             output=arguments.output,
             parameters=arguments.parameters,
-            advance=advance,
+            advance=bar.advance,
         )
     picture = arguments.output.with_suffix(".png")
     lines = [
@@ -93,16 +96,19 @@ def add_sanity(command: argparse.ArgumentParser) -> None:
     )
 
 
-def run_sanity(arguments: argparse.Namespace, options: tuple[Options, ...]) -> Answer:
-    with progress("randomizing", None) as advance:
+def run_sanity(arguments: argparse.Namespace, options: Chosen) -> Answer:
+    with progress("randomizing", "stages") as bar:
         reports = api.check_sanity(
             arguments.model,
-            *options,
+            options[ModelOptions],
+            options[Question],
+            options[Execution],
             methods=methods_of(arguments.methods),
             images=arguments.image,
             output=arguments.output,
             parameters=arguments.parameters,
-            advance=advance,
+            expect=bar.expect,
+            advance=bar.advance,
         )
     picture = arguments.output.with_suffix(".png")
     lines = [

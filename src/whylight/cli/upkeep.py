@@ -5,7 +5,7 @@ from pathlib import Path
 
 from whylight import api
 from whylight.cli.command import Answer, Command
-from whylight.options import Options
+from whylight.options import Chosen
 
 
 def add_demo(command: argparse.ArgumentParser) -> None:
@@ -14,7 +14,7 @@ def add_demo(command: argparse.ArgumentParser) -> None:
     )
 
 
-def run_demo(arguments: argparse.Namespace, _: tuple[Options, ...]) -> Answer:
+def run_demo(arguments: argparse.Namespace, _: Chosen) -> Answer:
     from whylight.cli.demo import run_demo
 
     return Answer({"folder": str(arguments.folder)}, run_demo(arguments.folder))
@@ -24,7 +24,7 @@ def add_cache(command: argparse.ArgumentParser) -> None:
     command.add_argument("--clear", action="store_true", help="remove all of it")
 
 
-def run_cache(arguments: argparse.Namespace, _: tuple[Options, ...]) -> Answer:
+def run_cache(arguments: argparse.Namespace, _: Chosen) -> Answer:
     content = api.cache_content()
     if arguments.clear:
         api.clear_cache()
