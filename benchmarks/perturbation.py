@@ -21,7 +21,6 @@ from measuring import machine
 from PIL import Image
 
 import whylight
-from whylight.compiling.compiler import compile_explainer
 from whylight.running.explainer import Explainer
 
 CHANNELS = 2048
@@ -50,7 +49,7 @@ def main() -> None:
         classifier = whylight.load(folder / "resnet50.onnx", input_range="1")
         for method in arguments.methods:
             default = DEFAULT_BATCH[method]
-            graph = compile_explainer(classifier, method, classifier.layers[-1].name)
+            graph = whylight.compile(classifier, method, layer=classifier.layers[-1].name)
             explainer = Explainer(graph.SerializeToString(), threads=2)
             images = np.load(folder / "image.npy")
             class_index = int(explainer.run(images, np.array([-1]))[0].argmax())

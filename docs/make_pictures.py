@@ -12,8 +12,6 @@ from PIL import Image
 
 import whylight
 from whylight.cli.demo import run_demo
-from whylight.comparison import compare, comparison_picture
-from whylight.dataset.labels import read_labels
 
 PICTURES = Path(__file__).parent / "pictures"
 _GAP = 8
@@ -35,7 +33,7 @@ def photographs(folder: Path) -> Image.Image:
 def methods(folder: Path) -> Image.Image:
     """One photograph, explained by all methods of one pass."""
     path = sorted((folder / "images").glob("*.png"))[1]
-    return comparison_picture(compare(whylight.load(folder / "results.nnp"), path), read_labels(folder / "labels.txt"))
+    return whylight.compare(folder / "results.nnp", path).picture(whylight.read_labels(folder / "labels.txt"))
 
 
 if __name__ == "__main__":

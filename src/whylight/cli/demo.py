@@ -6,10 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from whylight import load
-from whylight.batch import explain_dataset
-from whylight.batch.plan import Plan
-from whylight.dataset.table import open_dataset
+from whylight import api
 from whylight.errors import WhylightError
 from whylight.files.encoding import save_image
 
@@ -31,21 +28,21 @@ def run_demo(folder: Path) -> str:
     for name in SAMPLES:
         sample = folder / name
         _copy_sample(name, sample)
-        explainer = load(sample / "results.nnp").explainer()
-        dataset = open_dataset(sample / "output_result.csv")
-        rows = list(dataset.rows())
-        images = [dataset.image_path(row, dataset.columns_of("x")) for row in rows]
-        labels = [dataset.label(row, dataset.columns_of("y")) for row in rows]
+        explainer = api.explainer(sample / "results.nnp")
+        dataset = api.open_dataset(sample / "output_result.csv")
+        variables = [dataset.columns_of(variable) for variable in ("x", "y")]
+        pairs = [(dataset.image(row, variables[0]), dataset.label(row, variables[1])) for row in dataset.rows()]
+        images, labels = zip(*pairs, strict=True)
         single = explainer(images[0], labels[0])
-        save_image(single.overlay(), sample / "grad_cam.png")
-        summary = explain_dataset(explainer, Plan(dataset.path, sample / "gradcam.csv"))
+        single.save(sample / "grad_cam.png")
+        summary = api.explain_dataset(explainer, sample / "output_result.csv", sample / "gradcam.csv")
         tiles = [Image.open(image).convert("RGB") for image in images[:_COLUMNS]]
         overlays = [explanation.overlay() for explanation in explainer(images[:_COLUMNS], labels[:_COLUMNS])]
         save_image(_sheet([tiles, overlays]), folder / f"{name}.png")
         lines += [
             f"{name}: one image explained for class {labels[0]} (probability {single.probability:.3f})",
             f"  {sample / 'grad_cam.png'}",
-            f"{name}: {summary.explained} images of {dataset.path.name} explained, each for its own class",
+            f"{name}: {summary.explained} images of output_result.csv explained, each for its own class",
             f"  {sample / 'gradcam.csv'}, overlays in {sample / 'gradcam'}",
         ]
     pictures = " and ".join(str(folder / f"{name}.png") for name in SAMPLES)
