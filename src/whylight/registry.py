@@ -8,7 +8,7 @@ listed: in every process that asks, with nothing to be said on the command line.
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
-from threading import Lock
+from threading import Lock, get_ident
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from whylight.errors import WhylightError, WhylightWarning, nearest
@@ -51,6 +51,7 @@ class Registry(Mapping[str, Value]):
         self._entries: dict[str, _Entry] = {}
         self._lock = Lock()  # not held while something is imported, which has locks of its own
         self._is_imported = False
+        self._loading: set[int] = set()  # threads: a package may look something up while it is imported
         self._failures: list[str] | None = None
         self._has_warned = False
 
@@ -126,11 +127,13 @@ class Registry(Mapping[str, Value]):
             self._is_imported = True
 
     def _load_entry_points(self) -> None:
-        if self._failures is not None:
+        thread = get_ident()
+        if self._failures is not None or thread in self._loading:
             return
         from importlib.metadata import entry_points  # looks into every installed package
 
         failures = []
+        self._loading.add(thread)
         for point in entry_points(group=self._group):
             try:
                 loaded = point.load()
@@ -139,6 +142,7 @@ class Registry(Mapping[str, Value]):
             except Exception as error:  # whatever the code of a package raises
                 failures.append(_failure(point, error))
         self._failures = failures
+        self._loading.discard(thread)
 
     def _warn_of_failures(self) -> None:
         if self._failures and not self._has_warned:

@@ -129,31 +129,31 @@ def reader_of(path: Path) -> Reader:
         return _READERS[suffix]
     if _is_zip(path):
         return _NNABLA
-    known = ", ".join(suffix for suffix, reader in _READERS.items() if reader is not _PICKLE)
+    known = ", ".join(suffix for suffix, each in _READERS.items() if each is not _PICKLE)
     raise WhylightError(f"{path}: expected a model file: {known}")
 
 
-def add_reader(reader: Reader) -> Reader:
-    """Register a reader.
+def reader(new: Reader) -> Reader:
+    """Register a reader, and give it back.
 
     Raises:
         WhylightError: another one reads files of one of its suffixes.
     """
-    _add(reader, origin_of(reader.load))
-    return reader
+    _add(new, origin_of(new.load))
+    return new
 
 
 def _checked(path: Path, parameters: Path | None, options: ModelOptions) -> Reader:
-    reader = reader_of(path)
-    unknown = [name for name in options.changed() if name not in reader.options]
+    found = reader_of(path)
+    unknown = [name for name in options.changed() if name not in found.options]
     if unknown:
-        known = ", ".join(reader.options) or "none"
+        known = ", ".join(found.options) or "none"
         raise WhylightError(
-            f"{path}: no option {' and '.join(map(repr, unknown))} for this format ({reader.name}): it takes {known}"
+            f"{path}: no option {' and '.join(map(repr, unknown))} for this format ({found.name}): it takes {known}"
         )
-    if parameters is not None and not reader.takes_parameters:
-        raise WhylightError(f"{path}: no parameter file for this format ({reader.name}): leave '{parameters}' out")
-    return reader
+    if parameters is not None and not found.takes_parameters:
+        raise WhylightError(f"{path}: no parameter file for this format ({found.name}): leave '{parameters}' out")
+    return found
 
 
 def _is_zip(path: Path) -> bool:
@@ -167,9 +167,9 @@ def _is_zip(path: Path) -> bool:
 # ---- the readers
 
 
-def _add(reader: Reader, origin: str) -> None:
-    for suffix in reader.suffixes:
-        _READERS.add(suffix, reader, origin)
+def _add(new: Reader, origin: str) -> None:
+    for suffix in new.suffixes:
+        _READERS.add(suffix, new, origin)
 
 
 def _take(named: Any, origin: str) -> None:
@@ -218,7 +218,7 @@ def _refuse_pickle(path: Path, *_: object) -> NoReturn:
     )
 
 
-_NNABLA = add_reader(
+_NNABLA = reader(
     Reader(
         "nnabla network",
         (".nnp", ".nntxt", ".prototxt", ".protobuf"),
@@ -229,6 +229,6 @@ _NNABLA = add_reader(
         takes_parameters=True,
     )
 )
-add_reader(reader_through_onnx("ONNX", (".onnx",), _read_onnx))
-add_reader(reader_through_onnx("PyTorch exported program", (".pt2",), _read_exported_program))
-_PICKLE = add_reader(Reader("PyTorch pickle", (".pt", ".pth", ".ckpt"), _refuse_pickle, _refuse_pickle, _refuse_pickle))
+reader(reader_through_onnx("ONNX", (".onnx",), _read_onnx))
+reader(reader_through_onnx("PyTorch exported program", (".pt2",), _read_exported_program))
+_PICKLE = reader(Reader("PyTorch pickle", (".pt", ".pth", ".ckpt"), _refuse_pickle, _refuse_pickle, _refuse_pickle))

@@ -1,0 +1,13 @@
+"""Packages that declare entry points, put where Python finds them as installed ones."""
+
+from pathlib import Path
+
+
+def install(folder: Path, package: str, entry_points: str, source: str = "") -> None:
+    """What pip leaves of a package with one module: the module, and its metadata with the entry points."""
+    metadata = folder / f"{package}-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n", "utf-8")
+    (metadata / "entry_points.txt").write_text(entry_points, "utf-8")
+    if source:
+        (folder / f"{package}.py").write_text(source, "utf-8")
