@@ -13,7 +13,7 @@ from whylight.classifier.classifier import Classifier
 from whylight.comparison import compare, comparison_picture
 from whylight.compiling.compiler import compile_maps
 from whylight.errors import WhylightError
-from whylight.target.class_score import Question
+from whylight.options import Question
 
 MNIST = BUNDLED / "mnist"
 IMAGE = sorted((MNIST / "images").rglob("*.png"))[0]

@@ -11,10 +11,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 from whylight.compiling.compiler import compile_maps
 from whylight.errors import WhylightError, WhylightWarning
+from whylight.images.inputs import ImageLike
 from whylight.methods import Method, method_named, methods
-from whylight.running.explainer import ClassIndex, Explainer, ImageLike
+from whylight.options import Question
+from whylight.running.explainer import ClassIndex, Explainer
 from whylight.running.explanation import Explanation
-from whylight.target.class_score import Question
 
 if TYPE_CHECKING:
     from whylight.classifier.classifier import Classifier

@@ -1,9 +1,12 @@
-"""What an explainer graph knows about itself, kept in the ONNX file's metadata."""
+"""What an explainer graph knows about itself, kept in the ONNX file's metadata: names, and the facts to run it by."""
 
 import json
-from collections.abc import Mapping
+import mmap
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 from whylight.errors import WhylightError
 
@@ -52,9 +55,19 @@ class InputFacts:
     channel_order: str = "RGB"
 
     @property
+    def kind(self) -> Literal["signal", "picture", "volume"]:
+        """What the model takes, by the number of its axes: the one place that decides it."""
+        match len(self.size):
+            case 1:
+                return "signal"
+            case 2:
+                return "picture"
+        return "volume"
+
+    @property
     def is_picture(self) -> bool:
         """Whether it has a height and a width, and no depth."""
-        return len(self.size) == 2
+        return self.kind == "picture"
 
     @property
     def height(self) -> int:
@@ -112,8 +125,8 @@ class ExplainerFacts:
         is_two_class: one output stands for two classes.
         activation_bytes: the size of all tensors of one image together: more than a run needs at a time.
         smooth: whether maps are averaged over flipped and rescaled images.
-        bytes_above: as ``activation_bytes``, of the second copy of the network above the layer.
-        blank: for each channel of the image the value that the network sees as zero.
+        head_bytes: as ``activation_bytes``, of the second copy of the network above the layer.
+        baseline: for each channel of the image the value that the network sees as zero.
         against: the class that a contrast is made with: its index or ``predicted``.
         counterfactual: whether what speaks against the class is explained.
         explains_tokens: whether the layer holds tokens rather than feature maps.
@@ -128,8 +141,8 @@ class ExplainerFacts:
     is_two_class: bool
     activation_bytes: int
     smooth: bool = False
-    bytes_above: int = 0
-    blank: tuple[float, ...] = ()
+    head_bytes: int = 0
+    baseline: tuple[float, ...] = ()
     against: int | str | None = None
     counterfactual: bool = False
     explains_tokens: bool = False
@@ -157,7 +170,81 @@ class ExplainerFacts:
             image: dict[str, Any] = {
                 name: tuple(value) if isinstance(value, list) else value for name, value in stated.items()
             }
-            blank = tuple(facts["blank"])
-            return cls(**{**facts, "input": InputFacts(**image), "maps": maps, "blank": blank})
+            baseline = tuple(facts["baseline"])
+            return cls(**{**facts, "input": InputFacts(**image), "maps": maps, "baseline": baseline})
         except (KeyError, TypeError, ValueError) as error:
             raise WhylightError("not an explainer graph made by this version of 'whylight compile'") from error
+
+    @classmethod
+    def of(cls, graph: bytes | Path) -> "ExplainerFacts":
+        """The facts of an ONNX file: of its content, or where it lies. The network is not read.
+
+        Raises:
+            WhylightError: it cannot be read, or is not that of an explainer graph.
+        """
+        try:
+            with _content(graph) as content:
+                return cls.from_metadata(dict(_metadata(content)))
+        except OSError as error:
+            raise WhylightError(f"{Path(str(graph))}: cannot be read: {error.strerror or error}") from error
+        except (ValueError, IndexError, WhylightError) as error:
+            source = "the explainer" if isinstance(graph, bytes) else str(graph)
+            raise WhylightError(
+                f"{source}: not an explainer graph made by this version of 'whylight compile'"
+            ) from error
+
+
+# ---- the metadata of an ONNX file, without the onnx package (onnx.proto: ModelProto.metadata_props)
+
+_METADATA, _BYTES = 14, 2
+_FIXED_WIDTHS = {1: 8, 5: 4}
+
+
+@contextmanager
+def _content(graph: bytes | Path) -> Iterator[bytes | mmap.mmap]:
+    if isinstance(graph, bytes):
+        yield graph
+        return
+    with graph.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        yield content
+
+
+def _metadata(content: bytes | mmap.mmap) -> Iterator[tuple[str, str]]:
+    """The entries, key and value."""
+    for number, start, end in _fields(content, 0, len(content)):
+        if number == _METADATA:
+            entry = {number: content[first:last].decode() for number, first, last in _fields(content, start, end)}
+            yield entry.get(1, ""), entry.get(2, "")
+
+
+def _fields(content: bytes | mmap.mmap, position: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """The fields of bytes of a protobuf message: number, first byte, last byte; others are passed over.
+
+    Raises:
+        ValueError: it is no such message.
+    """
+    while position < end:
+        key, position = _number(content, position)
+        if key & 7 == _BYTES:
+            length, position = _number(content, position)
+            if position + length > end:
+                raise ValueError("a field is longer than the message")
+            yield key >> 3, position, position + length
+            position += length
+        elif key & 7 == 0:
+            _, position = _number(content, position)
+        else:
+            position += _FIXED_WIDTHS.get(key & 7, end)
+
+
+def _number(content: bytes | mmap.mmap, position: int) -> tuple[int, int]:
+    """A number of seven bits a byte, and where it ends."""
+    value, shift = 0, 0
+    while True:
+        byte = content[position]
+        value |= (byte & 127) << shift
+        position, shift = position + 1, shift + 7
+        if byte < 128:
+            return value, position
+        if shift > 63:
+            raise ValueError("a number is too long")

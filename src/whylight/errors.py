@@ -11,6 +11,10 @@ class WhylightError(Exception):
     """
 
 
+class Cancelled(WhylightError):  # noqa: N818  # it is no fault
+    """The work was stopped by whoever asked for it; what is done is kept where the work says so."""
+
+
 class OutOfMemoryError(WhylightError):
     """The network needs more memory for a batch than there is; a smaller batch may do."""
 

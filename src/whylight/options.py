@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, ClassVar, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from whylight.drawing.colormaps import COLORMAPS
 from whylight.errors import WhylightError, nearest
@@ -73,8 +73,6 @@ def option(
 class Options:
     """What the dataclasses of options share: values are parsed and checked when they are made."""
 
-    noun: ClassVar[str] = "option"
-
     def __post_init__(self) -> None:
         """Parse and check all values.
 
@@ -113,7 +111,7 @@ class Options:
         known = [each.name for each in fields(options)]
         for name in values:
             if name not in known:
-                raise WhylightError(f"no {cls.noun} '{name}'; the nearest are {nearest(name, known)}")
+                raise WhylightError(f"no option '{name}'; the nearest are {nearest(name, known)}")
         return replace(options, **values) if values else options
 
     def changed(self) -> dict[str, Any]:
@@ -123,6 +121,40 @@ class Options:
     def to_dict(self) -> dict[str, Any]:
         """All fields, ready for JSON."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+
+class Chosen:
+    """The options that a call takes, of whole objects and of single fields by name.
+
+    ``Chosen((Question(layer="conv5"),), {"device": "cpu"}, Question, Execution)[Execution].device`` is ``"cpu"``.
+    """
+
+    def __init__(self, given: Sequence[Options], values: Mapping[str, Any], *kinds: type[Options]) -> None:
+        """Sort what is given by kind; fields by name take the place of those of the objects.
+
+        Raises:
+            WhylightError: an object or a name belongs to none of ``kinds``, or a value is not what its field takes.
+        """
+        rest = dict(values)
+        self._options: dict[type[Options], Options] = {}
+        known: list[str] = []
+        for kind in kinds:
+            own = next((each for each in given if isinstance(each, kind)), None) or kind()
+            names = [each.name for each in fields(own)]
+            known += names
+            self._options[kind] = kind.of(own, **{name: rest.pop(name) for name in names if name in rest})
+        for each in given:
+            if not isinstance(each, kinds):
+                expected = ", ".join(kind.__name__ for kind in kinds)
+                raise WhylightError(f"found {type(each).__name__} among the options: expected {expected}, or fields")
+        for name in rest:
+            raise WhylightError(f"no option '{name}'; the nearest are {nearest(name, known)}")
+
+    def __getitem__(self, kind: type[_Given]) -> _Given:
+        """The options of a kind."""
+        found = self._options[kind]
+        assert isinstance(found, kind)
+        return found
 
 
 def _spoken(name: str) -> str:
@@ -239,8 +271,6 @@ class ModelOptions(Options):
         output_variable: the output that holds the class scores; by default the first that can.
     """
 
-    noun: ClassVar[str] = "option of a model"
-
     input_range: str = option(
         "auto", "the value of white at the model's input (auto: as the model says)", choices=INPUT_RANGES,
         parse=_input_range,
@@ -281,8 +311,6 @@ class Question(Options):
         counterfactual: what speaks against the class: the derivative is negated (Selvaraju et al. 2017, section 3.3).
         smooth: average the maps over flipped and rescaled images (six passes).
     """
-
-    noun: ClassVar[str] = "option of a question"
 
     layer: str | tuple[str, ...] | None = option(
         None,
@@ -331,8 +359,6 @@ class Rendering(Options):
         size: ``original`` (the image's own size) or ``input`` (the model's input size); for pictures.
     """
 
-    noun: ClassVar[str] = "option of the look"
-
     alpha: float = option(0.5, "how strongly the colors cover the image", metavar="0..1", parse=share)
     colormap: str = option("jet", "the colors of the map", choices=tuple(COLORMAPS))
     size: str = option("original", "the overlay's size: the image's own, or the model's input size", choices=SIZES)
@@ -349,8 +375,6 @@ class Execution(Options):
         batch_size: images a run of the network; by default as the model's size allows.
         cache: keep compiled explainers on disk, so that the next start needs neither the model file nor the compiler.
     """
-
-    noun: ClassVar[str] = "option of a run"
 
     device: str = option(
         "auto", "what runs the network (auto: the fastest that the installed ONNX Runtime has)", choices=DEVICES

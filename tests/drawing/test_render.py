@@ -9,7 +9,8 @@ from PIL import Image
 
 from samples import DATA
 from whylight.drawing import render
-from whylight.drawing.render import COLORMAPS, colorize, overlay, overlays
+from whylight.drawing.colormaps import COLORMAPS
+from whylight.drawing.render import colorize, overlay, overlays
 from whylight.errors import WhylightError
 
 REFERENCES = sorted((DATA / "reference").glob("*.npz"))

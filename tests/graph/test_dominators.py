@@ -1,7 +1,7 @@
 """Where all of a network leads through one tensor."""
 
 from whylight.graph.builder import GraphBuilder
-from whylight.graph.dominators import passages
+from whylight.graph.dominators import dominators
 from whylight.graph.walks import dependent_nodes, needed_nodes
 
 
@@ -16,7 +16,7 @@ def test_what_lies_beside_another_way_is_no_passage() -> None:
     mixed = op.Mul(left, right)
     end = op.Sqrt(mixed)
     nodes = dependent_nodes(needed_nodes(op.nodes, [end.name]), image.name)
-    assert passages(nodes, image.name, end.name) == [stem.name, joined.name, mixed.name]
+    assert dominators(nodes, image.name, end.name) == [stem.name, joined.name, mixed.name]
 
 
 def test_a_shortcut_from_the_source_leaves_no_passage_before_it_ends() -> None:
@@ -26,4 +26,4 @@ def test_a_shortcut_from_the_source_leaves_no_passage_before_it_ends() -> None:
     second = op.Exp(first)
     joined = op.Add(second, image)
     end = op.Sqrt(joined)
-    assert passages(op.nodes, image.name, end.name) == [joined.name]
+    assert dominators(op.nodes, image.name, end.name) == [joined.name]

@@ -12,9 +12,10 @@ import whylight
 from reading.nnp.networks import small_classifier
 from samples import BUNDLED, evaluation
 from whylight.errors import WhylightError, WhylightWarning
-from whylight.running.explainer import ClassIndex, Explainer, ImageLike
+from whylight.running.explainer import ClassIndex, Explainer
+from whylight.images.inputs import ImageLike
 from whylight.running.explanation import overlays
-from whylight.running.maps import normalized
+from whylight.running.maps import stretched
 
 MNIST = BUNDLED / "mnist"
 
@@ -101,7 +102,7 @@ def test_a_notebook_shows_a_picture(mnist: Explainer) -> None:
 def test_maps_are_stretched_one_by_one() -> None:
     cams = np.array([[[0, 1], [2, 4]], [[3, 3], [3, 3]], [[0, 0], [0, 0]], [[0.3, 0.3], [0.3, 0.3]]], np.float32)
     expected = np.array([[[0, 0.25], [0.5, 1]], [[1, 1], [1, 1]], [[0, 0], [0, 0]], [[0.3, 0.3], [0.3, 0.3]]])
-    np.testing.assert_allclose(normalized(cams), expected)
+    np.testing.assert_allclose(stretched(cams), expected)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 import whylight
 from samples import DATA
 from whylight.graph.builder import GraphBuilder
-from whylight.target.class_score import ClassScore, Question
+from whylight.target.class_score import ClassScore
+from whylight.options import Question
 
 PEERS = DATA / "peers_of_passes"
 STEP = 2e-4
@@ -81,7 +82,7 @@ def test_the_counterfactual_map_is_the_papers() -> None:
     channels, height, width = activation.shape
     moved = np.float32(0.01) * np.eye(channels, dtype=np.float32)[:, :, np.newaxis, np.newaxis]
     classes = np.full(channels, 3)
-    gained = explainer.scores_above(activation + moved, classes, {}) - explainer.scores_above(
+    gained = explainer.head_scores(activation + moved, classes, {}) - explainer.head_scores(
         activation - moved, classes, {}
     )
     alpha = -gained / 0.02 / (height * width)

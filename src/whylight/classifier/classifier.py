@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
 
 import onnx
 
@@ -19,11 +17,7 @@ from whylight.errors import WhylightError, nearest
 from whylight.graph.tensor import Tensor
 from whylight.graph.walks import dependent_nodes, needed_nodes
 
-if TYPE_CHECKING:
-    from whylight.running.explainer import Explainer
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Classifier:
     """A classifier that can be explained.
 
@@ -48,6 +42,13 @@ class Classifier:
     class_count: int
     layers: tuple[Layer, ...]
     tensors: dict[str, Tensor]
+
+    def __repr__(self) -> str:
+        size = " x ".join(map(str, self.input.size))
+        return (
+            f"<{type(self).__name__} {str(self.path)!r}: {self.class_count} classes, input '{self.input.name}' "
+            f"{self.input.channels} x {size}, {len(self.layers)} layers>"
+        )
 
     @property
     def is_two_class(self) -> bool:
@@ -97,33 +98,17 @@ class Classifier:
         near = nearest(name, [layer.name for layer in self.layers])
         raise WhylightError(f"{self.path}: no layer '{name}' that can be explained; the nearest are {near}")
 
-    def explainer(
-        self,
-        method: str = "gradcam",
-        layer: str | Sequence[str] | None = None,
-        score: str = "logit",
-        against: int | Literal["predicted"] | None = None,
-        counterfactual: bool = False,
-        smooth: bool = False,
-    ) -> Explainer:
-        """Compile an explainer for this classifier.
-
-        Args:
-            method: the name of a method, such as ``"gradcam"`` or ``"score-cam"``.
-            layer: the name of the target layer, by default `default_layer`; of several, the maps are fused.
-            score: what is differentiated: ``"logit"`` (before the final Softmax or Sigmoid) or ``"output"``.
-            against: explain why the class rather than this one: its index, or ``"predicted"``.
-            counterfactual: explain what speaks against the class.
-            smooth: average the maps over flipped and rescaled images (six passes).
-
-        Raises:
-            WhylightError: no such method, layer, score or class, or the layer cannot be differentiated through.
-        """
+    def explainer(self, method="gradcam", layer=None, score="logit", against=None, counterfactual=False, smooth=False, **execution):  # noqa
         from whylight.compiling.compiler import compile_explainer
         from whylight.running.explainer import Explainer
 
-        graph = compile_explainer(self, method, layer, score, against, counterfactual, smooth)
-        return Explainer(graph.SerializeToString())
+        from whylight.options import Question
+
+        layer = tuple(layer) if isinstance(layer, list) else layer
+        graph = compile_explainer(
+            self, method, Question(layer=layer, score=score, against=against, counterfactual=counterfactual, smooth=smooth)
+        )
+        return Explainer(graph.SerializeToString(), **execution)
 
     @property
     def blank(self) -> tuple[float, ...]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import onnx
 
-from whylight.graph.dominators import passages
+from whylight.graph.dominators import dominators
 from whylight.graph.tensor import Tensor
 from whylight.graph.walks import dependent_nodes, needed_nodes
 
@@ -38,7 +38,7 @@ def default_layer(
         products = [node for node in after if node.op_type in _PRODUCTS and tensors[node.output[0]].rank > 2]
         if len(products) <= _MANY:
             return last
-    through = set(passages(path, image, score))
+    through = set(dominators(path, image, score))
     candidates = [layer for layer in layers if layer.tensor in through]
     candidates = _before_last_attention(path, layers, tensors, image) or candidates
     return candidates[-1] if candidates else convolutions[-1] if convolutions else None
@@ -63,7 +63,7 @@ def _before_last_attention(
     channels = tensors[picked_from.tensor].shape[2 if picked_from.channels_last else 1]
     for node in reversed(path[:last]):
         if node.op_type in _PRODUCTS and sum(name in depends for name in node.input) > 1:
-            through = passages(needed_nodes(path, node.output), image, node.output[0])
+            through = dominators(needed_nodes(path, node.output), image, node.output[0])
             return [layer for layer in layers if layer.tensor in through and channels in tensors[layer.tensor].shape]
     return []
 

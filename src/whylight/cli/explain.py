@@ -101,7 +101,7 @@ def run_compare(arguments: argparse.Namespace) -> int:
     classifier = load_with(arguments.model, arguments.parameters, model_options(arguments))
     from whylight.comparison import compare, comparison_picture
     from whylight.files.encoding import save_image
-    from whylight.target.class_score import Question
+    from whylight.options import Question
 
     against = None if arguments.against is None else class_index_of(arguments.against)
     comparison = compare(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx
 
-from whylight.compiling.head import add_scores_above
+from whylight.compiling.head import add_head
 from whylight.contract import (
     ALTERED,
     ALTERED_CLASS_INDEX,
@@ -26,7 +26,8 @@ from whylight.graph.tensor import Tensor
 from whylight.graph.walks import renamed_tensors
 from whylight.methods import Method, method_named
 from whylight.methods.fusion import mean_of_maps
-from whylight.target.class_score import Against, ClassScore, Question
+from whylight.options import Question
+from whylight.target.class_score import ClassScore, Weighting
 from whylight.target.target import Target
 
 if TYPE_CHECKING:
@@ -40,15 +41,7 @@ Layers = str | Sequence[str] | None
 """A layer's name, several whose maps are fused, or None for the default layer."""
 
 
-def compile_explainer(
-    classifier: Classifier,
-    method: str = "gradcam",
-    layer: Layers = None,
-    score: str = "logit",
-    against: Against = None,
-    counterfactual: bool = False,
-    smooth: bool = False,
-) -> onnx.ModelProto:
+def compile_explainer(classifier: Classifier, method: str = "gradcam", question: Question = _PLAIN) -> onnx.ModelProto:
     """Add an explanation to the classifier's graph.
 
     The result has the model's input and ``class_index`` (N,) int64, where -1 stands for the predicted class, as
@@ -59,31 +52,25 @@ def compile_explainer(
     Args:
         classifier: the model.
         method: the name of a method.
-        layer: the target layer's name, by default `Classifier.default_layer`; several are fused into one map.
-        score: what is differentiated: ``logit`` or ``output`` (after the final Softmax or Sigmoid).
-        against: explain why the class rather than this one.
-        counterfactual: explain what speaks against the class.
-        smooth: average the maps over flipped and rescaled images, when the explainer is run by whylight.
+        question: what is asked about the class, and at which layer.
 
     Raises:
-        WhylightError: no such method, layer, score or class, or a part of the graph above the layer has no derivative.
+        WhylightError: no such method, layer or class, or a part of the graph above the layer has no derivative.
     """
-    return compile_maps(classifier, [(method, layer)], Question(score, against, counterfactual), smooth)
+    return compile_maps(classifier, [(method, question.layer)], question)
 
 
 def compile_maps(
     classifier: Classifier,
     wanted: Sequence[tuple[str, Layers]],
     question: Question = _PLAIN,
-    smooth: bool = False,
 ) -> onnx.ModelProto:
     """Add several explanations to the classifier's graph, which runs once for all of them.
 
     Args:
         classifier: the model.
         wanted: method and layers of each; the first one's map is the output ``cam``, the others' ``cam/1``, ``cam/2``.
-        question: what is asked about the class.
-        smooth: see `compile_explainer`.
+        question: what is asked about the class; its layer is not looked at.
 
     Raises:
         WhylightError: as `compile_explainer`; or a method that takes several passes is one of several.
@@ -110,10 +97,11 @@ def compile_maps(
             class_index,
             question,
             layers=[tensor(layer.tensor) for _, layers in chosen for layer in layers],
-            negates_class_zero=chosen[0][0].negates_class_zero,
+            weighting=_weighting(chosen[0][0]),
         )
         for number, (method, layers) in enumerate(chosen):
-            targets = [Target(op, classifier, layer, class_score, method, reserved) for layer in _layer_or_none(layers)]
+            weighting = _weighting(method)
+            targets = [Target(op, classifier, layer, class_score, weighting, reserved) for layer in _layer_or_none(layers)]
             parts = [method.formula(op, target) for target in targets]
             fusion = method.fusion or (mean_of_maps if len(parts) > 1 else None)
             cam = fusion(op, parts, _seen(classifier, layers)) if fusion else parts[0]
@@ -122,7 +110,7 @@ def compile_maps(
             names = " + ".join(layer.name for layer in layers)
             maps.append((MapFacts(f"{MAP}/{number}" if number else MAP, method.name, names, crop), cam))
         below = len(op.nodes)
-        above = add_scores_above(op, targets[0]) if chosen[0][0].perturbs_layer else []
+        above = add_head(op, targets[0]) if chosen[0][0].perturbs_layer else []
     facts = ExplainerFacts(
         maps=tuple(facts for facts, _ in maps),
         score=question.score,
@@ -132,9 +120,9 @@ def compile_maps(
         class_count=classifier.class_count,
         is_two_class=classifier.is_two_class,
         activation_bytes=_activation_bytes(op, op.nodes[:below]),
-        smooth=smooth,
-        bytes_above=_activation_bytes(op, op.nodes[below:]),
-        blank=classifier.blank,
+        smooth=question.smooth,
+        head_bytes=_activation_bytes(op, op.nodes[below:]),
+        baseline=classifier.blank,
         against=question.against,
         counterfactual=question.counterfactual,
         explains_tokens=any(layer.grid is not None for _, layers in chosen for layer in layers),
@@ -166,6 +154,10 @@ def _seen(classifier: Classifier, layers: list[Layer]) -> list[int]:
 
 def _layer_or_none(layers: list[Layer]) -> Sequence[Layer | None]:
     return layers or [None]
+
+
+def _weighting(method: Method) -> Weighting:
+    return Weighting(method.seed, method.negates_class_zero)
 
 
 def _refuse_drivers_in_company(chosen: Sequence[tuple[Method, list[Layer]]]) -> None:

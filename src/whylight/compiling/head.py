@@ -13,12 +13,12 @@ from whylight.errors import WhylightError
 from whylight.graph.builder import GraphBuilder
 from whylight.graph.tensor import Shape, Tensor
 from whylight.graph.walks import dependent_nodes, needed_nodes
-from whylight.target.class_score import ClassScore
+from whylight.target.class_score import ClassScore, Weighting
 from whylight.target.feature_map import layer_output
 from whylight.target.target import Target
 
 
-def add_scores_above(op: GraphBuilder, target: Target) -> list[Tensor]:
+def add_head(op: GraphBuilder, target: Target) -> list[Tensor]:
     """Add inputs and outputs for altered activations.
 
     The inputs are ``altered`` (M, C, h, w), ``altered_class_index`` (M,), -1 for the predicted class, and
@@ -64,7 +64,7 @@ def add_scores_above(op: GraphBuilder, target: Target) -> list[Tensor]:
         copies[output.name],
         class_index,
         score.question,
-        negates_class_zero=target.method.negates_class_zero,
+        weighting=Weighting(negates_class_zero=target.weighting.negates_class_zero),
     )
     around = [op.rename(op.Identity(op.tensors[name]), f"{BESIDE}/{i}") for i, name in enumerate(read)]
     return [op.rename(again.value, ALTERED_SCORE), *around]

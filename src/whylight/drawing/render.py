@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from whylight.contract import Box
+from whylight.drawing.colormaps import COLORMAPS
 from whylight.errors import WhylightError
 from whylight.files.png import Pixels
 
@@ -20,16 +21,6 @@ _BLOCK = 1 << 16
 """Values blended at a time: they stay in the processor's cache."""
 _SMALL_PRODUCT = 1 << 18
 """Multiplications up to which BLAS libraries use one thread; their threads would wait for those of ONNX Runtime."""
-
-_ANCHORS = {
-    # red, green, blue at equal steps from 0 to 1; straight lines between them
-    "jet": ["00007f", "0000ff", "007fff", "00ffff", "7fff7f", "ffff00", "ff7f00", "ff0000", "7f0000"],
-    "viridis": ["440154", "472d7b", "3b528b", "2c728e", "21918c", "28ae80", "5ec962", "addc30", "fde725"],
-    "inferno": ["000004", "210c4a", "57106e", "8a226a", "bc3754", "e45a31", "f98e09", "f9cb35", "fcffa4"],
-    "turbo": ["30123b", "4675ed", "1bcfd4", "62fc6b", "d1e834", "fe9b2d", "d93806", "7a0403"],
-    "gray": ["000000", "ffffff"],
-}
-COLORMAPS = tuple(_ANCHORS)
 
 
 def colorize(values: FloatArray, colormap: str = "jet") -> FloatArray:
@@ -45,7 +36,7 @@ def colorize(values: FloatArray, colormap: str = "jet") -> FloatArray:
     if colormap == "jet":
         distance = np.abs(values[..., np.newaxis] - np.array([0.75, 0.5, 0.25], np.float32))
         return (255 * np.clip(1.5 - 4 * distance, 0, 1)).astype(np.float32)
-    anchors = np.array([list(bytes.fromhex(anchor)) for anchor in _ANCHORS[colormap]], np.float32)
+    anchors = np.array([list(bytes.fromhex(anchor)) for anchor in COLORMAPS[colormap]], np.float32)
     steps = np.linspace(0, 1, len(anchors))
     return np.stack([np.interp(values, steps, anchors[:, channel]) for channel in range(3)], -1).astype(np.float32)
 

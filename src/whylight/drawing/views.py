@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from whylight.contract import Box
+from whylight.contract import Box, InputFacts
 from whylight.drawing.render import enlarged_maps
 from whylight.files.png import Pixels
 from whylight.images.pictures import Picture, display_pixels
@@ -37,23 +37,23 @@ class View:
     crop: Box
 
 
-def view(picture: Picture, cam: FloatArray, crop: Box, maximum: float) -> View:
+def view(picture: Picture, cam: FloatArray, crop: Box, facts: InputFacts) -> View:
     """A picture with its map (h, w), a signal with its map (l,), or a volume with its map (d, h, w).
 
     Args:
-        picture: decoded, of as many dimensions as the map.
+        picture: decoded, as the model takes it.
         cam: the map.
         crop: the part of the picture that it covers.
-        maximum: the model's value of white.
+        facts: the model's input.
     """
-    match cam.ndim:
-        case 1:
+    match facts.kind:
+        case "signal":
             start, end = crop
             return View(_curve(picture.pixels), cam[np.newaxis], (0, start, 1, end))
-        case 3:
+        case "volume":
             return _slices(picture.pixels, cam, crop)
-        case _:
-            return View(display_pixels(picture, maximum), cam, crop)
+        case "picture":
+            return View(display_pixels(picture, facts.maximum), cam, crop)
 
 
 def _curve(values: FloatArray) -> Pixels:

@@ -13,22 +13,14 @@ def data_files(model: Path) -> Iterator[Path]:
         return
     with suppress(OSError):
         content = model.read_bytes()
-        found = re.finditer(rb"\x0a\x08location\x12([\x01-\x7f])", content)
-        names = {content[match.end() : match.end() + match[1][0]] for match in found}
+        found = re.finditer(rb"\x0a\x08location\x12([\x80-\xff]?)([\x01-\x7f])", content)
+        names = {content[match.end() : match.end() + _length(match[1], match[2])] for match in found}
         for name in sorted(names):
             path = model.parent / os.fsdecode(name)
             if path.is_file():
                 yield path
 
 
-def whole_model(model: Path) -> bytes:
-    """The content of an .onnx file, with its weights.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    if not any(data_files(model)):
-        return model.read_bytes()
-    import onnx
-
-    return onnx.load(model).SerializeToString()
+def _length(low: bytes, high: bytes) -> int:
+    """A length of one or two bytes, seven bits each."""
+    return (low[0] & 127) + (high[0] << 7) if low else high[0]

@@ -9,7 +9,7 @@ import onnx
 from whylight.graph.walks import read_names
 
 
-def passages(nodes: Sequence[onnx.NodeProto], source: str, end: str) -> list[str]:
+def dominators(nodes: Sequence[onnx.NodeProto], source: str, end: str) -> list[str]:
     """The tensors that every way from one tensor to another leads through, in their order, both ends left out.
 
     Args:

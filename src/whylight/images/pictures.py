@@ -81,8 +81,17 @@ def read_picture(path: Path, channels: int) -> Picture:
         # of a file in memory Pillow takes half the time that it takes of one it reads in pieces
         with path.open("rb", buffering=0) as file:
             content = io.BytesIO(file.read())
-        with Image.open(content, formats=_FORMATS) as image:
-            return _pillow_picture(image, channels, source)
+    return decoded(content, channels, source)
+
+
+def decoded(content: io.BytesIO, channels: int, source: str) -> Picture:
+    """The picture in an image file's content; see `read_picture`.
+
+    Raises:
+        WhylightError: it is not an image, corrupt, too large, empty, or has the wrong channels.
+    """
+    with _decoding(source), Image.open(content, formats=_FORMATS) as image:
+        return _pillow_picture(image, channels, source)
 
 
 def picture_of(image: Image.Image | Array, channels: int) -> Picture:

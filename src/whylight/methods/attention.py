@@ -54,7 +54,7 @@ def _block_map(op: GraphBuilder, target: Target, attention: str, tokens: str, la
     weights, output = target.tensor(attention), target.tensor(tokens)
     mean = op.ReduceMean(output, [1], keepdims=1)
     alike = op.with_shape(op.Expand(mean, op.Shape(output)), output.shape)
-    (slope,) = target.score_with(last_tokens, alike).gradients([weights], target.method)
+    (slope,) = target.score_with(last_tokens, alike).gradients([weights], target.weighting)
     keys = weights.size(weights.rank - 1)
     by_query = op.Reshape(op.Relu(slope), op.Concat(op.extent(output, 0), [-1, keys], axis=0))
     return op.with_shape(op.ReduceMean(by_query, [1], keepdims=0), (output.shape[0], keys))
@@ -62,7 +62,7 @@ def _block_map(op: GraphBuilder, target: Target, attention: str, tokens: str, la
 
 def _blocks(classifier: Classifier) -> Iterator[tuple[str, str]]:
     """Each block's attention, (N, heads, T, T) or (N heads, T, T), and the tokens behind it, (N, T, C), by name."""
-    from whylight.graph.dominators import passages
+    from whylight.graph.dominators import dominators
 
     nodes, tensors = classifier.path_nodes, classifier.tensors
     attentions = [node.output[0] for node in nodes if _is_attention(node, tensors)]
@@ -72,7 +72,7 @@ def _blocks(classifier: Classifier) -> Iterator[tuple[str, str]]:
         size = tensors[attention].shape[-1]
         candidates = [
             name
-            for name in passages(between, attention, following)
+            for name in dominators(between, attention, following)
             if name in sums and tensors[name].rank == 3 and tensors[name].shape[1] == size
         ]
         if candidates:

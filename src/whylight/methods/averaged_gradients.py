@@ -69,7 +69,7 @@ def noisy(image: FloatArray) -> Callable[[NDArray[np.int64]], FloatArray]:
 
 @method_of_passes(
     "integrated-gradients",
-    "the image's gradient, added up on the way from a blank image: its sum is the score gained",
+    "the image's gradient, added up on the way from the baseline: its sum is the score gained",
     "Sundararajan et al. 2017, ICML",
     image_gradient,
     passes=f"{_STEPS}, each with a gradient",
@@ -79,7 +79,7 @@ def noisy(image: FloatArray) -> Callable[[NDArray[np.int64]], FloatArray]:
 def integrated_gradients(passes: Passes, gradients: FloatArray) -> FloatArray:
     """Integrated gradients: (x - x') times the mean of dS/dx on the line from x' to x, summed over channels.
 
-    Sundararajan et al., "Axiomatic Attribution for Deep Networks", ICML 2017, equation 1. x' is the blank image, whose
+    Sundararajan et al., "Axiomatic Attribution for Deep Networks", ICML 2017, equation 1. x' is the baseline, whose
     pixels the network sees as zero. The integral is found by Gauss-Legendre quadrature with 50 points, as in captum:
     the map's sum is S(x) - S(x').
     """
@@ -89,9 +89,11 @@ def integrated_gradients(passes: Passes, gradients: FloatArray) -> FloatArray:
 def _integrated(passes: Passes, number: int) -> FloatArray:
     points, weights = np.polynomial.legendre.leggauss(_STEPS)
     parts = ((points + 1) / 2).astype(np.float32).reshape(-1, *[1] * passes.images[number].ndim)
-    way = passes.images[number] - passes.blank
+    way = passes.images[number] - passes.baseline
     total, start = np.zeros(way.shape, np.float64), 0
-    for batch in passes.maps(_STEPS, lambda rows: passes.blank + parts[rows] * way, int(passes.class_indices[number])):
+    for batch in passes.maps(
+        _STEPS, lambda rows: passes.baseline + parts[rows] * way, int(passes.class_indices[number])
+    ):
         total += np.tensordot(weights[start : start + len(batch)] / 2, batch, 1)
         start += len(batch)
     return np.asarray((way * total).sum(0), np.float32)

@@ -41,7 +41,7 @@ def fullgrad(op: GraphBuilder, target: Target) -> Tensor:
     """
     biases = list(_biases(op, target))
     *slopes, image_slope = target.score.gradients(
-        [output for output, _, _ in biases] + [target.tensor(target.classifier.input.name)], target.method
+        [output for output, _, _ in biases] + [target.tensor(target.classifier.input.name)], target.weighting
     )
     parts = [channel_sum(op, _rescaled(op, op.Mul(target.image, target.as_image(image_slope))))]
     for (_, bias, channels_last), slope in zip(biases, slopes, strict=True):

@@ -84,7 +84,7 @@ def ss_noise(sample: int, size: tuple[int, ...]) -> FloatArray:
 
 @method_of_passes(
     "is-cam",
-    "Score-CAM on a way of 10 steps from the blank image to the masked one",
+    "Score-CAM on a way of 10 steps from the baseline to the masked one",
     "Naidu et al. 2020, arXiv",
     activation,
     passes=f"1, and at most {_IS_STEPS} a channel",
@@ -136,10 +136,10 @@ class Masks:
 
 def _scores(passes: Passes, number: int, count: int, masks: Callable[[NDArray[np.int64]], FloatArray]) -> FloatArray:
     """The scores (count,) of an image seen through masks, which are made as they are run."""
-    one = passes.images[number] - passes.blank
+    one = passes.images[number] - passes.baseline
 
     def masked(rows: NDArray[np.int64]) -> FloatArray:
-        return np.asarray(one * masks(rows)[:, np.newaxis] + passes.blank)
+        return np.asarray(one * masks(rows)[:, np.newaxis] + passes.baseline)
 
     return passes.scores(count, masked, int(passes.class_indices[number]))
 

@@ -65,10 +65,10 @@ def _ablation_map(passes: Passes, number: int, maps: FloatArray) -> FloatArray:
         altered[np.arange(len(rows)), alive[rows]] = 0
         return altered
 
-    (whole,) = passes.scores_above(1, lambda _: maps[np.newaxis], number)
+    (whole,) = passes.head_scores(1, lambda _: maps[np.newaxis], number)
     if not len(alive) or whole == 0:
         return np.zeros(maps.shape[1:], np.float32)
-    lost = (whole - passes.scores_above(len(alive), without, number)) / whole
+    lost = (whole - passes.head_scores(len(alive), without, number)) / whole
     return np.maximum(np.tensordot(lost, maps[alive], 1), 0)
 
 
@@ -95,7 +95,7 @@ def _recipro_map(passes: Passes, number: int, maps: FloatArray) -> FloatArray:
     places = maps.shape[1:]
     masks = _neighbourhoods(places) if passes.explains_tokens else np.eye(int(np.prod(places)), dtype=np.float32)
     masks = masks.reshape(-1, 1, *places)
-    return passes.scores_above(len(masks), lambda rows: maps * masks[rows], number).reshape(places)
+    return passes.head_scores(len(masks), lambda rows: maps * masks[rows], number).reshape(places)
 
 
 def _neighbourhoods(places: tuple[int, ...]) -> FloatArray:
@@ -132,7 +132,7 @@ def _occlusion_map(passes: Passes, number: int) -> FloatArray:
     def covered(rows: NDArray[np.int64]) -> FloatArray:
         altered = np.repeat(one[np.newaxis], len(rows), axis=0)
         for place, row in zip(altered, rows, strict=True):
-            place[(slice(None), *windows[row])] = passes.blank
+            place[(slice(None), *windows[row])] = passes.baseline
         return altered
 
     (whole,) = passes.scores(1, lambda _: one[np.newaxis], class_index)
@@ -192,10 +192,10 @@ def rise_masks(grids: FloatArray, shifts: FloatArray, size: tuple[int, ...]) -> 
 
 
 def _rise_map(passes: Passes, number: int, grids: FloatArray, shifts: FloatArray) -> FloatArray:
-    one = passes.images[number] - passes.blank
+    one = passes.images[number] - passes.baseline
 
     def masked(rows: NDArray[np.int64]) -> FloatArray:
-        return np.asarray(one * rise_masks(grids[rows], shifts[rows], passes.size)[:, np.newaxis] + passes.blank)
+        return np.asarray(one * rise_masks(grids[rows], shifts[rows], passes.size)[:, np.newaxis] + passes.baseline)
 
     kept = passes.probabilities(len(grids), masked, number)
     total = np.zeros(passes.size, np.float64)

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 def last_at_each_resolution(classifier: Classifier) -> list[Layer]:
     """The stages' ends: at each resolution of a convolution the last layer that all of the score passes through."""
-    from whylight.graph.dominators import passages
+    from whylight.graph.dominators import dominators
 
     nodes = classifier.path_nodes
     convolutions = [index for index, node in enumerate(nodes) if "Conv" in node.op_type]
     features = {name for node in nodes[min(convolutions, default=0) :] for name in node.output}
-    through = features.intersection(passages(nodes, classifier.input.name, classifier.logits))
+    through = features.intersection(dominators(nodes, classifier.input.name, classifier.logits))
     convolved = {classifier.tensors[nodes[index].output[0]].shape[2:] for index in convolutions}
     layers = list(classifier.layers)
     if classifier.default_layer.grid:  # behind it the score may read the class token alone

@@ -105,7 +105,7 @@ def cached_explainer(
         entry = _written(key, graph, said)
     for message in dict.fromkeys(entry.warnings):
         warnings.warn(message, WhylightWarning, stacklevel=2)
-    return Explainer(entry.graph, threads, device)
+    return Explainer(entry.graph, threads=threads, device=device)
 
 
 def entries() -> list[Path]:

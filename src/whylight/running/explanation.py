@@ -2,21 +2,22 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from whylight.contract import Box
+from whylight.contract import Box, InputFacts
 from whylight.drawing import render
 from whylight.drawing.views import View, view
-from whylight.errors import WhylightError
 from whylight.files.png import Pixels, encoded_png
 from whylight.images.pictures import Picture
+from whylight.options import Rendering
 
 FloatArray = NDArray[np.float32]
 
-SIZES = ("original", "input")
+_PLAIN = Rendering()
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,7 @@ class Explanation:
         layer: the target layer's name.
         method: the method's name.
         picture: the decoded image, signal or volume.
-        input_size: height and width of the model's input; the length of signals, depth, height and width of volumes.
-        maximum: the model's value of white.
+        input: the model's input.
         crop: the part of the image that the map covers: top, left, bottom, right in fractions; see `Box`.
     """
 
@@ -49,52 +49,53 @@ class Explanation:
     layer: str
     method: str
     picture: Picture
-    input_size: tuple[int, ...]
-    maximum: float
+    input: InputFacts
     crop: Box
 
-    def overlay(self, alpha: float = 0.5, colormap: str = "jet", size: str = "original") -> Image.Image:
+    def overlay(self, rendering: Rendering | None = None, **options: Any) -> Image.Image:
         """The map, in colors, blended over the image.
 
         Of a signal it is blended over its curve, of a volume over up to eight slices, side by side.
 
         Args:
-            alpha: the weight of the colors, 0 to 1.
-            colormap: one of `whylight.drawing.render.COLORMAPS`.
-            size: ``"original"`` (the image's own size) or ``"input"`` (the model's input size); for pictures.
+            rendering: how it looks.
+            **options: fields of `Rendering`, in place of those of ``rendering``: ``alpha``, ``colormap``, ``size``.
 
         Returns:
             An RGB image.
 
         Raises:
-            WhylightError: an argument is none of these.
+            WhylightError: an option has no such value.
         """
-        return Image.fromarray(next(overlays([self], alpha, colormap, size)))
+        return Image.fromarray(next(overlays([self], Rendering.of(rendering, **options))))
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is known of the class, ready for JSON; the map itself is ``cam``."""
+        return {
+            "class_index": self.class_index,
+            "score": self.score,
+            "probability": self.probability,
+            "predicted": self.predicted,
+            "rank": self.rank,
+            "method": self.method,
+            "layer": self.layer,
+        }
 
     def _repr_png_(self) -> bytes:
         return encoded_png(next(overlays([self])))
 
 
-def overlays(
-    explanations: Sequence[Explanation], alpha: float = 0.5, colormap: str = "jet", size: str = "original"
-) -> Iterator[Pixels]:
-    """What `Explanation.overlay` makes, of a batch of one explainer at once, as arrays (H, W, 3).
-
-    Raises:
-        WhylightError: as `Explanation.overlay`.
-    """
-    if size not in SIZES:
-        raise WhylightError(f"no size '{size}': expected one of {', '.join(SIZES)}")
+def overlays(explanations: Sequence[Explanation], rendering: Rendering = _PLAIN) -> Iterator[Pixels]:
+    """What `Explanation.overlay` makes, of a batch of one explainer at once, as arrays (H, W, 3)."""
     if explanations:
-        views = [view(each.picture, each.cam, each.crop, each.maximum) for each in explanations]
-        images = [_sized(one, each.input_size, size) for one, each in zip(views, explanations, strict=True)]
+        views = [view(each.picture, each.cam, each.crop, each.input) for each in explanations]
+        images = [_sized(one, each.input, rendering.size) for one, each in zip(views, explanations, strict=True)]
         cams = np.stack([one.cam for one in views])
-        yield from render.overlays(images, cams, views[0].crop, alpha, colormap)
+        yield from render.overlays(images, cams, views[0].crop, rendering.alpha, rendering.colormap)
 
 
-def _sized(one: View, input_size: tuple[int, ...], size: str) -> Pixels:
+def _sized(one: View, facts: InputFacts, size: str) -> Pixels:
     pixels = one.image
-    if size == "original" or len(input_size) != 2 or pixels.shape[:2] == input_size:
+    if size == "original" or not facts.is_picture or pixels.shape[:2] == facts.size:
         return pixels
-    height, width = input_size
-    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
+    return np.asarray(Image.fromarray(pixels).resize((facts.width, facts.height), Image.Resampling.BILINEAR))

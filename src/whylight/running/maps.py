@@ -10,7 +10,7 @@ FloatArray = NDArray[np.float32]
 _SCALES = (0.9, 1.0, 1.1)
 
 
-def normalized(cams: FloatArray, is_signed: bool = False) -> FloatArray:
+def stretched(cams: FloatArray, is_signed: bool = False) -> FloatArray:
     """Each map (N, h, w) stretched to [0, 1]; one that is the same everywhere keeps its value, cut to [0, 1].
 
     Of signed maps, values below zero count as zero.

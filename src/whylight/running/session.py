@@ -1,22 +1,13 @@
 """ONNX Runtime sessions: on which device a graph runs, and what its errors mean."""
 
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import onnxruntime
 
 from whylight.errors import OutOfMemoryError, WhylightError, WhylightWarning
-
-_PROVIDERS = {
-    "cuda": "CUDAExecutionProvider",
-    "directml": "DmlExecutionProvider",
-    "coreml": "CoreMLExecutionProvider",
-    "cpu": "CPUExecutionProvider",
-}
-DEVICES = ("auto", *_PROVIDERS)
-"""What can run a network; ``auto`` takes the first of the others that is installed."""
+from whylight.options import PROVIDERS
 
 
 def write_optimized(graph: bytes, path: Path, weights: str | None) -> None:
@@ -39,30 +30,26 @@ def write_optimized(graph: bytes, path: Path, weights: str | None) -> None:
     open_session(graph, "cpu", options=options)
 
 
-def open_session(
-    graph: bytes | str | Path, device: str, threads: int | None = None, options: Any = None
-) -> tuple[Any, str]:
+def open_session(graph: bytes | Path, device: str, threads: int | None = None, options: Any = None) -> tuple[Any, str]:
     """A session on a device, or, with a warning, on the processor; and the device it is on.
 
     Raises:
-        WhylightError: there is no such device, or ONNX Runtime cannot load the graph.
+        WhylightError: ONNX Runtime cannot load the graph.
     """
     if options is None:
         options = _session_options()
         options.intra_op_num_threads = threads or 0
-    if device not in DEVICES:
-        raise WhylightError(f"no device '{device}': expected one of {', '.join(DEVICES)}")
     installed = onnxruntime.get_available_providers()
-    wanted = [device] if device != "auto" else [name for name, provider in _PROVIDERS.items() if provider in installed]
+    wanted = [device] if device != "auto" else [name for name, provider in PROVIDERS.items() if provider in installed]
     for name in dict.fromkeys([*wanted, "cpu"]):
-        if _PROVIDERS[name] not in installed:
+        if PROVIDERS[name] not in installed:
             warnings.warn(
-                f"device '{name}': the installed ONNX Runtime has no {_PROVIDERS[name]}, the processor is used",
+                f"device '{name}': the installed ONNX Runtime has no {PROVIDERS[name]}, the processor is used",
                 WhylightWarning,
                 stacklevel=4,
             )
             continue
-        providers = dict.fromkeys([_PROVIDERS[name], _PROVIDERS["cpu"]])
+        providers = dict.fromkeys([PROVIDERS[name], PROVIDERS["cpu"]])
         try:
             session = onnxruntime.InferenceSession(
                 str(graph) if isinstance(graph, Path) else graph, options, providers=list(providers)
@@ -73,20 +60,11 @@ def open_session(
                 raise WhylightError(f"{source}: ONNX Runtime cannot load it: {_first_line(error)}") from error
             reason = _first_line(error)
         else:
-            if session.get_providers()[0] == _PROVIDERS[name]:
+            if session.get_providers()[0] == PROVIDERS[name]:
                 return session, name
-            reason = f"{_PROVIDERS[name]} did not start"
+            reason = f"{PROVIDERS[name]} did not start"
         warnings.warn(f"device '{name}': {reason}, the processor is used", WhylightWarning, stacklevel=4)
     raise WhylightError("the installed ONNX Runtime has no CPUExecutionProvider: pip install onnxruntime")
-
-
-def open_part(graph: bytes, outputs: Sequence[str], device: str, threads: int | None = None) -> Any:
-    """A session on a device with the part of a graph that leads to some of its outputs."""
-    import onnx
-
-    from whylight.graph.walks import part_of
-
-    return open_session(part_of(onnx.load_from_string(graph), outputs).SerializeToString(), device, threads)[0]
 
 
 def _session_options() -> Any:

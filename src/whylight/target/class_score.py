@@ -2,57 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
 
-from whylight.errors import WhylightError
 from whylight.gradient import gradient
 from whylight.graph.builder import GraphBuilder
 from whylight.graph.tensor import Tensor
+from whylight.options import Question
 
 if TYPE_CHECKING:
     from whylight.classifier.classifier import Classifier
     from whylight.gradient.rule import Rule
-    from whylight.methods import Method
 
-SCORES = ("logit", "output")
-
-Against = int | Literal["predicted"] | None
-"""The class that a contrast is made with: its index, or the one that the model finds most probable."""
+    Seed = Callable[[GraphBuilder, "ClassScore"], Tensor]
 
 
 @dataclass(frozen=True)
-class Question:
-    """What is asked about a class.
+class Weighting:
+    """What the classes' scores count in what is differentiated.
 
     Attributes:
-        score: ``logit`` (before the final Softmax or Sigmoid) or ``output`` (after it).
-        against: why the class rather than this one: the difference of the two scores is explained.
-        counterfactual: what speaks against the class: the derivative is negated (Selvaraju et al. 2017, section 3.3).
+        seed: the weight (N, K) of each class's score; by default 1 for the class, 0 for the others.
+        negates_class_zero: whether class 0 of a model with one output is explained by the negated score;
+            otherwise both classes are explained by the output itself.
     """
 
-    score: str = "logit"
-    against: Against = None
-    counterfactual: bool = False
-
-    def check(self, class_count: int) -> None:
-        """See that it can be asked.
-
-        Raises:
-            WhylightError: no such score or class.
-        """
-        if self.score not in SCORES:
-            raise WhylightError(f"no score '{self.score}': expected one of {', '.join(SCORES)}")
-        if isinstance(self.against, int) and not 0 <= self.against < class_count:
-            raise WhylightError(
-                f"class index {self.against} to compare with is out of range: "
-                f"the model has classes 0 to {class_count - 1}"
-            )
+    seed: Seed | None = None
+    negates_class_zero: bool = True
 
 
 class ClassScore:
@@ -75,7 +56,7 @@ class ClassScore:
         class_index: Tensor,
         question: Question,
         layers: Sequence[Tensor] = (),
-        negates_class_zero: bool = True,
+        weighting: Weighting = Weighting(),  # it is frozen
     ) -> None:
         """Write the score.
 
@@ -87,11 +68,11 @@ class ClassScore:
             class_index: (N,) int64, -1 for the predicted class.
             question: what is asked.
             layers: tensors to differentiate by in one walk, once the derivative by one of them is asked for.
-            negates_class_zero: whether class 0 of a model with one output is explained by the negated score.
+            weighting: what the scores count where nothing else is said.
         """
         self._op = op
         self._two_class = classifier.is_two_class
-        self._negates_class_zero = negates_class_zero
+        self._weighting = weighting
         self._layers = {tensor.name: tensor for tensor in layers}
         self._through_softmax = question.score == "output" and classifier.final_activation == "Softmax"
         self._gradients: dict[tuple[str, object], Tensor] = {}
@@ -114,25 +95,25 @@ class ClassScore:
         return other
 
     def gradients(
-        self, wrt: Sequence[Tensor], method: Method | None = None, rules: Mapping[str, Rule] | None = None
+        self, wrt: Sequence[Tensor], weighting: Weighting | None = None, rules: Mapping[str, Rule] | None = None
     ) -> list[Tensor]:
         """The derivative of the score with respect to tensors of the graph, each in its shape.
 
         Args:
             wrt: the tensors.
-            method: whose score it is, where the method has one of its own.
+            weighting: what the scores count; by default what was said when the score was written.
             rules: derivative rules to use in place of the usual ones, by operator.
 
         Raises:
             WhylightError: the score does not depend on one of them, or an operator between has no rule.
         """
-        negates = method.negates_class_zero if method else self._negates_class_zero
-        asked = (method.seed if method else None, negates, frozenset((rules or {}).items()))
+        weighting = weighting or self._weighting
+        asked = (weighting, frozenset((rules or {}).items()))
         missing = {tensor.name: tensor for tensor in wrt if (tensor.name, asked) not in self._gradients}
         if missing.keys() & self._layers:
             missing |= self._layers
         if missing:
-            explained, seed = self._seed(method)
+            explained, seed = self._seed(weighting)
             slopes = gradient(self._op, explained, seed, list(missing.values()), rules)
             self._gradients |= {(name, asked): slope for name, slope in zip(missing, slopes, strict=True)}
         return [self._gradients[tensor.name, asked] for tensor in wrt]
@@ -142,16 +123,15 @@ class ClassScore:
         self._explained = output if self.question.score == "output" else logits
         self.scores = self._op.Flatten(self._explained) if self._explained.rank > 2 else self._explained
 
-    def _seed(self, method: Method | None) -> tuple[Tensor, Tensor]:
+    def _seed(self, weighting: Weighting) -> tuple[Tensor, Tensor]:
         """What to differentiate, and the weight of each of its elements, in its shape."""
         op = self._op
-        if method and method.seed:
-            seed = method.seed(op, self)
+        if weighting.seed:
+            seed = weighting.seed(op, self)
         else:
-            negates = method.negates_class_zero if method else self._negates_class_zero
-            seed = self.weights(self.chosen, negates)
+            seed = self.weights(self.chosen, weighting)
             if self.against is not None:
-                seed = op.Sub(seed, self.weights(self.against, negates))
+                seed = op.Sub(seed, self.weights(self.against, weighting))
         if self.question.counterfactual:
             seed = op.Neg(seed)
         if self._explained.rank > 2:
@@ -167,17 +147,16 @@ class ClassScore:
             return op.Cast(op.Greater(op.Squeeze(self.scores, [1]), boundary), to=onnx.TensorProto.INT64)
         return op.ArgMax(self.scores, axis=1, keepdims=0)
 
-    def weights(self, index: Tensor, negates_class_zero: bool | None = None) -> Tensor:
+    def weights(self, index: Tensor, weighting: Weighting | None = None) -> Tensor:
         """What each of ``scores`` counts in the score of the classes ``index``, (N, K): one-hot, or a sign.
 
         Args:
             index: (N,), or (1,) for all images.
-            negates_class_zero: see `Method`; by default that of the first method.
+            weighting: says whether class 0 is the negated score; by default as when the score was written.
         """
         op = self._op
         if self._two_class:
-            negates = self._negates_class_zero if negates_class_zero is None else negates_class_zero
-            against = np.float32(-1 if negates else 1)
+            against = np.float32(-1 if (weighting or self._weighting).negates_class_zero else 1)
             return op.Unsqueeze(op.Where(op.Equal(index, np.int64(1)), np.float32(1), against), [1])
         return op.OneHot(index, np.array([self.scores.size(1)]), np.array([0, 1], np.float32))
 

@@ -11,14 +11,13 @@ from whylight.gradient.broadcast import zeros_like
 from whylight.graph.builder import GraphBuilder
 from whylight.graph.tensor import Tensor
 from whylight.graph.walks import dependent_nodes, needed_nodes
-from whylight.target.class_score import ClassScore
+from whylight.target.class_score import ClassScore, Weighting
 from whylight.target.feature_map import feature_map
 
 if TYPE_CHECKING:
     from whylight.classifier.classifier import Classifier
     from whylight.classifier.layer import Layer
     from whylight.gradient.rule import Rule
-    from whylight.methods import Method
 
 
 class Target:
@@ -28,7 +27,7 @@ class Target:
         classifier: the model's facts; names of tensors in it are those of ``op`` after `tensor`.
         layer: the target layer, for a method that looks at one.
         score: the class score.
-        method: the method that explains.
+        weighting: what the classes' scores count for the method that explains.
     """
 
     def __init__(
@@ -37,7 +36,7 @@ class Target:
         classifier: Classifier,
         layer: Layer | None,
         score: ClassScore,
-        method: Method,
+        weighting: Weighting,
         renamed: Mapping[str, str],
     ) -> None:
         """Nothing is computed yet; ``renamed`` says which tensors of the model have another name in ``op``."""
@@ -46,7 +45,7 @@ class Target:
         self.classifier = classifier
         self.layer = layer
         self.score = score
-        self.method = method
+        self.weighting = weighting
 
     def tensor(self, name: str) -> Tensor:
         """A tensor of the model by its name there."""
@@ -65,14 +64,14 @@ class Target:
     @cached_property
     def gradient(self) -> Tensor:
         """The derivative of the class score with respect to `activation`, (N, C, h, w)."""
-        (slope,) = self.score.gradients([self.layer_output], self.method)
+        (slope,) = self.score.gradients([self.layer_output], self.weighting)
         return feature_map(self._op, self._layer, slope)
 
     @cached_property
     def curvature(self) -> Tensor:
         """H A, (N, C, h, w), for H the second derivative of the class score with respect to `activation`, A."""
         output = self.layer_output
-        (slope,) = self.score.gradients([output], self.method)
+        (slope,) = self.score.gradients([output], self.weighting)
         if any(slope.name in node.output for node in dependent_nodes(self._op.nodes, output.name)):
             (slope_along_output,) = gradient(self._op, slope, output, [output])
         else:
@@ -90,7 +89,7 @@ class Target:
         Args:
             rules: derivative rules to use in place of the usual ones, by operator.
         """
-        (slope,) = self.score.gradients([self.tensor(self.classifier.input.name)], self.method, rules)
+        (slope,) = self.score.gradients([self.tensor(self.classifier.input.name)], self.weighting, rules)
         return self.as_image(slope)
 
     def as_image(self, tensor: Tensor) -> Tensor:
@@ -114,5 +113,5 @@ class Target:
     @property
     def _layer(self) -> Layer:
         if self.layer is None:
-            raise ValueError(f"the method '{self.method.name}' is registered as one that looks at no layer")
+            raise ValueError("the method is registered as one that looks at no layer")
         return self.layer

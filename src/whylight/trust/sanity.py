@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from whylight.drawing.render import enlarged_maps
 from whylight.images.pictures import normalize
-from whylight.running.maps import normalized
+from whylight.running.maps import stretched
 from whylight.trust.cases import FloatArray, Values, refuse_arrays
 from whylight.trust.randomization import (
     WeightedLayer,
@@ -183,7 +183,7 @@ def noise_images(facts: InputFacts, count: int) -> FloatArray:
         grid = generator.standard_normal((len(total), min(cells, size[0]), min(cells, size[1])), np.float32)
         total += enlarged_maps(grid, size)
         cells *= 2
-    images = (normalized(total) * np.float32(facts.maximum)).reshape(count, facts.channels, *size)
+    images = (stretched(total) * np.float32(facts.maximum)).reshape(count, facts.channels, *size)
     normalize(images, facts.mean, facts.std, facts.channel_order)
     return images
 
@@ -212,12 +212,12 @@ def _maps(explainer: Explainer, images: FloatArray, indices: NDArray[np.int64]) 
 def _compared(kind: str, layer: str, maps: FloatArray, others: Sequence[FloatArray], size: tuple[int, ...]) -> Stage:
     absolute, signed, similarity = Tally(), Tally(), Tally()
     height, width = size
-    large = enlarged_maps(normalized(np.abs(maps)), (height, width))
+    large = enlarged_maps(stretched(np.abs(maps)), (height, width))
     varied = np.ptp(maps, axis=(1, 2)) > 0
     for other in others:
         absolute.add(np.abs(_correlation(np.abs(maps), np.abs(other))))
         signed.add(np.abs(_correlation(maps, other)))
-        alike = structural_similarity(large, enlarged_maps(normalized(np.abs(other)), (height, width)))
+        alike = structural_similarity(large, enlarged_maps(stretched(np.abs(other)), (height, width)))
         similarity.add(np.where(varied, alike, np.nan))
     return Stage(kind, layer, absolute.score, signed.score, similarity.score)
 

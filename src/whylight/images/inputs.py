@@ -1,0 +1,84 @@
+"""What a model takes, of whatever a person or a program has: the one place that tells pictures from arrays."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from whylight.contract import InputFacts
+from whylight.errors import WhylightError
+from whylight.files.storage import location
+from whylight.images.arrays import array_inputs, array_of, read_array
+from whylight.images.pictures import Picture, decoded, model_inputs, normalize, picture_of, read_picture
+
+ImageLike = str | Path | bytes | BinaryIO | Image.Image | NDArray[Any]
+"""An image file: its path, its URL, its content, or an open file; a Pillow image; or an array: (H, W), (H, W, C) or
+(C, H, W), uint8, uint16 or float in [0, 1], of numpy or of what can be turned into it, such as a PyTorch tensor.
+
+For a model of signals or volumes a .npy or .csv file or an array in the model's own shape and range: (C, L) or (L, C),
+(C, D, H, W) or (D, H, W, C), without C where that is 1.
+"""
+
+
+def is_image(value: object) -> bool:
+    """Whether a value is one image rather than a sequence of them."""
+    return isinstance(value, str | Path | bytes | Image.Image) or hasattr(value, "read") or hasattr(value, "__array__")
+
+
+def read_image(image: ImageLike, facts: InputFacts) -> Picture:
+    """Decode an image to the model's channels.
+
+    Raises:
+        WhylightError: it cannot be read, or is nothing that the model takes.
+    """
+    match image:
+        case str():
+            return _read(location(image), facts)
+        case Path():
+            return _read(image, facts)
+        case Image.Image() | np.ndarray():
+            return picture_of(image, facts.channels) if facts.is_picture else array_of(image, facts)
+        case bytes():
+            return _decoded(image, "the image", facts)
+    if hasattr(image, "fs") and hasattr(image, "read_bytes"):  # a path of universal_pathlib
+        return _read(cast(Path, image), facts)
+    if hasattr(image, "read"):
+        content = image.read()
+        if isinstance(content, bytes):
+            return _decoded(content, str(getattr(image, "name", "the open file")), facts)
+        raise WhylightError(f"the open file gives {type(content).__name__}: open it for bytes, with mode 'rb'")
+    if hasattr(image, "__array__"):
+        return read_image(np.asarray(image.detach().cpu() if hasattr(image, "detach") else image), facts)
+    raise WhylightError(
+        f"found {type(image).__name__} in place of an image: expected a path, the content of a file, an open file, a "
+        "Pillow image or an array"
+    )
+
+
+def prepared_inputs(pictures: Sequence[Picture], facts: InputFacts) -> NDArray[np.float32]:
+    """Decoded images (N, C, H, W) as the model takes them: resized, in its range, normalized.
+
+    Signals (N, C, L) and volumes (N, C, D, H, W) are normalized alone.
+    """
+    if facts.is_picture:
+        inputs = model_inputs(pictures, (facts.height, facts.width), facts.maximum)
+    else:
+        inputs = array_inputs(pictures)
+    normalize(inputs, facts.mean, facts.std, facts.channel_order)
+    return inputs
+
+
+def _read(path: Path, facts: InputFacts) -> Picture:
+    return read_picture(path, facts.channels) if facts.is_picture else read_array(path, facts)
+
+
+def _decoded(content: bytes, source: str, facts: InputFacts) -> Picture:
+    if not facts.is_picture:
+        raise WhylightError(f"{source}: the model takes {facts.kind}s: expected a path or an array")
+    return decoded(io.BytesIO(content), facts.channels, source)

@@ -1,0 +1,274 @@
+"""An explainer graph, opened: tensors in, tensors out. It holds the sessions, and knows nothing of images."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whylight.contract import (
+    ALTERED,
+    ALTERED_CLASS_INDEX,
+    ALTERED_SCORE,
+    BESIDE,
+    CLASS_INDEX,
+    SCORE,
+    ExplainerFacts,
+)
+from whylight.files.external_data import data_files
+from whylight.methods import Method, method_named
+from whylight.running.maps import smoothed, stretched
+from whylight.running.session import open_session, session_error
+from whylight.target.passes import Passes
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A session, and what it says of the graph.
+
+    Attributes:
+        session: of ONNX Runtime.
+        device: what it is on.
+        names_beside: the outputs that hold what goes around the layer: see `whylight.compiling.head`.
+        fixed_batch: the batch size, where the graph has just one.
+        unused_inputs: zeros for the inputs that are not the image's own.
+    """
+
+    session: Any
+    device: str
+    names_beside: tuple[str, ...]
+    fixed_batch: int | None
+    unused_inputs: dict[str, NDArray[Any]]
+
+
+class ExplainerGraph:
+    """An explainer graph that is opened when it first runs. Several threads may share it.
+
+    Attributes:
+        facts: what it explains, and how.
+        graph: an ONNX file's content, or its path.
+    """
+
+    def __init__(self, graph: bytes | Path, device: str, threads: int | None) -> None:
+        """Read the facts; the network is opened when it is first run, once.
+
+        Args:
+            graph: what ``whylight compile`` writes.
+            device: one of `whylight.options.DEVICES`.
+            threads: that the network may use for one run; by default one a core.
+
+        Raises:
+            WhylightError: it is not an explainer graph.
+        """
+        self.graph = graph
+        self.facts = ExplainerFacts.of(graph)
+        self._device = device
+        self._threads = threads
+        self._lock = Lock()
+        self._open: _Opened | None = None
+        self._head: Any = None
+
+    @property
+    def device(self) -> str:
+        """What the network runs on: one of `whylight.options.DEVICES`, not ``auto``. It is opened to find out."""
+        return self._opened.device
+
+    @property
+    def names_beside(self) -> tuple[str, ...]:
+        """The outputs that hold what goes around the layer: see `whylight.compiling.head`."""
+        return self._opened.names_beside
+
+    def content(self) -> bytes:
+        """The explainer graph as the content of an ONNX file."""
+        if isinstance(self.graph, bytes):
+            return self.graph
+        from whylight.running.head import whole_model
+
+        return whole_model(self.graph)
+
+    def digest(self) -> str:
+        """What tells the explainer graph, as it is kept, from all others."""
+        digest = hashlib.blake2b(digest_size=16)
+        if isinstance(self.graph, bytes):
+            digest.update(self.graph)
+        else:
+            for path in (self.graph, *data_files(self.graph)):
+                digest.update(path.read_bytes())
+        return digest.hexdigest()
+
+    def run(self, images: FloatArray, class_indices: NDArray[np.int64]) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Run the graph, and what further passes the method takes.
+
+        Args:
+            images: (N, C, H, W) float32 in the model's range, normalized as the model wants it.
+            class_indices: (N,), -1 for the predicted class.
+
+        Returns:
+            The model's class output (N, K), the scores (N,) and the maps (N, h, w), not normalized.
+        """
+        output, scores, *cams = self.run_all(images, class_indices)
+        return output, scores, cams[0]
+
+    def run_all(self, images: FloatArray, class_indices: NDArray[np.int64]) -> list[FloatArray]:
+        """As `run`, with all maps that the graph computes.
+
+        Returns:
+            The model's class output (N, K), the scores (N,), and the maps (N, h, w) of each of ``facts.maps``.
+        """
+        output, scores, *cams = self._run_once(images, class_indices)
+        if self.facts.smooth:
+            explained = self._explained(output, class_indices)
+            cams = smoothed(lambda altered: self.stretched(self._run_once(altered, explained)[2:]), images)
+        return [output, scores, *cams]
+
+    def stretched(self, maps: Sequence[FloatArray]) -> list[FloatArray]:
+        """The maps (N, h, w) of each of ``facts.maps``, as `run_all` gives them, in [0, 1]."""
+        return [
+            stretched(cams, method_named(one.method).is_signed) for one, cams in zip(self.facts.maps, maps, strict=True)
+        ]
+
+    def probabilities(self, images: FloatArray) -> FloatArray:
+        """The model's probabilities (N, classes) for images (N, C, H, W) in its range."""
+        (output,) = self.fetch([self.facts.output], images, np.zeros(len(images), np.int64))
+        return self._probabilities(output.reshape(len(images), -1))
+
+    def fetch(self, outputs: Sequence[str], images: FloatArray, class_indices: NDArray[np.int64]) -> list[FloatArray]:
+        """Some outputs of the graph.
+
+        Args:
+            outputs: their names.
+            images: (N, C, H, W), float32 in the model's range.
+            class_indices: (N,), -1 for the predicted class.
+
+        Raises:
+            WhylightError: ONNX Runtime cannot run it.
+        """
+        feeds: dict[str, NDArray[Any]] = {
+            self.facts.input.name: _laid_out(images, self.facts.input.layout),
+            CLASS_INDEX: class_indices,
+        }
+        return self._run_session(self._opened.session, outputs, feeds, self._opened.unused_inputs)
+
+    def head_scores(
+        self, activations: FloatArray, class_indices: NDArray[np.int64], beside: Mapping[str, FloatArray]
+    ) -> FloatArray:
+        """The scores (M,) of altered activations of the layer: only the network above it is run.
+
+        Args:
+            activations: (M, C, h, w).
+            class_indices: (M,).
+            beside: what goes around the layer, by the names of ``names_beside``, (M, ...) each.
+
+        Raises:
+            WhylightError: ONNX Runtime cannot run it.
+        """
+        feeds: dict[str, NDArray[Any]] = {ALTERED: activations, ALTERED_CLASS_INDEX: class_indices}
+        feeds |= {f"{name}/in": value for name, value in beside.items()}
+        return self._run_session(self._head_session, [ALTERED_SCORE], feeds, {})[0]
+
+    @property
+    def _opened(self) -> _Opened:
+        with self._lock:
+            if self._open is None:
+                self._open = _opened(*open_session(self.graph, self._device, self._threads), self.facts)
+            return self._open
+
+    @property
+    def _head_session(self) -> Any:
+        opened = self._opened
+        with self._lock:
+            if self._head is None:
+                from whylight.running.head import open_head
+
+                self._head = open_head(self.graph, opened.device, self._threads)
+            return self._head
+
+    @cached_property
+    def _method(self) -> Method:
+        return method_named(self.facts.maps[0].method)
+
+    def _run_once(self, images: FloatArray, class_indices: NDArray[np.int64]) -> list[FloatArray]:
+        names = [facts.output for facts in self.facts.maps]
+        output, scores, *cams = self.fetch([self.facts.output, SCORE, *names], images, class_indices)
+        output = output.reshape(len(images), -1)
+        if self._method.driver:
+            cams = [self._method.driver(Passes(self, images, self._explained(output, class_indices)), cams[0])]
+        return [output, scores, *cams]
+
+    def _run_session(
+        self,
+        session: Any,
+        outputs: Sequence[str],
+        feeds: Mapping[str, NDArray[Any]],
+        unused: Mapping[str, NDArray[Any]],
+    ) -> list[FloatArray]:
+        size, count = self._opened.fixed_batch, len(next(iter(feeds.values())))
+        if size is None:
+            return self._run_batch(session, outputs, {**unused, **feeds})
+        # a batch size that cannot change: whole batches, the last one filled up
+        parts = []
+        for start in range(0, count, size):
+            rows = np.arange(start, start + size).clip(max=count - 1)
+            batch = {name: feed[rows] for name, feed in feeds.items()}
+            parts.append(self._run_batch(session, outputs, {**unused, **batch}))
+        return [np.concatenate(part)[:count] for part in zip(*parts, strict=True)]
+
+    def _run_batch(self, session: Any, outputs: Sequence[str], feeds: Mapping[str, NDArray[Any]]) -> list[FloatArray]:
+        try:
+            return list(session.run(list(outputs), feeds))
+        except Exception as error:  # ONNX Runtime's errors share no base class of their own
+            raise session_error(error, self._name()) from error
+
+    def _name(self) -> str:
+        facts = self.facts.maps[0]
+        return f"layer '{facts.layer}'" if facts.layer else f"method '{facts.method}'"
+
+    def _explained(self, output: FloatArray, class_indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The class indices, with the predicted class in place of -1."""
+        return np.where(class_indices < 0, self._probabilities(output).argmax(1), class_indices)
+
+    def _probabilities(self, output: FloatArray) -> FloatArray:
+        """(N, classes) from the model's output."""
+        match self.facts.final_activation:
+            case "LogSoftmax":
+                return np.asarray(np.exp(output), np.float32)
+            case "Sigmoid" if self.facts.is_two_class:
+                return np.concatenate([1 - output, output], 1)
+            case None if self.facts.class_count > 1:
+                exponentials = np.exp(output - output.max(1, keepdims=True))
+                return np.asarray(exponentials / exponentials.sum(1, keepdims=True), np.float32)
+            case _:
+                return output
+
+
+def _opened(session: Any, device: str, facts: ExplainerFacts) -> _Opened:
+    inputs = session.get_inputs()
+    batch = next(info.shape[0] for info in inputs if info.name == facts.input.name)
+    unused = {
+        info.name: np.zeros(
+            [extent if isinstance(extent, int) else 1 for extent in info.shape],
+            np.int64 if info.name == ALTERED_CLASS_INDEX else np.float32,
+        )
+        for info in inputs
+        if info.name not in (facts.input.name, CLASS_INDEX)
+    }
+    names = tuple(info.name for info in session.get_outputs() if info.name.startswith(f"{BESIDE}/"))
+    return _Opened(session, device, names, batch if isinstance(batch, int) else None, unused)
+
+
+def _laid_out(images: FloatArray, layout: str) -> FloatArray:
+    """Images (N, C, H, W) in the layout of a model's input."""
+    match layout.find("C"):
+        case -1:
+            return images[:, 0]
+        case 0:
+            return images
+        case place:
+            return np.ascontiguousarray(np.moveaxis(images, 1, place + 1))
