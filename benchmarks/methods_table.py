@@ -13,7 +13,8 @@ from whylight.errors import WhylightError
 from whylight.files.encoding import save_image
 from whylight.files.writing import save_bytes
 from whylight.methods import methods
-from whylight.trust.evaluation import Evaluation, EvaluationPlan, evaluate_dataset
+from whylight.trust.evaluation import Evaluation, evaluate_dataset
+from whylight.trust.options import EvaluationOptions
 from whylight.trust.results import evaluation_chart, score_text
 
 METRICS = ("pointing-game", "energy-in-box", "insertion", "deletion")
@@ -52,7 +53,8 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=list(methods()))
     arguments = parser.parse_args()
     classifier = whylight.load(arguments.folder / "results.nnp")
-    plan = EvaluationPlan(arguments.folder / "output_result.csv", METRICS, tolerance=0)
+    table = arguments.folder / "output_result.csv"
+    options = EvaluationOptions(metrics=METRICS, tolerance=0)
     results = []
     left_out = []
     for name in arguments.methods:
@@ -62,14 +64,14 @@ def main() -> None:
         except WhylightError as error:
             left_out.append(f"- `{name}`: {str(error).removeprefix(f'{classifier.path}: ')}")
             continue
-        results.append(evaluate_dataset({name: explainer}, plan))
+        results.append(evaluate_dataset({name: explainer}, table, options))
         print(f"{name}: {time.perf_counter() - started:.1f} s", file=sys.stderr)
     evaluation = _sorted(results)
     folder = arguments.folder.relative_to(ROOT) if arguments.folder.is_relative_to(ROOT) else arguments.folder.name
     text = TEXT.format(
         folder=folder,
         rows=evaluation.rows,
-        chance=_chance(plan.table),
+        chance=_chance(table),
         table=_table(evaluation),
         left_out="\n".join(left_out) or "None.",
     )
@@ -93,9 +95,9 @@ def _sorted(results: list[Evaluation]) -> Evaluation:
 
 def _chance(table: Path) -> float:
     """The boxes' mean share of an image of 64 x 64."""
-    from whylight.dataset.table import open_dataset
+    from whylight.dataset.csv_table import open_csv
 
-    dataset = open_dataset(table)
+    dataset = open_csv(table)
     columns = dataset.columns_of("box")
     boxes = [[float(cell) for cell in dataset.cells(row, columns)] for row in dataset.rows()]
     return sum((right - left) * (bottom - top) for left, top, right, bottom in boxes) / len(boxes) / 64**2

@@ -229,6 +229,15 @@ def names(value: Any) -> str | tuple[str, ...]:
     return found
 
 
+def listed(value: Any) -> tuple[str, ...]:
+    """``"a,b"`` or ("a", "b") -> ("a", "b"); empty text -> ()."""
+    parts = value.split(",") if isinstance(value, str) and value else value or ()
+    found = tuple(part.strip() if isinstance(part, str) else "" for part in parts)
+    if not all(found):
+        raise ValueError("expected names with commas between them")
+    return found
+
+
 def class_reference(value: Any) -> int | Literal["predicted"]:
     """``"predicted"``, or a class index as a number or as text."""
     if isinstance(value, str) and value == "predicted":

@@ -1,7 +1,7 @@
 """One bounded map over threads, for all that has many things to do in their order."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -14,7 +14,8 @@ def ordered_map(
 ) -> Generator[Result, None, None]:
     """The results of ``function`` for each item, in the items' order.
 
-    Items are taken as results are asked for: the memory is the same however many there are.
+    Items are taken as results are asked for: the memory is the same however many there are. One who asks for no more
+    closes the generator (``contextlib.closing``): what is under way comes to its end, and what waits is not begun.
 
     Args:
         function: called in several threads at once.
@@ -28,14 +29,25 @@ def ordered_map(
     if threads == 1:
         yield from map(function, items)
         return
+    failures: list[Exception] = []
     waiting: deque[Future[Result]] = deque()
     pool = ThreadPoolExecutor(threads, "whylight")
     try:
-        for item in items:
+        for item in _until_failure(items, failures):
             waiting.append(pool.submit(function, item))
             if len(waiting) == (ahead or 2 * threads):
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+        for failure in failures:
+            raise failure
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _until_failure(items: Iterable[Item], failures: list[Exception]) -> Iterator[Item]:
+    """The items up to the first that cannot be had; why goes into ``failures``."""
+    try:
+        yield from items
+    except Exception as error:
+        failures.append(error)

@@ -2,10 +2,18 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
+import whylight
 from samples import BUNDLED
+from whylight.running.explainer import Explainer
 
 SAMPLE = BUNDLED / "mnist"
+
+
+def explainer_with(**execution: Any) -> Explainer:
+    """The sample's explainer, run in a certain way."""
+    return Explainer(whylight.load(SAMPLE / "results.nnp").explainer().content(), **execution)
 
 
 def dataset(folder: Path, rows: int = 360) -> Path:

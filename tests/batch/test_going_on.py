@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
-import whylight
-from batch.datasets import SAMPLE, dataset, files
-from whylight.batch import Engine, Summary, explain_dataset
+from batch.datasets import dataset, explainer_with, files
+from whylight.batch.journal import Journal
+from whylight.batch.options import BatchOptions
 from whylight.batch.plan import Plan
+from whylight.batch.run import Summary, explain_dataset
 from whylight.errors import WhylightError
 from whylight.files import writing
 from whylight.running.explainer import Explainer
@@ -25,12 +26,12 @@ from whylight.running.explainer import Explainer
 
 @pytest.fixture(scope="module")
 def explainer() -> Explainer:
-    return whylight.load(SAMPLE / "results.nnp").explainer()
+    return explainer_with(batch_size=16, threads=2)
 
 
 def run(explainer: Explainer, table: Path, said: list[str] | None = None, **options: Any) -> Summary:
-    plan = Plan(table, table.with_name("gradcam.csv"), batch_size=16, **options)
-    return explain_dataset(explainer, plan, engine=Engine(threads=2), say=(said if said is not None else []).append)
+    say = (said if said is not None else []).append
+    return explain_dataset(explainer, table, table.with_name("gradcam.csv"), BatchOptions(**options), say=say)
 
 
 def stop_after(
@@ -136,20 +137,18 @@ def test_whoever_runs_it_the_bytes_are_the_same(
     results = []
     for name, count in (("one", 1), ("other", workers)):
         table = dataset(tmp_path / name)
-        plan = Plan(table, table.with_name("gradcam.csv"), batch_size=16, columns=("score", "rank"), map_files=maps)
         if name == "other":
-            stop_after(explainer, table, 300, monkeypatch, columns=plan.columns, map_files=maps)
-        explain_dataset(explainer, plan, engine=Engine(workers=count))
+            stop_after(explainer, table, 300, monkeypatch, columns="score,rank", save_cam=maps)
+        options = BatchOptions(columns=("score", "rank"), save_cam=maps, workers=count)
+        explain_dataset(explainer_with(batch_size=16), table, table.with_name("gradcam.csv"), options)
         results.append(files(tmp_path / name))
     assert results[0] == results[1]
 
 
 def test_a_second_run_on_the_same_output_is_refused(explainer: Explainer, table: Path) -> None:
-    plan = Plan(table, table.with_name("gradcam.csv"))
-    from whylight.batch.journal import Journal
-
-    with Journal(plan).locked(), pytest.raises(WhylightError, match="another run is writing it"):
-        explain_dataset(explainer, plan)
+    output = table.with_name("gradcam.csv")
+    with Journal(Plan(table, output)).locked(), pytest.raises(WhylightError, match="another run is writing it"):
+        explain_dataset(explainer, table, output)
 
 
 def test_a_full_disk_stops_the_run_also_where_bad_rows_are_skipped(
@@ -189,12 +188,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_small_file_system_fills_and_the_run_goes_on_when_it_has_grown(
     explainer: Explainer, table: Path, whole: dict[str, bytes], small_disk: Path
 ) -> None:
-    plan = Plan(table, small_disk / "gradcam.csv", batch_size=16)
+    output = small_disk / "gradcam.csv"
     with pytest.raises(WhylightError, match="No space left"):
-        explain_dataset(explainer, plan)
-    assert not plan.output.exists()
+        explain_dataset(explainer, table, output)
+    assert not output.exists()
     subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
-    assert explain_dataset(explainer, plan).continued > 0
+    assert explain_dataset(explainer, table, output).continued > 0
     assert files(small_disk) == whole
 
 

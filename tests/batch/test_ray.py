@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-import whylight
-from batch.datasets import SAMPLE, dataset, files
-from whylight.batch import Engine, explain_dataset
+from batch.datasets import dataset, explainer_with, files
 from whylight.batch.journal import Journal
-from whylight.batch.plan import Plan
+from whylight.batch.options import BatchOptions
+from whylight.batch.run import explain_dataset
 from whylight.batch.step import BatchResult
 
 ray = pytest.importorskip("ray")
@@ -19,12 +18,9 @@ ray = pytest.importorskip("ray")
 def test_a_node_is_lost_and_the_bytes_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from ray.cluster_utils import Cluster
 
-    explainer = whylight.load(SAMPLE / "results.nnp").explainer()
-    plans = [
-        Plan(dataset(tmp_path / name, rows=6000), tmp_path / name / "gradcam.csv", batch_size=16, columns=("score",))
-        for name in ("plain", "cluster")
-    ]
-    explain_dataset(explainer, plans[0])
+    explainer = explainer_with(batch_size=16)
+    tables = [dataset(tmp_path / name, rows=6000) for name in ("plain", "cluster")]
+    explain_dataset(explainer, tables[0], tmp_path / "plain" / "gradcam.csv", BatchOptions(columns=("score",)))
     cluster: Any = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     try:
         second = cluster.add_node(num_cpus=1)
@@ -41,7 +37,8 @@ def test_a_node_is_lost_and_the_bytes_are_the_same(tmp_path: Path, monkeypatch: 
                 lost_at = recorded
 
         monkeypatch.setattr(Journal, "add", add_and_lose_the_second_node)
-        summary = explain_dataset(explainer, plans[1], engine=Engine("ray"))
+        options = BatchOptions(columns=("score",), engine="ray")
+        summary = explain_dataset(explainer, tables[1], tmp_path / "cluster" / "gradcam.csv", options)
         assert 0 < lost_at < 3000, "the node was lost in mid-run"
         deadline = time.monotonic() + 60  # the cluster notices some time later
         while (alive := sum(node["Alive"] for node in ray.nodes())) > 1 and time.monotonic() < deadline:

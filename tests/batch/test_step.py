@@ -5,10 +5,8 @@ from pathlib import Path
 
 import pytest
 
-import whylight
-from batch.datasets import SAMPLE, dataset, files
-from whylight.batch import explain_dataset
-from whylight.batch.plan import Plan
+from batch.datasets import dataset, explainer_with, files
+from whylight.batch.run import explain_dataset
 from whylight.errors import OutOfMemoryError, WhylightError
 from whylight.images.pictures import Picture
 from whylight.running.explainer import ClassIndex, Explainer
@@ -31,19 +29,17 @@ def with_room_for(monkeypatch: pytest.MonkeyPatch, room: int) -> list[int]:
 
 
 def test_out_of_memory_halves_the_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    explainer = whylight.load(SAMPLE / "results.nnp").explainer()
     whole = dataset(tmp_path / "whole", rows=16)
-    explain_dataset(explainer, Plan(whole, whole.with_name("gradcam.csv"), batch_size=4))
+    explain_dataset(explainer_with(batch_size=4), whole, whole.with_name("gradcam.csv"))
     tried = with_room_for(monkeypatch, 4)
     halved = dataset(tmp_path / "halved", rows=16)
-    assert explain_dataset(explainer, Plan(halved, halved.with_name("gradcam.csv"), batch_size=16)).explained == 16
+    assert explain_dataset(explainer_with(batch_size=16), halved, halved.with_name("gradcam.csv")).explained == 16
     assert sorted(tried) == [4, 4, 4, 4, 8, 8, 16]
     assert files(tmp_path / "halved") == files(tmp_path / "whole")
 
 
 def test_no_memory_for_one_image_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    explainer = whylight.load(SAMPLE / "results.nnp").explainer()
     with_room_for(monkeypatch, 0)
     table = dataset(tmp_path / "a", rows=2)
     with pytest.raises(WhylightError, match="no memory"):
-        explain_dataset(explainer, Plan(table, table.with_name("gradcam.csv")))
+        explain_dataset(explainer_with(), table, table.with_name("gradcam.csv"))

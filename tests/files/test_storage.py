@@ -4,10 +4,8 @@ from pathlib import Path
 
 import pytest
 
-import whylight
-from batch.datasets import SAMPLE, dataset, files
-from whylight.batch import explain_dataset
-from whylight.batch.plan import Plan
+from batch.datasets import dataset, explainer_with, files
+from whylight.batch.run import explain_dataset
 from whylight.errors import WhylightError
 from whylight.files.storage import location
 
@@ -16,15 +14,15 @@ pytest.importorskip("upath")
 
 def test_a_dataset_behind_a_url_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    explainer = whylight.load(SAMPLE / "results.nnp").explainer()
+    explainer = explainer_with(batch_size=16)
     table = dataset(tmp_path / "local", rows=100)
-    explain_dataset(explainer, Plan(table, table.with_name("gradcam.csv"), batch_size=16))
+    explain_dataset(explainer, table, table.with_name("gradcam.csv"))
     store = location("memory://bucket/run")
     for path in [table, *table.parent.glob("images/*")]:
         copy = store / path.relative_to(table.parent).as_posix()
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(path.read_bytes())
-    explain_dataset(explainer, Plan(store / table.name, store / "gradcam.csv", batch_size=16))
+    explain_dataset(explainer, "memory://bucket/run/output_result.csv", store / "gradcam.csv")
     for name, content in files(table.parent).items():
         assert (store / name).read_bytes() == content, name
 

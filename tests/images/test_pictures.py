@@ -564,7 +564,7 @@ def test_display() -> None:
 
 def test_reading_images_and_datasets_needs_no_model_library() -> None:
     code = (
-        "import sys, whylight.images.pictures, whylight.dataset.table; "
+        "import sys, whylight.images.pictures, whylight.dataset.csv_table; "
         "sys.exit(str({'onnx', 'onnxruntime', 'torch', 'pydicom', 'h5py'} & set(sys.modules) or ''))"
     )
     assert (

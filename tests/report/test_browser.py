@@ -12,6 +12,7 @@ import pytest
 
 from report.tables import digits_result, write_image, write_table
 from samples import BUNDLED, evaluation
+from whylight.report.options import ReportOptions
 from whylight.report.page import write_report
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -73,7 +74,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> str:
         for row in range(200)
     ]
     table = write_table(folder, "gradcam,x,y,predicted,probability,rank,error", rows)
-    write_report(table, folder / "report.html", labels=["ant", "bee, honeybee", HOSTILE])
+    write_report(table, folder / "report.html", ReportOptions(labels=["ant", "bee, honeybee", HOSTILE]))
     return (folder / "report.html").as_uri()
 
 

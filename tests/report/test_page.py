@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,7 +14,8 @@ import pytest
 from PIL import Image
 
 from report.tables import write_image, write_table
-from whylight.errors import WhylightError
+from whylight.errors import Cancelled, WhylightError
+from whylight.report.options import ReportOptions
 from whylight.report.page import write_report
 from whylight.report.results import Entry
 from whylight.report.thumbnails import with_thumbnails
@@ -55,7 +57,7 @@ def table(tmp_path: Path) -> Path:
 
 
 def test_the_page_holds_rows_and_counts(table: Path, tmp_path: Path) -> None:
-    write_report(table, tmp_path / "report.html", labels=["four", "nine"])
+    write_report(table, tmp_path / "report.html", ReportOptions(labels=["four", "nine"]))
     page = Parsed(tmp_path / "report.html")
     assert page.rows == [["a.png", "b.png", 3, 1, 1, 0.75, ""], ["lost.png", None, 0, 0, 1, 0.75, ""]]
     assert page.facts == {
@@ -92,7 +94,7 @@ def test_no_text_breaks_out_of_the_page(tmp_path: Path) -> None:
     folder.mkdir()
     table = write_table(folder, "gradcam,x,y,error", [["", HOSTILE, 0, f"{HOSTILE} <!-- <script>"]])
     table = table.rename(folder / "<b>&.csv")
-    write_report(table, folder / "report.html", labels=[HOSTILE])
+    write_report(table, folder / "report.html", ReportOptions(labels=[HOSTILE]))
     page = Parsed(folder / "report.html")
     assert page.tags.count("script") == 3
     assert "img" not in page.tags
@@ -174,6 +176,48 @@ def test_a_failure_leaves_the_old_report_as_it_was(table: Path, tmp_path: Path) 
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         *("a.png", "b.png", "gradcam.csv", "report.html", "report_files"),
     ]
+
+
+def test_stopped_from_outside_the_old_report_stays(table: Path, tmp_path: Path) -> None:
+    done: list[int] = []
+    write_report(str(table), str(tmp_path / "report.html"), advance=done.append)
+    assert done == [1, 1]
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    write_table(tmp_path, "gradcam,x,y", [["", "a.png", 0]] * 200)
+    before[table] = table.read_bytes()
+
+    def advance(count: int) -> None:
+        done.append(count)
+        if len(done) == 20:
+            raise Cancelled("enough")
+
+    threads = threading.active_count()
+    with pytest.raises(Cancelled):
+        write_report(table, tmp_path / "report.html", advance=advance)
+    assert threading.active_count() <= threads
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_the_summary_is_ready_for_json(table: Path, tmp_path: Path) -> None:
+    summary = write_report(table, tmp_path / "report.html")
+    assert json.loads(json.dumps(summary.to_dict())) == {
+        "rows": 2, "explained": 1, "errors": 0, "right": 1, "wrong": 1, "accuracy": 0.5,
+        "output": str(tmp_path / "report.html"),
+    }  # fmt: skip
+    with pytest.raises(AttributeError):
+        summary.rows = 3  # type: ignore[misc]
+
+
+def test_names_are_in_a_file_or_a_list_and_all_else_is_refused(table: Path, tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("four\nnine\n")
+    for labels in ("names.txt", tmp_path / "names.txt", ["four", "nine"]):
+        named = tmp_path / labels if isinstance(labels, str) else labels
+        write_report(table, tmp_path / "report.html", ReportOptions(labels=named))
+        assert Parsed(tmp_path / "report.html").facts["names"] == ["four", "nine"]
+    with pytest.raises(WhylightError, match="expected a text file with one class name a line, or the names"):
+        ReportOptions(labels=[1, 2])  # type: ignore[list-item]
+    with pytest.raises(WhylightError, match="found list in place of a table: expected the path of a file"):
+        write_report([("a.png", 1)], tmp_path / "report.html")  # type: ignore[arg-type]
 
 
 def test_files_of_others_are_kept(table: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from whylight.dataset.table import open_dataset
+from whylight.dataset.opening import open_dataset
 from whylight.errors import WhylightError
 from whylight.images.pictures import picture_of
 from whylight.trust.cases import Regions

@@ -4,14 +4,15 @@ An engine takes shards with the number of their rows that are done already, and 
 those of one shard in order. What is recorded and where is not its business.
 """
 
-import hashlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from itertools import islice
+from contextlib import closing
+from itertools import islice, takewhile
 from multiprocessing import get_context, parent_process
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -21,15 +22,17 @@ from numpy.typing import NDArray
 
 from whylight.batch.plan import Plan
 from whylight.batch.step import BatchResult, Step
-from whylight.dataset.table import Shard, open_dataset
+from whylight.dataset.opening import open_dataset
+from whylight.dataset.table import Shard
 from whylight.errors import WhylightError
+from whylight.parallel import ordered_map
 from whylight.running.explainer import Explainer
 
 Work = tuple[Shard, int]
 """A shard, and the number of its rows that are done."""
 
 
-def run_in_threads(step: Step, work: Iterable[Work], threads: int) -> Iterator[BatchResult]:
+def run_in_threads(step: Step, work: Iterable[Work], threads: int) -> Generator[BatchResult, None, None]:
     """Run shards in this process, each batch in one thread from its rows to its files.
 
     At most two batches a thread are under way: the memory is the same however many rows there are.
@@ -37,28 +40,19 @@ def run_in_threads(step: Step, work: Iterable[Work], threads: int) -> Iterator[B
     Raises:
         WhylightError: a row is bad and bad rows are not skipped, or a file cannot be written.
     """
-    batches = (batch for shard, done in work for batch in step.batches(shard, done))
-    if threads == 1:  # another one than this would take its time to hand over
-        yield from map(step, batches)
-        return
-    waiting: deque[Future[BatchResult]] = deque()
-    pool = ThreadPoolExecutor(threads, "whylight")
-    try:
-        for batch in batches:
-            waiting.append(pool.submit(step, batch))
-            if len(waiting) == 2 * threads:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    return ordered_map(step, (batch for shard, done in work for batch in step.batches(shard, done)), threads)
 
 
 def run_in_processes(
     step: Step, plan: Plan, graph: Path, work: Iterable[Work], workers: int, threads: int, device: str
-) -> Iterator[BatchResult]:
-    """Run shards in ``workers`` processes, this one among them, with ``threads`` threads each. See `run_in_threads`."""
-    pool = ProcessPoolExecutor(workers - 1, get_context("spawn"), _start_worker, (plan, graph, device))
+) -> Generator[BatchResult, None, None]:
+    """Run shards in ``workers`` processes, this one among them, with ``threads`` threads each. See `run_in_threads`.
+
+    Closed early, the other processes end after the batches that they are at.
+    """
+    context = get_context("spawn")
+    stop = context.Event()
+    pool = ProcessPoolExecutor(workers - 1, context, _start_worker, (plan, graph, device, stop))
     try:
         remaining = iter(work)
         waiting = deque(pool.submit(_run_shard, one, threads) for one in islice(remaining, 2 * (workers - 1)))
@@ -74,20 +68,21 @@ def run_in_processes(
             "smaller --batch_size; it goes on where it stopped"
         ) from error
     finally:
+        stop.set()
         pool.shutdown(cancel_futures=True)
 
 
 def run_on_ray(
-    plan: Plan, graph: bytes, work: Iterable[Work], address: str | None, device: str
-) -> Iterator[BatchResult]:
+    plan: Plan, graph: bytes, work: Iterable[Work], device: str, key: str
+) -> Generator[BatchResult, None, None]:
     """Run shards as tasks of a Ray cluster, one core each; a task whose node is lost runs again on another.
 
     Args:
         plan: its paths must name the same files on every node.
         graph: the explainer graph; Ray ships it once a node.
         work: the shards.
-        address: of the cluster; None uses the one that the environment names, or starts one on this machine.
         device: see `Explainer`.
+        key: the plan's fingerprint.
 
     Raises:
         WhylightError: Ray is not installed, or as in `run_in_threads`.
@@ -95,18 +90,21 @@ def run_on_ray(
     ray = _ray()
     own = not ray.is_initialized()
     if own:
-        ray.init(address=address, log_to_driver=False, logging_level="error")
+        ray.init(address=plan.options.address, log_to_driver=False, logging_level="error")
     task = ray.remote(num_cpus=1, max_retries=10)(_run_shard_on_ray)
-    shared = ray.put(np.frombuffer(graph, np.uint8)), ray.put(plan)
+    shared = ray.put(np.frombuffer(graph, np.uint8)), ray.put(plan), device, key
+    waiting: list[Any] = []
     try:
         remaining = iter(work)
         limit = max(4, 2 * int(ray.cluster_resources().get("CPU", 1)))
-        waiting = [task.remote(*shared, device, one) for one in islice(remaining, limit)]
+        waiting = [task.remote(*shared, one) for one in islice(remaining, limit)]
         while waiting:
             (ready, *_), waiting = ray.wait(waiting, num_returns=1)
             yield from _ray_result(ray, ready)
-            waiting += [task.remote(*shared, device, one) for one in islice(remaining, 1)]
+            waiting += [task.remote(*shared, one) for one in islice(remaining, 1)]
     finally:
+        for reference in waiting:
+            ray.cancel(reference)
         if own:
             ray.shutdown()
 
@@ -115,17 +113,21 @@ def run_on_ray(
 
 _steps: dict[str, Step] = {}
 """The worker's own step, made once: by the plan's fingerprint."""
+_stops: list[Event] = []
+"""What tells a process to stop."""
 
 
 def _worker_step(plan: Plan, graph: Callable[[], bytes | Path], device: str, key: str) -> Step:
     if key not in _steps:
         _steps.clear()
-        _steps[key] = Step(plan, open_dataset(plan.table), Explainer(graph(), threads=1, device=device))
+        explainer = Explainer(graph(), device=device).with_threads(1)
+        _steps[key] = Step(plan, open_dataset(plan.table), explainer)
     return _steps[key]
 
 
-def _start_worker(plan: Plan, graph: Path, device: str) -> None:
+def _start_worker(plan: Plan, graph: Path, device: str, stop: Event) -> None:
     Thread(target=_end_with_parent, daemon=True).start()
+    _stops.append(stop)
     _worker_step(plan, lambda: graph, device, "process")
 
 
@@ -137,12 +139,12 @@ def _end_with_parent() -> None:
 
 
 def _run_shard(work: Work, threads: int) -> list[BatchResult]:
-    return list(run_in_threads(_steps["process"], [work], threads))
+    with closing(run_in_threads(_steps["process"], [work], threads)) as results:
+        return list(takewhile(lambda _: not _stops[0].is_set(), results))
 
 
-def _run_shard_on_ray(graph: NDArray[np.uint8], plan: Plan, device: str, work: Work) -> list[BatchResult]:
-    step = _worker_step(plan, graph.tobytes, device, plan.fingerprint(hashlib.blake2b(graph.tobytes()).hexdigest()))
-    return list(run_in_threads(step, [work], threads=1))
+def _run_shard_on_ray(graph: NDArray[np.uint8], plan: Plan, device: str, key: str, work: Work) -> list[BatchResult]:
+    return list(run_in_threads(_worker_step(plan, graph.tobytes, device, key), [work], threads=1))
 
 
 def _ray() -> Any:

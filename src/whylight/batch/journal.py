@@ -99,7 +99,7 @@ class Journal:
             if verify and not all(self._is_on_disk(index, result) for index, result in enumerate(batch, first)):
                 break
             results += batch
-        if self._plan.map_files == "npz":
+        if self._plan.options.save_cam == "npz":
             maps = self._plan.path(self._plan.map_file(0, shard.index))
             return results if len(results) == shard.count and maps.is_file() else []
         return results
@@ -127,7 +127,7 @@ class Journal:
         """
         shard = result.shard
         self._missing[shard] -= len(result.rows)
-        if self._plan.map_files == "npz":
+        if self._plan.options.save_cam == "npz":
             maps = self._maps.setdefault(shard, {})
             maps |= result.maps
             if self._missing[shard] == 0:

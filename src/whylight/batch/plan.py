@@ -3,68 +3,40 @@
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from whylight.contract import ExplainerFacts
+from whylight.batch.options import BatchOptions
+from whylight.dataset.table import Dataset
 from whylight.files.storage import is_remote
+from whylight.options import Rendering
 from whylight.version import __version__
 
-COLUMNS = ("score", "probability", "predicted", "rank")
-"""Columns that the result can have besides ``gradcam``."""
-MAP_FILES = ("npz", "npy")
-MAP_TYPES = ("float16", "float32")
-
 ROWS_A_FOLDER = 1000
-_BATCH_BYTES = 512 * 2**20
-_LARGEST_BATCH = 64
-
-
-@dataclass(frozen=True)
-class Rendering:
-    """How overlays look: see `whylight.running.explainer.Explanation.overlay`; ``format`` is the files' ending."""
-
-    alpha: float = 0.5
-    colormap: str = "jet"
-    size: str = "original"
-    format: str = "png"
+_WHO_WORKS = ("workers", "engine", "address")
+"""Options that the result does not depend on."""
+_DEFAULT, _PLAIN = BatchOptions(), Rendering()
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A run over a dataset CSV.
+    """A run over a dataset.
 
     Attributes:
-        table: the dataset CSV.
+        table: the dataset CSV's path, or a table in memory.
         output: the result CSV.
-        input_variable: the variable that holds the image.
-        label_variable: the variable that names the class to explain; None explains the predicted class.
+        options: what is read and written.
+        rendering: how overlays look.
         batch_size: images a run of the network. Batches begin at multiples of it, whatever runs them, so that the
             result does not depend on who ran which.
-        skip_errors: go on after a bad row.
-        rendering: how overlays look.
-        columns: some of `COLUMNS`.
-        map_files: write the maps too: ``npz`` (one file a shard), ``npy`` (one each), or None.
-        map_type: the type of their values.
     """
 
-    table: Path
+    table: Path | Dataset
     output: Path
-    input_variable: str = "x"
-    label_variable: str | None = "y"
+    options: BatchOptions = _DEFAULT
+    rendering: Rendering = _PLAIN
     batch_size: int = 16
-    skip_errors: bool = False
-    rendering: Rendering = Rendering()
-    columns: tuple[str, ...] = ()
-    map_files: str | None = None
-    map_type: str = "float16"
-
-    @classmethod
-    def suggested_batch_size(cls, facts: ExplainerFacts) -> int:
-        """A power of two that keeps one batch's tensors within 512 MiB: it depends on the model alone."""
-        fitting = _BATCH_BYTES // max(facts.activation_bytes, 1)
-        return min(max(1 << (fitting.bit_length() - 1 if fitting else 0), 1), _LARGEST_BATCH)
 
     @property
     def shard_size(self) -> int:
@@ -74,7 +46,13 @@ class Plan:
     @property
     def added_columns(self) -> tuple[str, ...]:
         """The columns behind those of the dataset."""
-        return (*self.columns, *(["cam"] if self.map_files else []), *(["error"] if self.skip_errors else []))
+        maps, errors = ["cam"] if self.options.save_cam else [], ["error"] if self.skips_errors else []
+        return (*self.options.columns, *maps, *errors)
+
+    @property
+    def skips_errors(self) -> bool:
+        """Whether the run goes on after a bad row."""
+        return self.options.on_error == "skip"
 
     @property
     def run_folder(self) -> Path:
@@ -86,11 +64,11 @@ class Plan:
 
     def overlay(self, index: int) -> str:
         """The overlay of row ``index``, from 0, relative to the folder of the result CSV, as that names it."""
-        return f"{self._name}/{index // ROWS_A_FOLDER:04d}/{index}.{self.rendering.format}"
+        return f"{self._name}/{index // ROWS_A_FOLDER:04d}/{index}.{self.options.format}"
 
     def map_file(self, index: int, shard: int) -> str:
         """The file with the map of row ``index``, likewise; in an .npz its name there is the row's index."""
-        if self.map_files == "npz":
+        if self.options.save_cam == "npz":
             return f"{self._name}/cam/{shard:05d}.npz"
         return f"{self._name}/cam/{index // ROWS_A_FOLDER:04d}/{index}.npy"
 
@@ -108,16 +86,13 @@ class Plan:
     def _folder(self) -> str | None:
         return None if is_remote(self.output) else str(self.output.parent)
 
-    def fingerprint(self, explainer: str) -> str:
-        """What must be the same for a run to go on where another one stopped.
+    def fingerprint(self, dataset: Dataset, explainer: str) -> str:
+        """What must be the same for a run to go on where another one stopped: all but who does the work.
 
         Args:
+            dataset: the table, opened.
             explainer: a digest of the explainer graph.
         """
-        facts = asdict(self) | {"output": "", "table": _digest(self.table), "explainer": explainer}
+        written = {name: value for name, value in self.options.to_dict().items() if name not in _WHO_WORKS}
+        facts = [written, self.rendering.to_dict(), self.batch_size, dataset.digest(), explainer]
         return hashlib.blake2b(json.dumps([__version__, facts], sort_keys=True).encode(), digest_size=16).hexdigest()
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "blake2b").hexdigest()

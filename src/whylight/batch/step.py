@@ -5,20 +5,19 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from whylight.batch.plan import Plan
+from whylight.dataset.reader import RowReader
 from whylight.dataset.table import Dataset, Row, Shard
 from whylight.errors import OutOfMemoryError, WhylightError
 from whylight.files.encoding import encoded_images
 from whylight.files.writing import save_bytes
 from whylight.images.pictures import Picture, quiet_decoders
-from whylight.options import Rendering
-from whylight.running.explainer import PREDICTED, ClassIndex, Explainer
+from whylight.running.explainer import ClassIndex, Explainer
 from whylight.running.explanation import Explanation, overlays
 
 Map = NDArray[Any]
@@ -29,7 +28,7 @@ _CELLS: dict[str, Callable[[Explanation], str]] = {
     "predicted": lambda explanation: str(explanation.predicted),
     "rank": lambda explanation: str(explanation.rank),
 }
-"""What stands in the columns that can be added, `whylight.batch.plan.COLUMNS`."""
+"""What stands in the columns that can be added, `whylight.batch.options.COLUMNS`."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class RowResult:
 
     Attributes:
         checksum: of the overlay file; None where there is none.
-        cells: those of `Plan.columns`.
+        cells: those of `BatchOptions.columns`.
         error: why there is no overlay.
     """
 
@@ -72,8 +71,7 @@ class Step:
         self._plan = plan
         self._dataset = dataset
         self._explainer = explainer
-        self._images = dataset.columns_of(plan.input_variable)
-        self._labels = dataset.columns_of(plan.label_variable) if plan.label_variable else None
+        self._reader = RowReader(dataset, plan.options, explainer)
 
     def __call__(self, batch: Batch) -> BatchResult:
         """Explain the rows of a batch and write their overlays.
@@ -86,23 +84,21 @@ class Step:
         with quiet_decoders():
             for index, row in enumerate(batch.rows, batch.index):
                 try:
-                    inputs[index] = self._read(row)
+                    inputs[index] = self._reader.read(row)
                 except WhylightError as error:
-                    if not self._plan.skip_errors:
+                    if not self._plan.skips_errors:
                         raise
                     errors[index] = str(error)
         results: dict[int, RowResult] = {}
         maps: dict[str, Map] = {}
         explanations = self._explained(list(inputs.values()))
-        look = self._plan.rendering
-        pictures = overlays(explanations, Rendering(alpha=look.alpha, colormap=look.colormap, size=look.size))
-        files = encoded_images(pictures, f".{look.format}")
+        files = encoded_images(overlays(explanations, self._plan.rendering), f".{self._plan.options.format}")
         for index, explanation, data in zip(inputs, explanations, files, strict=True):
             save_bytes(data, self._plan.path(self._plan.overlay(index)))
             results[index] = RowResult(zlib.crc32(data), self._cells(explanation))
-            if self._plan.map_files:
+            if self._plan.options.save_cam:
                 maps |= self._kept_map(index, batch.shard, explanation)
-        blank = ("",) * len(self._plan.columns)
+        blank = ("",) * len(self._plan.options.columns)
         rows = (
             results.get(index) or RowResult(None, blank, errors[index])
             for index in range(batch.index, batch.index + len(batch.rows))
@@ -117,28 +113,13 @@ class Step:
             yield Batch(shard.index, index, batch)
             index += len(batch)
 
-    def checked(self, row: Row) -> tuple[Path, ClassIndex]:
-        """The image file and the class to explain, after all has been checked that can be without the image.
+    def check(self, row: Row) -> None:
+        """Check all of a row that can be checked without decoding its image.
 
         Raises:
-            WhylightError: the row is bad.
+            WhylightError: it is bad.
         """
-        path = self._dataset.image_path(row, self._images)
-        if self._labels is None:
-            return path, PREDICTED
-        label = self._dataset.label(row, self._labels)
-        try:
-            self._explainer.checked_index(label)
-        except WhylightError as error:
-            raise self._dataset.row_error(row, error) from None
-        return path, label
-
-    def _read(self, row: Row) -> tuple[Picture, ClassIndex]:
-        path, class_index = self.checked(row)
-        try:
-            return self._explainer.picture(path), class_index
-        except WhylightError as error:
-            raise self._dataset.row_error(row, error) from error
+        self._reader.checked(row)
 
     def _explained(self, inputs: Sequence[tuple[Picture, ClassIndex]]) -> list[Explanation]:
         """Explanations of as many images at once as memory allows."""
@@ -154,11 +135,11 @@ class Step:
             return self._explained(inputs[:half]) + self._explained(inputs[half:])
 
     def _cells(self, explanation: Explanation) -> tuple[str, ...]:
-        return tuple(_CELLS[name](explanation) for name in self._plan.columns)
+        return tuple(_CELLS[name](explanation) for name in self._plan.options.columns)
 
     def _kept_map(self, index: int, shard: int, explanation: Explanation) -> dict[str, Map]:
-        cam = explanation.cam.astype(self._plan.map_type)
-        if self._plan.map_files == "npz":
+        cam = explanation.cam.astype(self._plan.options.cam_type)
+        if self._plan.options.save_cam == "npz":
             return {str(index): cam}
         buffer = io.BytesIO()
         np.save(buffer, cam)

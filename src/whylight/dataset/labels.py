@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from whylight.dataset.table import _lines
+from whylight.dataset.csv_table import lines_of
 from whylight.files.checks import check_file
 
 
@@ -13,4 +13,4 @@ def read_labels(path: Path) -> list[str]:
         WhylightError: the file is missing, or is not UTF-8 text.
     """
     check_file(path)
-    return [line.strip() for line in _lines(path)]
+    return [line.strip() for line in lines_of(path)]

@@ -1,16 +1,13 @@
 """Writing a dataset CSV again, with what was found out about its rows."""
 
 import codecs
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from whylight.dataset.table import Dataset, Row
+from whylight.dataset.table import Dataset, Row, csv_cell
 from whylight.files.writing import replacing
-
-_NEEDS_QUOTES = re.compile(r'[,"\r\n]|^\s|\s$')
 
 
 class ResultWriter:
@@ -39,7 +36,7 @@ class ResultWriter:
         self._write(overlay, row.text + missing, cells)
 
     def _write(self, first: str, text: str, last: Sequence[str]) -> None:
-        record = ",".join([_cell(first), text, *map(_cell, last)])
+        record = ",".join([csv_cell(first), text, *map(csv_cell, last)])
         self._file.write((record + self._dataset.line_end).encode())
 
 
@@ -57,8 +54,3 @@ def writing_result(dataset: Dataset, path: Path, columns: Sequence[str] = ()) ->
     """
     with replacing(path) as file:
         yield ResultWriter(file, dataset, columns)
-
-
-def _cell(text: str) -> str:
-    """A cell's text as a CSV needs it."""
-    return '"' + text.replace('"', '""') + '"' if _NEEDS_QUOTES.search(text) else text

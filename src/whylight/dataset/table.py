@@ -1,38 +1,38 @@
-"""Dataset CSVs of Neural Network Console: header grammar, rows, labels, and writing results.
+"""A dataset: columns and rows, wherever they are. A file's are in `csv_table`, a program's own in `memory_table`.
 
-The header's cells are ``NAME[__INDEX][:LABEL]``; ``NAME__0`` to ``NAME__n`` are one vector, and a header that starts
-with ``#`` is a comment. A cell is a number, or a path relative to the CSV's own folder.
+The columns' names are as Neural Network Console writes them, ``NAME[__INDEX][:LABEL]``; ``NAME__0`` to ``NAME__n`` are
+one vector, and a name that starts with ``#`` is a comment. A cell is a number, or the path of a file.
 """
 
-import codecs
-import csv
-import io
-import os
+from __future__ import annotations
+
 import re
+from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import count, islice
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from whylight.errors import WhylightError
-from whylight.files.checks import check_file
-from whylight.files.storage import is_remote
 from whylight.files.values import read_values
+
+if TYPE_CHECKING:
+    from whylight.images.inputs import ImageLike
 
 _INDEXED = re.compile(r"(.+)__([0-9]{1,9})")
 _LABEL_FILES = (".csv", ".npy")
+_NEEDS_QUOTES = re.compile(r'[,"\r\n]|^\s|\s$')
 _SHOWN = 80
 """Characters of a cell, and names of variables, that a message quotes at most."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a dataset CSV.
+    """A column of a dataset.
 
     Attributes:
         header: the header's cell.
@@ -51,57 +51,96 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a dataset CSV, as many cells as it has.
+    """A row of a dataset, as many cells as it has.
 
     Attributes:
         number: its number among the rows below the header, from 1.
-        line: the line of the file on which it starts, from 1.
+        line: the line of the file on which it starts, from 1; None where there is no file.
         cells: its cells.
         text: the record as it stands in the file, without the line end.
     """
 
     number: int
-    line: int
+    line: int | None
     cells: tuple[str, ...]
     text: str
+
+    @property
+    def place(self) -> str:
+        """Where it is, for messages."""
+        return f"row {self.number}" if self.line is None else f"row {self.number} (line {self.line})"
 
 
 @dataclass(frozen=True)
 class Shard:
-    """A run of rows of a dataset CSV that can be read without reading those before it.
+    """A run of rows of a dataset that can be read without reading those before it.
 
     Attributes:
         index: its number, from 0.
         first: the number of its first row, from 1.
-        line: the line of the file on which that row starts, from 1.
-        offset: the byte of the file at which it starts.
         count: its number of rows.
+        line: the line of the file on which its first row starts, from 1; 0 where there is no file.
+        offset: the byte of the file at which that row starts.
     """
 
     index: int
     first: int
-    line: int
-    offset: int
     count: int
+    line: int = 0
+    offset: int = 0
 
 
 @dataclass(frozen=True)
-class Dataset:
-    """A dataset CSV, opened: its header is read, its rows are read when they are asked for.
+class Dataset(ABC):
+    """A dataset, opened: its columns are known, its rows are read when they are asked for.
 
     Attributes:
-        path: the file.
         columns: from left to right.
-        header_text: the header as it stands in the file, without the line end.
+        header_text: the header as it stands in a CSV, without the line end.
         has_byte_order_mark: the file starts with one.
         line_end: that of the header.
     """
 
-    path: Path
     columns: tuple[Column, ...]
     header_text: str
     has_byte_order_mark: bool
     line_end: str
+
+    @property
+    @abstractmethod
+    def source(self) -> str:
+        """What messages call it."""
+
+    @abstractmethod
+    def rows(self, shard: Shard | None = None) -> Iterator[Row]:
+        """Read the rows one by one. A row with too few or too many cells is an error when its cells are asked for.
+
+        Args:
+            shard: only its rows; by default all.
+
+        Raises:
+            WhylightError: a file cannot be read, or is no CSV from here on.
+        """
+
+    @abstractmethod
+    def shards(self, size: int, check: Callable[[Row], object] | None = None) -> Iterator[Shard]:
+        """Go through all rows once, and cut them into shards of ``size`` rows; the last one may be smaller.
+
+        Args:
+            size: rows a shard.
+            check: is given every row on the way.
+
+        Raises:
+            WhylightError: a file cannot be read, or is no CSV; or what ``check`` raises.
+        """
+
+    @abstractmethod
+    def digest(self) -> str:
+        """What tells its content from any other's."""
+
+    @abstractmethod
+    def file(self, cell: str) -> Path:
+        """The file that a cell names."""
 
     @property
     def variables(self) -> list[str]:
@@ -123,52 +162,32 @@ class Dataset:
         if not found:
             more = ", ..." if len(self.variables) > _SHOWN else ""
             known = ", ".join(self.variables[:_SHOWN])
-            raise WhylightError(f"{self.path}: no variable '{variable}'; it has: {known}{more}")
+            raise WhylightError(f"{self.source}: no variable '{variable}'; it has: {known}{more}")
         times = Counter(index for index, _ in found)
         wanted: list[int | None] = [None] if None in times else [*range(len(found))]
         for index in wanted:
             if times[index] != 1 or len(found) != len(wanted):
                 name = variable if index is None else f"{variable}__{index}"
                 raise WhylightError(
-                    f"{self.path}: variable '{variable}' has {len(found)} columns, {times[index]} named '{name}': "
+                    f"{self.source}: variable '{variable}' has {len(found)} columns, {times[index]} named '{name}': "
                     f"expected one column, or '{variable}__0', '{variable}__1', ... once each"
                 )
         positions = dict(found)
         return tuple(positions[index] for index in wanted)
 
-    def rows(self, shard: Shard | None = None) -> Iterator[Row]:
-        """Read the rows one by one. A row with too few or too many cells is an error when its cells are asked for.
+    def image(self, row: Row, positions: Sequence[int]) -> ImageLike:
+        """The image that a row names or holds; see `image_path`."""
+        return self.image_path(row, positions)
 
-        Args:
-            shard: only its rows; by default all.
-
-        Raises:
-            WhylightError: the file cannot be read, or is no CSV from here on.
-        """
-        records = _records(self.path, shard.line, shard.offset) if shard else islice(_records(self.path), 1, None)
-        first, number_of_rows = (shard.first, shard.count) if shard else (1, None)
-        for number, (line, cells, text, _) in enumerate(islice(records, number_of_rows), first):
-            yield Row(number, line, cells, text.rstrip("\r\n"))
-
-    def shards(self, size: int) -> Iterator[Shard]:
-        """Read the file once, and cut it into shards of ``size`` rows; the last one may be smaller.
-
-        Raises:
-            WhylightError: the file cannot be read, or is no CSV.
-        """
-        rows = ((line, offset) for line, _, _, offset in islice(_records(self.path), 1, None))
-        for index in count():
-            chunk = list(islice(rows, size))
-            if not chunk:
-                return
-            line, offset = chunk[0]
-            yield Shard(index, index * size + 1, line, offset, len(chunk))
+    def class_index(self, row: Row, positions: Sequence[int]) -> int | Literal["predicted"]:
+        """The class of a row that is to be explained; see `label`."""
+        return self.label(row, positions)
 
     def image_path(self, row: Row, positions: Sequence[int]) -> Path:
         """The file that a row names.
 
         Args:
-            row: one of this file's.
+            row: one of this dataset's.
             positions: what `columns_of` says.
 
         Raises:
@@ -178,17 +197,17 @@ class Dataset:
         if len(cells) > 1:
             columns = f"'{self.columns[positions[0]].header}' to '{self.columns[positions[-1]].header}'"
             raise WhylightError(
-                f"{self.path}: columns {columns} are a vector of {len(cells)}: expected one image column"
+                f"{self.source}: columns {columns} are a vector of {len(cells)}: expected one image column"
             )
         if not cells[0]:
-            raise WhylightError(f"{self._place(row, positions[0])}: the cell is empty: expected an image file")
-        return self._file(cells[0])
+            raise WhylightError(f"{self.place(row, positions[0])}: the cell is empty: expected an image file")
+        return self.file(cells[0])
 
     def label(self, row: Row, positions: Sequence[int]) -> int:
         """The class index that a row names: a whole number, the place of the largest of a vector, or a file with one.
 
         Args:
-            row: one of this file's.
+            row: one of this dataset's.
             positions: what `columns_of` says.
 
         Raises:
@@ -200,43 +219,15 @@ class Dataset:
         value = _number(cells[0])
         if value is not None and _is_index(value):
             return int(value)
-        place = self._place(row, positions[0])
+        place = self.place(row, positions[0])
         if PurePath(cells[0]).suffix.lower() in _LABEL_FILES:
-            return self._file_label(place, cells[0])
+            try:
+                values = read_values(self.file(cells[0]))
+            except WhylightError as error:
+                raise WhylightError(f"{place}: {error}") from error
+            return class_index_in(values, place, _quoted(cells[0]))
         expected = "a whole number, a one-hot vector, or a file with one"
         raise WhylightError(f"{place}: {_quoted(cells[0])} is not a class index ({expected})")
-
-    def row_error(self, row: Row, error: Exception) -> WhylightError:
-        """``error``, saying which row it is about."""
-        return WhylightError(f"{self.path}: row {row.number} (line {row.line}): {error}")
-
-    def _vector_label(self, row: Row, cells: Sequence[str], positions: Sequence[int]) -> int:
-        values = [_number(cell) for cell in cells]
-        for cell, value, position in zip(cells, values, positions, strict=True):
-            if value is None or not np.isfinite(value):
-                raise WhylightError(f"{self._place(row, position)}: {_quoted(cell)} is not a number")
-        index = _largest(np.array(values, np.float64))
-        if index is None:
-            last = self.columns[positions[-1]].header
-            raise WhylightError(
-                f"{self._place(row, positions[0])} to {_quoted(last)}: all values are {cells[0]}: "
-                "expected a one-hot vector or probabilities"
-            )
-        return index
-
-    def _file_label(self, place: str, cell: str) -> int:
-        try:
-            values = read_values(self._file(cell))
-        except WhylightError as error:
-            raise WhylightError(f"{place}: {error}") from error
-        if max(values.shape, default=1) == values.size:
-            if values.size == 1 and _is_index(values.item()):
-                return int(values.item())
-            index = _largest(values.reshape(-1)) if values.size > 1 and np.isfinite(values).all() else None
-            if index is not None:
-                return index
-        expected = "one index (a whole number), or one vector (one-hot or probabilities)"
-        raise WhylightError(f"{place}: {_quoted(cell)}, of shape {values.shape}, names no class: expected {expected}")
 
     def cells(self, row: Row, positions: Sequence[int]) -> list[str]:
         """Cells of a row, without the blanks around them.
@@ -247,99 +238,72 @@ class Dataset:
         if len(row.cells) != len(self.columns):
             found, expected = len(row.cells), len(self.columns)
             cells = "1 cell" if found == 1 else f"{found} cells"
-            raise WhylightError(
-                f"{self.path}: row {row.number} (line {row.line}) has {cells}, the header has {expected}"
-            )
+            raise WhylightError(f"{self.source}: {row.place} has {cells}, the header has {expected}")
         return [row.cells[position].strip() for position in positions]
 
-    def _file(self, cell: str) -> Path:
-        name = cell.replace("\\", "/")
-        if self._folder is None:
-            return self.path.parent / str(PurePosixPath(name))  # stores know no "./"
-        return Path(os.path.join(self._folder, name))  # noqa: PTH118  # a row each: half of what pathlib takes
+    def is_empty(self, row: Row, positions: Sequence[int]) -> bool:
+        """Whether nothing stands in these cells.
 
-    @cached_property
-    def _folder(self) -> str | None:
-        """Where this machine has the files that cells name."""
-        return None if is_remote(self.path) else str(self.path.parent)
+        Raises:
+            WhylightError: the row has not the header's number of cells.
+        """
+        return not any(self.cells(row, positions))
 
-    def _place(self, row: Row, position: int) -> str:
-        return f"{self.path}: row {row.number} (line {row.line}), column {_quoted(self.columns[position].header)}"
+    def row_error(self, row: Row, error: Exception) -> WhylightError:
+        """``error``, saying which row it is about."""
+        return WhylightError(f"{self.source}: {row.place}: {error}")
 
+    def place(self, row: Row, position: int) -> str:
+        """Where a cell is, for messages."""
+        return f"{self.source}: {row.place}, column {_quoted(self.columns[position].header)}"
 
-def open_dataset(path: Path) -> Dataset:
-    """Open a dataset CSV.
-
-    Raises:
-        WhylightError: it is missing, empty, not UTF-8 text or no CSV.
-    """
-    check_file(path)
-    for _, cells, text, _ in _records(path):
-        header = text.rstrip("\r\n")
-        columns = tuple(_column(cell) for cell in cells)
-        return Dataset(path, columns, header, _has_byte_order_mark(path), text[len(header) :] or "\n")
-    raise WhylightError(f"{path} is empty: expected a dataset CSV with a header")
-
-
-# ---- reading text
-
-
-def _lines(path: Path, offset: int = 0) -> Iterator[str]:
-    """The lines of a UTF-8 text from a byte on, each with its line end, without the byte order mark."""
-    try:
-        with path.open("rb") as file:
-            file.seek(offset)
-            with io.TextIOWrapper(file, encoding="utf-8" if offset else "utf-8-sig", newline="") as text:
-                yield from text
-    except UnicodeDecodeError as error:
-        raise WhylightError(f"{path}: not UTF-8 text: save it as UTF-8") from error
-    except OSError as error:
-        raise WhylightError(f"{path}: cannot be read: {error.strerror}") from error
+    def _vector_label(self, row: Row, cells: Sequence[str], positions: Sequence[int]) -> int:
+        values = [_number(cell) for cell in cells]
+        for cell, value, position in zip(cells, values, positions, strict=True):
+            if value is None or not np.isfinite(value):
+                raise WhylightError(f"{self.place(row, position)}: {_quoted(cell)} is not a number")
+        index = _largest(np.array(values, np.float64))
+        if index is None:
+            last = self.columns[positions[-1]].header
+            raise WhylightError(
+                f"{self.place(row, positions[0])} to {_quoted(last)}: all values are {cells[0]}: "
+                "expected a one-hot vector or probabilities"
+            )
+        return index
 
 
-def _records(path: Path, line: int = 1, offset: int = 0) -> Iterator[tuple[int, tuple[str, ...], str, int]]:
-    """The records of a CSV that are not blank, from a place on at which one begins.
-
-    Yields:
-        The line each starts on, its cells, its text with the line end, and the byte of the file it starts at.
-    """
-    lines: list[str] = []
-    first_line, position = line, offset or (len(codecs.BOM_UTF8) if _has_byte_order_mark(path) else 0)
-
-    def consumed() -> Iterator[str]:
-        for line in _lines(path, offset):
-            if "\0" in line:
-                raise WhylightError(f"{path}: line {start + len(lines)}: a NUL character: expected UTF-8 text")
-            lines.append(line)
-            yield line
-        if lines:  # the reader asks for more although the file ends
-            raise WhylightError(f"{path}: line {start}: a quoted cell begins in this row and never ends")
-
-    start = line
-    reader = csv.reader(consumed())
-    try:
-        for cells in reader:
-            text = "".join(lines)
-            if cells:
-                yield start, tuple(cells), text, position
-            lines.clear()
-            start = first_line + reader.line_num
-            position += len(text.encode())
-    except csv.Error as error:
-        raise WhylightError(f"{path}: line {start}: not a CSV row: {error}") from error
-
-
-def _has_byte_order_mark(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8
-
-
-def _column(header: str) -> Column:
+def column_named(header: str) -> Column:
     """Split a header's cell, ``NAME[__INDEX][:LABEL]``."""
     name, colon, label = header.partition(":")
     indexed = _INDEXED.fullmatch(name.strip())
     variable, index = (indexed[1], int(indexed[2])) if indexed else (name.strip(), None)
     return Column(header, variable, index, label if colon else None, header.startswith("#"))
+
+
+def csv_cell(text: str) -> str:
+    """A cell's text as a CSV needs it."""
+    return '"' + text.replace('"', '""') + '"' if _NEEDS_QUOTES.search(text) else text
+
+
+def class_index_in(values: NDArray[np.float64], place: str, name: str) -> int:
+    """The class index that an array of real numbers holds: one index, or the place of the largest of a vector.
+
+    Args:
+        values: the array.
+        place: where it stands, for messages.
+        name: what messages call it.
+
+    Raises:
+        WhylightError: it names no class.
+    """
+    if max(values.shape, default=1) == values.size:
+        if values.size == 1 and _is_index(values.item()):
+            return int(values.item())
+        index = _largest(values.reshape(-1)) if values.size > 1 and np.isfinite(values).all() else None
+        if index is not None:
+            return index
+    expected = "one index (a whole number), or one vector (one-hot or probabilities)"
+    raise WhylightError(f"{place}: {name}, of shape {values.shape}, names no class: expected {expected}")
 
 
 # ---- cells

@@ -28,6 +28,19 @@ def location(name: str) -> Path:
     return cast(Path, path)
 
 
+def path_of(place: str | Path) -> Path:
+    """A path, or what `location` makes of text.
+
+    Raises:
+        WhylightError: it is neither, or the URL's driver is not installed.
+    """
+    if isinstance(place, str):
+        return location(place)
+    if not isinstance(place, Path) and not hasattr(place, "fs"):  # a path of universal_pathlib is no Path
+        raise WhylightError(f"found {type(place).__name__} in place of a path: expected text or a Path")
+    return place
+
+
 def is_remote(path: Path) -> bool:
     """Whether a path is not one of this machine's file systems."""
     return not isinstance(path, Path)

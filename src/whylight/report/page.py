@@ -7,7 +7,7 @@ import re
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,14 +17,17 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from whylight.dataset.labels import read_labels
 from whylight.errors import WhylightError
 from whylight.files.writing import check_writable, replacing
+from whylight.report.options import ReportOptions
 from whylight.report.results import Entry, open_results
 from whylight.report.thumbnails import Written, with_thumbnails
 
 _SCRIPTS = ("text.js", "data.js", "view.js")
 _SUBFOLDER = re.compile(r"[0-9]{4,}")
 _CONFIDENCE_DIGITS = 6
+_DEFAULT = ReportOptions()
 
 _templates = Environment(
     loader=PackageLoader("whylight.report", "template"),
@@ -35,7 +38,7 @@ _templates = Environment(
 _templates.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
 
 
-@dataclass
+@dataclass(frozen=True)
 class ReportSummary:
     """What a report counts.
 
@@ -44,12 +47,14 @@ class ReportSummary:
         explained: rows with an overlay.
         errors: rows with an error.
         confusions: rows by true and predicted class, those that have both.
+        output: the page.
     """
 
-    rows: int = 0
-    explained: int = 0
-    errors: int = 0
-    confusions: Counter[tuple[int, int]] = field(default_factory=Counter)
+    rows: int
+    explained: int
+    errors: int
+    confusions: Mapping[tuple[int, int], int]
+    output: Path
 
     @property
     def right(self) -> int:
@@ -59,14 +64,36 @@ class ReportSummary:
     @property
     def wrong(self) -> int:
         """Rows whose predicted class is another one."""
-        return self.confusions.total() - self.right
+        return sum(self.confusions.values()) - self.right
 
     @property
     def accuracy(self) -> float | None:
         """The share of right ones; None where no row has both classes."""
-        return self.right / self.confusions.total() if self.confusions else None
+        return self.right / sum(self.confusions.values()) if self.confusions else None
 
-    def count(self, entry: Entry) -> None:
+    def to_dict(self) -> dict[str, Any]:
+        """The counts, ready for JSON."""
+        return {
+            "rows": self.rows,
+            "explained": self.explained,
+            "errors": self.errors,
+            "right": self.right,
+            "wrong": self.wrong,
+            "accuracy": self.accuracy,
+            "output": str(self.output),
+        }
+
+
+@dataclass
+class _Counts:
+    """What is counted while rows are written."""
+
+    rows: int = 0
+    explained: int = 0
+    errors: int = 0
+    confusions: Counter[tuple[int, int]] = field(default_factory=Counter)
+
+    def add(self, entry: Entry) -> None:
         """Count one more row."""
         self.rows += 1
         self.explained += entry.overlay is not None
@@ -76,12 +103,10 @@ class ReportSummary:
 
 
 def write_report(
-    table: Path,
-    output: Path,
-    *,
-    input_variable: str = "x",
-    label_variable: str = "y",
-    labels: Sequence[str] | None = None,
+    table: str | Path,
+    output: str | Path,
+    options: ReportOptions = _DEFAULT,
+    advance: Callable[[int], None] = lambda _: None,
 ) -> ReportSummary:
     """Write a page about a result CSV of ``gradcam-batch``.
 
@@ -91,34 +116,39 @@ def write_report(
     Args:
         table: the result CSV.
         output: the HTML file to write.
-        input_variable: the variable that holds the image.
-        label_variable: the variable that holds the true class; without it nothing is right or wrong.
-        labels: the classes' names, the first that of class 0.
+        options: which variables hold what, and the classes' names.
+        advance: told of rows that are done. What it raises stops the work, and is raised again; nothing is left.
 
     Raises:
         WhylightError: the CSV is missing or no result of ``gradcam-batch``, or the output cannot be written.
     """
-    results = open_results(table, input_variable, label_variable, labels)
+    table, output = _file(table, "table"), _file(output, "page")
+    labels = read_labels(options.labels) if isinstance(options.labels, Path) else options.labels
+    results = open_results(table, options.input_variable, options.label_variable, labels)
     check_writable(output)
     if output.is_dir() or (output.exists() and output.samefile(table)):
         found = "a folder" if output.is_dir() else "the result CSV itself"
         raise WhylightError(f"{output}: {found}: expected an HTML file to write")
     files = output.with_name(f"{output.stem}_files")
-    summary = ReportSummary()
+    counts = _Counts()
     with (
         replacing(output) as file,
         _replacing_thumbnails(files) as folder,
         closing(with_thumbnails(results.entries(), folder)) as entries,
     ):
-        rows = _rows(entries, output.parent, summary)
-        for text in _page(table, files, results.names, rows, summary):
+        rows = _rows(entries, output.parent, counts, advance)
+        for text in _page(table, files, results.names, rows, counts):
             file.write(text.encode())
-    return summary
+    return ReportSummary(counts.rows, counts.explained, counts.errors, counts.confusions, output)
 
 
-def _page(
-    table: Path, files: Path, names: list[str], rows: Iterator[list[Any]], summary: ReportSummary
-) -> Iterator[str]:
+def _file(place: str | Path, what: str) -> Path:
+    if not isinstance(place, str | Path):
+        raise WhylightError(f"found {type(place).__name__} in place of a {what}: expected the path of a file")
+    return Path(place)
+
+
+def _page(table: Path, files: Path, names: list[str], rows: Iterator[list[Any]], counts: _Counts) -> Iterator[str]:
     """The page's text, piece by piece: the counts are complete when the rows have been written."""
     script = Markup().join(_source(name) for name in _SCRIPTS)
     path = Path(os.path.abspath(table))  # noqa: PTH100 (resolve would name the target of a link)
@@ -129,7 +159,7 @@ def _page(
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         rows=rows,
-        facts=lambda: _facts(files, names, summary),
+        facts=lambda: _facts(files, names, counts),
     )
     page.enable_buffering(1000)
     return page
@@ -141,21 +171,24 @@ def _source(name: str) -> Markup:
     return Markup(_templates.loader.get_source(_templates, name)[0])
 
 
-def _facts(files: Path, names: list[str], summary: ReportSummary) -> dict[str, Any]:
+def _facts(files: Path, names: list[str], counts: _Counts) -> dict[str, Any]:
     return {
         "files": quote(files.name),
         "names": names,
-        "explained": summary.explained,
-        "errors": summary.errors,
-        "confusions": [[*classes, count] for classes, count in summary.confusions.most_common()],
+        "explained": counts.explained,
+        "errors": counts.errors,
+        "confusions": [[*classes, count] for classes, count in counts.confusions.most_common()],
     }
 
 
-def _rows(entries: Iterator[tuple[Entry, Written]], folder: Path, summary: ReportSummary) -> Iterator[list[Any]]:
+def _rows(
+    entries: Iterator[tuple[Entry, Written]], folder: Path, counts: _Counts, advance: Callable[[int], None]
+) -> Iterator[list[Any]]:
     """Each row as the page's script reads it (see `data.js`); counts them."""
     start = os.path.abspath(folder)  # noqa: PTH100
     for entry, (has_image, has_overlay) in entries:
-        summary.count(entry)
+        counts.add(entry)
+        advance(1)
         yield [
             _link(entry.image, start),
             _link(entry.overlay, start),

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from whylight.dataset.table import Dataset, Row, open_dataset
+from whylight.dataset.csv_table import CsvTable, open_csv
+from whylight.dataset.table import Row
 from whylight.errors import WhylightError, WhylightWarning
 
 _OVERLAY, _ERROR = "gradcam", "error"
@@ -60,7 +61,7 @@ class Results:
         predict: reads the model's decision.
     """
 
-    dataset: Dataset
+    dataset: CsvTable
     names: list[str]
     images: Positions
     overlays: Positions
@@ -79,7 +80,7 @@ class Results:
     def _entry(self, row: Row) -> Entry:
         found, expected = len(row.cells), len(self.dataset.columns)
         if found != expected:
-            return Entry(error=f"row {row.number} (line {row.line}): {found} cells, the header has {expected}")
+            return Entry(error=f"{row.place}: {found} cells, the header has {expected}")
         problem = "" if self.errors is None else row.cells[self.errors].strip()
         truth = None
         try:
@@ -112,7 +113,7 @@ def open_results(path: Path, input_variable: str, label_variable: str, labels: S
     Raises:
         WhylightError: it is missing, no CSV, has no such image, or is no result of ``gradcam-batch``.
     """
-    dataset = open_dataset(path)
+    dataset = open_csv(path)
     if _OVERLAY not in dataset.variables:
         raise WhylightError(f"{path}: no column '{_OVERLAY}': expected the CSV that 'whylight gradcam-batch' writes")
     images = dataset.columns_of(input_variable)
@@ -141,7 +142,7 @@ def open_results(path: Path, input_variable: str, label_variable: str, labels: S
 # ---- predictions
 
 
-def _output_variable(dataset: Dataset, others: set[str], classes: int | None) -> str | None:
+def _output_variable(dataset: CsvTable, others: set[str], classes: int | None) -> str | None:
     """The variable that holds the model's output: ``y'``, else the longest vector that can be a Softmax's.
 
     Args:
@@ -163,7 +164,7 @@ def _output_variable(dataset: Dataset, others: set[str], classes: int | None) ->
     return None
 
 
-def _predict(dataset: Dataset, outputs: Positions) -> Predict:
+def _predict(dataset: CsvTable, outputs: Positions) -> Predict:
     """How to read the model's decision from a row of this CSV."""
     if len(outputs) > 1:
         return lambda cells, _: _of_vector(_numbers(cells, outputs))
@@ -219,7 +220,7 @@ def _numbers(cells: Sequence[str], positions: Positions) -> NDArray[np.float64] 
 # ---- names
 
 
-def _stated_names(dataset: Dataset, positions: Positions) -> list[str]:
+def _stated_names(dataset: CsvTable, positions: Positions) -> list[str]:
     """The names that a vector's headers state, ``y__0:cat``, ``y__1:dog``; none where they tell no classes apart."""
     names = [dataset.columns[position].label or "" for position in positions]
     return names if len(names) > 1 and len(set(names)) == len(names) else []

@@ -1,12 +1,11 @@
 """Small copies of the images and overlays, made in threads: at most 96 pixels, and never larger than the original."""
 
-from collections import deque
-from collections.abc import Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 
 from whylight.errors import WhylightError
 from whylight.images.pictures import Picture, display, read_picture
+from whylight.parallel import ordered_map
 from whylight.report.results import Entry
 
 _SIZE = (96, 96)
@@ -30,24 +29,21 @@ def with_thumbnails(entries: Iterable[Entry], folder: Path) -> Generator[tuple[E
         entries: as many as there are; only a few are held at a time.
         folder: where to write.
 
-    Yields:
+    Returns:
         The entries in their order, each when its thumbnails are there.
     """
-    waiting: deque[tuple[Entry, Future[Written]]] = deque()
-    with ThreadPoolExecutor(_THREADS) as threads:
+
+    def write(numbered: tuple[int, Entry]) -> tuple[Entry, Written]:
+        index, entry = numbered
+        return entry, _write_both(entry, folder / f"{index // _ROWS_A_FOLDER:04d}", index)
+
+    def in_folders() -> Iterator[tuple[int, Entry]]:
         for index, entry in enumerate(entries):
-            subfolder = folder / f"{index // _ROWS_A_FOLDER:04d}"
             if index % _ROWS_A_FOLDER == 0:
-                subfolder.mkdir()
-            waiting.append((entry, threads.submit(_write_both, entry, subfolder, index)))
-            if len(waiting) > _AHEAD:
-                yield _finished(*waiting.popleft())
-        while waiting:
-            yield _finished(*waiting.popleft())
+                (folder / f"{index // _ROWS_A_FOLDER:04d}").mkdir()
+            yield index, entry
 
-
-def _finished(entry: Entry, written: Future[Written]) -> tuple[Entry, Written]:
-    return entry, written.result()
+    return ordered_map(write, in_folders(), _THREADS, _AHEAD)
 
 
 def _write_both(entry: Entry, folder: Path, index: int) -> Written:

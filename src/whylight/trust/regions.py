@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from whylight.dataset.table import Dataset, Row
 from whylight.errors import WhylightError
 from whylight.files.values import read_values
-from whylight.images.pictures import Picture, read_picture
+from whylight.images.pictures import Picture, picture_of, read_picture
 from whylight.trust.cases import FloatArray, Regions, Values
 from whylight.trust.localization import bounding_boxes
 
@@ -48,7 +50,7 @@ def region_columns(dataset: Dataset, box_variable: str | None, mask_variable: st
     positions = dataset.columns_of(name)
     if len(positions) != len(_SIDES):
         raise WhylightError(
-            f"{dataset.path}: variable '{name}' has {len(positions)} columns: expected 4: {', '.join(_SIDES)}"
+            f"{dataset.source}: variable '{name}' has {len(positions)} columns: expected 4: {', '.join(_SIDES)}"
         )
     labels = [(dataset.columns[position].label or "").strip().lower() for position in positions]
     if sorted(labels) == sorted(_SIDES):
@@ -68,12 +70,11 @@ def read_regions(
     coverage = np.full((len(rows), *size), np.nan, np.float32)
     boxes = np.full((len(rows), 4), np.nan)
     for index, (row, picture) in enumerate(zip(rows, pictures, strict=True)):
-        cells = [cell.strip() for cell in dataset.cells(row, columns.boxes or columns.mask)]
-        if not any(cells):
+        if dataset.is_empty(row, columns.boxes or columns.mask):
             continue
         try:
             if columns.boxes:
-                boxes[index] = _scaled_box(cells, picture, size)
+                boxes[index] = _scaled_box(dataset.cells(row, columns.boxes), picture, size)
                 coverage[index] = _box_coverage(boxes[index], size)
             else:
                 coverage[index] = _mask_coverage(dataset, row, columns.mask, picture, size)
@@ -109,12 +110,23 @@ def _box_coverage(box: Values, size: tuple[int, int]) -> FloatArray:
 def _mask_coverage(
     dataset: Dataset, row: Row, position: tuple[int, ...], picture: Picture, size: tuple[int, int]
 ) -> FloatArray:
-    path = dataset.image_path(row, position)
-    values = read_values(path) if path.suffix.lower() in _MASK_ARRAYS else read_picture(path, 1).pixels[..., 0]
+    mask = dataset.image(row, position)
+    source, values = _mask_values(mask)
     if values.shape != picture.pixels.shape[:2]:
         found, expected = (" x ".join(map(str, shape[::-1])) for shape in (values.shape, picture.pixels.shape[:2]))
-        raise WhylightError(f"{path}: a mask of {found} pixels: expected {expected}, as the image has")
+        raise WhylightError(f"{source}: a mask of {found} pixels: expected {expected}, as the image has")
     if not values.any():
-        raise WhylightError(f"{path}: the mask is empty: expected values other than 0 where the object is")
-    mask = Image.fromarray((values != 0).astype(np.float32))
-    return np.asarray(mask.resize((size[1], size[0]), Image.Resampling.BOX), np.float32)
+        raise WhylightError(f"{source}: the mask is empty: expected values other than 0 where the object is")
+    covered = Image.fromarray((values != 0).astype(np.float32))
+    return np.asarray(covered.resize((size[1], size[0]), Image.Resampling.BOX), np.float32)
+
+
+def _mask_values(mask: Any) -> tuple[str, NDArray[Any]]:
+    """What messages call a mask, and its values (H, W): of a file, a Pillow image or an array."""
+    if isinstance(mask, np.ndarray):
+        return "the mask", mask
+    if isinstance(mask, Image.Image):
+        return "the mask", picture_of(mask, 1).pixels[..., 0]
+    if mask.suffix.lower() in _MASK_ARRAYS:
+        return str(mask), read_values(mask)
+    return str(mask), read_picture(mask, 1).pixels[..., 0]

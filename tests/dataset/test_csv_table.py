@@ -1,4 +1,4 @@
-"""Dataset CSVs, written out byte by byte."""
+"""CsvTable CSVs, written out byte by byte."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,36 +8,37 @@ import numpy as np
 import pytest
 
 from samples import SHARED, evaluation, needs_shared
+from whylight.dataset.csv_table import CsvTable, open_csv
 from whylight.dataset.labels import read_labels
 from whylight.dataset.result import writing_result
-from whylight.dataset.table import Dataset, Row, open_dataset
+from whylight.dataset.table import Row
 from whylight.errors import WhylightError
 
-MakeTable = Callable[[str | bytes], Dataset]
+MakeTable = Callable[[str | bytes], CsvTable]
 
 
 @pytest.fixture
 def table(tmp_path: Path) -> MakeTable:
     """Writes text as a dataset CSV and opens it."""
 
-    def make(text: str | bytes) -> Dataset:
+    def make(text: str | bytes) -> CsvTable:
         path = tmp_path / "dataset.csv"
         path.write_bytes(text.encode() if isinstance(text, str) else text)
-        return open_dataset(path)
+        return open_csv(path)
 
     return make
 
 
-def only_row(dataset: Dataset) -> Row:
+def only_row(dataset: CsvTable) -> Row:
     (row,) = dataset.rows()
     return row
 
 
-def label(dataset: Dataset, variable: str = "y") -> int:
+def label(dataset: CsvTable, variable: str = "y") -> int:
     return dataset.label(only_row(dataset), dataset.columns_of(variable))
 
 
-def image(dataset: Dataset) -> Path:
+def image(dataset: CsvTable) -> Path:
     return dataset.image_path(only_row(dataset), dataset.columns_of("x"))
 
 
@@ -170,9 +171,9 @@ def test_files_that_are_no_dataset(table: MakeTable, content: bytes, message: st
 
 def test_missing_files(tmp_path: Path) -> None:
     with pytest.raises(WhylightError, match=r"none\.csv: no such file"):
-        open_dataset(tmp_path / "none.csv")
+        open_csv(tmp_path / "none.csv")
     with pytest.raises(WhylightError, match="is a folder"):
-        open_dataset(tmp_path)
+        open_csv(tmp_path)
 
 
 # ---- image cells
@@ -277,7 +278,7 @@ def test_a_label_file_that_cannot_be_read(table: MakeTable) -> None:
 def test_evaluation_tables(sample: str) -> None:
     path = SHARED / "samples" / sample / "output_result.csv"
     images, labels, outputs = evaluation(path)
-    dataset = open_dataset(path)
+    dataset = open_csv(path)
     positions = {variable: dataset.columns_of(variable) for variable in ("x", "y", "y'")}
     rows = list(dataset.rows())
     assert [dataset.image_path(row, positions["x"]) for row in rows] == images
@@ -301,7 +302,7 @@ def test_results_keep_the_table_to_the_letter(table: MakeTable, tmp_path: Path) 
         'gradcam/0000/0.png,"a, b.png",  1,"say ""hi"""\r\n'
         '"g,""0/1.png",日本.png,2.0,"two\r\nlines"\r\n'
     )
-    again = open_dataset(result)
+    again = open_csv(result)
     assert again.variables == ["gradcam", "x", "y"]
     assert [again.label(row, again.columns_of("y")) for row in again.rows()] == [1, 2]
 

@@ -1,0 +1,68 @@
+"""Rows in, images and the classes to explain out: the one way from a table to what a model takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from whylight.dataset.options import RowOptions
+from whylight.dataset.table import Dataset, Row
+from whylight.errors import WhylightError
+
+if TYPE_CHECKING:
+    from whylight.images.inputs import ImageLike
+    from whylight.images.pictures import Picture
+
+ClassIndex = int | Literal["predicted"]
+
+
+class Model(Protocol):
+    """What knows which images and classes a model takes: an `Explainer`."""
+
+    def picture(self, image: Any) -> Picture:
+        """Decode an image to the model's channels."""
+
+    def checked_index(self, class_index: Any) -> int:
+        """See that the model has the class."""
+
+
+class RowReader:
+    """Reads the rows of one dataset for one model. Several threads may share it."""
+
+    def __init__(self, dataset: Dataset, options: RowOptions, model: Model) -> None:
+        """Find the columns.
+
+        Raises:
+            WhylightError: a variable is missing, or its columns are no vector.
+        """
+        self._dataset = dataset
+        self._model = model
+        self._images = dataset.columns_of(options.input_variable)
+        self._labels = None if options.predicted else dataset.columns_of(options.label_variable)
+
+    def checked(self, row: Row) -> tuple[ImageLike, ClassIndex]:
+        """The image and the class to explain, after all has been checked that can be without decoding the image.
+
+        Raises:
+            WhylightError: the row is bad.
+        """
+        image = self._dataset.image(row, self._images)
+        if self._labels is None:
+            return image, "predicted"
+        label = self._dataset.class_index(row, self._labels)
+        try:
+            self._model.checked_index(label)
+        except WhylightError as error:
+            raise self._dataset.row_error(row, error) from None
+        return image, label
+
+    def read(self, row: Row) -> tuple[Picture, ClassIndex]:
+        """The decoded image and the class to explain.
+
+        Raises:
+            WhylightError: the row is bad.
+        """
+        image, class_index = self.checked(row)
+        try:
+            return self._model.picture(image), class_index
+        except WhylightError as error:
+            raise self._dataset.row_error(row, error) from error
