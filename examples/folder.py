@@ -25,7 +25,7 @@ explanation.save(folder / "one.png", alpha=0.6)
 cancel, done = Event(), 0
 
 
-def advance(count: int) -> None:
+def advance(count: int) -> None:  # noqa: D103
     global done
     done += count
     print(f"\r{done} of {len(rows)}", end="")

@@ -9,6 +9,8 @@ explanation.overlay().save("grad_cam.png")
 All that may be called is named here: see `whylight.api`. What is not is private, and may change.
 """
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,6 +27,17 @@ def __getattr__(name: str) -> Any:
     if name in api.__all__:
         return getattr(api, name)
     raise AttributeError(f"module 'whylight' has no attribute '{name}'")
+
+
+class _FrontDesk(ModuleType):
+    """The package, whose names are those of the front desk also where a folder behind it has the same one."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (isinstance(value, ModuleType) and name == "methods"):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _FrontDesk
 
 
 def __dir__() -> list[str]:

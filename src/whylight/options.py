@@ -87,7 +87,7 @@ class Options:
                 try:
                     value = argument.parse(value)
                 except (ValueError, TypeError) as error:
-                    raise WhylightError(f"{_spoken(name)} {value!r}: {error}") from None
+                    raise WhylightError(f"{_spoken(name)} {_shown(value)}: {error}") from None
                 object.__setattr__(self, name, value)
             if argument.choices is not None and value not in argument.choices:
                 expected = ", ".join(argument.choices)
@@ -157,6 +157,14 @@ class Chosen:
     def to_dict(self) -> dict[str, Any]:
         """The fields of all, ready for JSON."""
         return {name: value for each in self._options.values() for name, value in each.to_dict().items()}
+
+
+def _shown(value: Any) -> str:
+    """Text in quotes, unless it is a number."""
+    try:
+        return f"{float(value):g}"
+    except (ValueError, TypeError):
+        return repr(value)
 
 
 def _spoken(name: str) -> str:

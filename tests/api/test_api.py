@@ -32,11 +32,12 @@ def test_dir_shows_what_may_be_called_and_nothing_else() -> None:
         assert getattr(whylight, name) is not None
         assert name == "__version__" or getattr(whylight, name).__doc__, f"{name} says nothing of itself"
     with pytest.raises(AttributeError, match="module 'whylight' has no attribute 'explainr'"):
-        _ = whylight.explainr  # type: ignore[attr-defined]
+        _ = whylight.explainr
 
 
 def test_the_desk_itself_loads_neither_numpy_nor_onnx() -> None:
-    code = "import sys, whylight; dir(whylight); print([m for m in ('numpy', 'onnx', 'onnxruntime', 'PIL') if m in sys.modules])"
+    heavy = ("numpy", "onnx", "onnxruntime", "PIL")
+    code = f"import sys, whylight; dir(whylight); print([name for name in {heavy} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 
 
@@ -87,7 +88,7 @@ def test_tensors_are_taken(explainer: whylight.Explainer) -> None:
     torch = pytest.importorskip("torch")
     values = torch.tensor(np.asarray(Image.open(IMAGE), np.float32) / 255, requires_grad=True)
     np.testing.assert_allclose(explainer(values, 9).cam, explainer(IMAGE, 9).cam, atol=1e-5)
-    with pytest.raises(WhylightError, match="layer Conv2d.*: expected a name or several, found Conv2d"):
+    with pytest.raises(WhylightError, match=r"layer Conv2d.*: expected a name or several, found Conv2d"):
         whylight.load(MODEL).explainer(layer=torch.nn.Conv2d(1, 1, 1))
 
 
@@ -98,13 +99,13 @@ def test_a_class_index_is_taken_as_text_and_as_any_whole_number(explainer: whyli
 
 @pytest.mark.parametrize("index", [None, "nine", 1.5, object])
 def test_what_is_no_class_index_is_refused(explainer: whylight.Explainer, index: Any) -> None:
-    with pytest.raises(WhylightError, match="class index .*: expected a whole number or 'predicted'"):
+    with pytest.raises(WhylightError, match=r"class index .*: expected a whole number or 'predicted'"):
         explainer(IMAGE, index)
 
 
 @pytest.mark.parametrize("image", [None, 3, object(), {"a": 1}, io.StringIO("text")])
 def test_what_is_no_image_is_refused(explainer: whylight.Explainer, image: Any) -> None:
-    with pytest.raises(WhylightError, match="in place of an image|open it for bytes"):
+    with pytest.raises(WhylightError, match=r"in place of an image|open it for bytes"):
         explainer(image, 9)
 
 
@@ -151,7 +152,8 @@ def test_a_run_is_cancelled_between_batches_and_goes_on_with_the_same_bytes(tmp_
 
     whole = whylight.explain_dataset(MODEL, TABLE, tmp_path / "whole" / "gradcam.csv", batch_size=4)
     assert whole.to_dict()["explained"] == 36
-    cancel, done, said = Event(), [], []
+    cancel, done = Event(), list[int]()
+    said: list[str] = []
 
     def advance(count: int) -> None:
         done.append(count)
@@ -196,10 +198,10 @@ def test_everything_that_runs_takes_a_device() -> None:
 def test_two_threads_open_one_session(monkeypatch: pytest.MonkeyPatch) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
-    from whylight.running import explainer_graph
+    from whylight.running import explainer_graph, session
 
     opened = []
-    open_session = explainer_graph.open_session
+    open_session = session.open_session
 
     def counted(*arguments: Any) -> Any:
         opened.append(1)

@@ -77,8 +77,9 @@ def test_a_new_field_is_in_the_help_in_python_and_in_the_answer(
     with pytest.raises(SystemExit):
         main([name, "-h"])
     assert "--loudness {soft,loud}" in capsys.readouterr().out
-    assert main([*words, "--loudness", "loud", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["options"]["loudness"] == "loud"
+    loudness = "soft" if kind is ModelOptions else "loud"  # a reader refuses what its format does not know
+    assert main([*words, "--loudness", loudness, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["options"]["loudness"] == loudness
     more = whylight.Execution.of(More(), loudness="loud") if kind is Execution else More(loudness="loud")
     assert more.to_dict()["loudness"] == "loud"
     if kind is ModelOptions:

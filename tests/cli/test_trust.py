@@ -1,6 +1,7 @@
 """The commands, from arguments to files."""
 
 import csv
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def test_evaluate_writes_a_table_a_csv_and_a_chart(tmp_path: Path, capsys: pytes
 def test_all_methods_are_those_that_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
     registered = methods()
     some = {name: registered[name] for name in ("gradcam", "legrad")}
-    monkeypatch.setattr("whylight.methods.methods", lambda: some)
+    monkeypatch.setattr(sys.modules["whylight.methods"], "methods", lambda: some)
     arguments = ["-i", str(FOLDER / "output_result.csv"), "-m", str(FOLDER / "results.nnp")]
     chosen = ["--method", "all", "--metrics", "sparsity", "--limit", "2", "-o", str(tmp_path / "e.csv")]
     assert main(["evaluate", *arguments, *chosen]) == 0

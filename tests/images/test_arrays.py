@@ -169,7 +169,7 @@ def test_arrays_are_taken_as_they_are(tmp_path: Path, size: tuple[int, ...]) -> 
         explanation = explainer(given, 1)
         assert explanation.score == pytest.approx(expected, rel=1e-3)
         assert explanation.cam.shape == tuple(extent // 2 for extent in size)
-        assert explanation.input_size == size
+        assert explanation.input.size == size
 
 
 def test_arrays_of_one_channel_need_no_axis_for_it(tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_other_arrays_are_refused(tmp_path: Path, given: Any, message: str) -> N
 def test_the_overlay_of_a_signal_is_its_curve_over_the_colors(tmp_path: Path) -> None:
     signal = array((20,))
     explanation = classifier(tmp_path, (20,)).explainer("random")(signal)
-    plain = np.asarray(explanation.overlay(0))
+    plain = np.asarray(explanation.overlay(alpha=0))
     # at each sample there is ink at the height of its value
     low, high = signal.min(), signal.max()
     for channel, place in np.ndindex(signal.shape):
@@ -216,7 +216,7 @@ def test_the_overlay_of_a_signal_is_its_curve_over_the_colors(tmp_path: Path) ->
         column = int((place + 0.5) * plain.shape[1] / 20)
         near = plain[max(int(row) - 2, 0) : int(row) + 4, column - 2 : column + 3]
         assert near.min() < 128
-    colors = np.asarray(explanation.overlay(1))
+    colors = np.asarray(explanation.overlay(alpha=1))
     cells = colors.reshape(plain.shape[0], 10, -1, 3)
     middle = cells[5, :, cells.shape[2] // 2].astype(float)
     np.testing.assert_allclose(middle, colorize(explanation.cam), atol=12)
@@ -238,7 +238,7 @@ def test_the_overlay_of_a_volume_has_its_slices_side_by_side(tmp_path: Path) -> 
 def test_the_overlay_of_a_deep_volume_has_eight_slices(tmp_path: Path) -> None:
     volume = np.zeros((1, 32, 8, 8), np.float32)
     volume[0, 31] = 1
-    found = np.asarray(classifier(tmp_path, (32, 8, 8), channels=1).explainer("random")(volume).overlay(0))
+    found = np.asarray(classifier(tmp_path, (32, 8, 8), channels=1).explainer("random")(volume).overlay(alpha=0))
     assert found.shape == (8, 64, 3)
     assert (found[:, :-8] == 0).all()
     assert (found[:, -8:] == 255).all()

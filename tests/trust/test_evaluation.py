@@ -14,13 +14,14 @@ from samples import BUNDLED, evaluation, pixels
 from whylight import load
 from whylight.batch.options import BatchOptions
 from whylight.batch.run import explain_dataset
+from whylight.cli.tables import evaluation_table
 from whylight.errors import Cancelled, WhylightError
-from whylight.running import explainer_graph
+from whylight.running import explainer_graph, session
 from whylight.running.explainer import Explainer
 from whylight.trust.evaluation import Evaluation, evaluate_dataset
 from whylight.trust.metrics import metrics
+from whylight.trust.precomputed import MapSource
 from whylight.trust.options import EvaluationOptions
-from whylight.trust.results import evaluation_table
 from whylight.trust.tally import Tally
 
 FOLDER = BUNDLED / "cluttered_digits"
@@ -131,10 +132,11 @@ def test_maps_of_an_earlier_run_are_judged_as_the_explainer_is(explainer: Explai
     options = EvaluationOptions(metrics=metrics, limit=9, steps=3)
     result = evaluate_dataset({"gradcam": explainer, "kept": folder}, TABLE, options)
     assert_alike(result, "gradcam", result, "kept")
-    stack = np.stack([explanation.cam for explanation in explainer(*(list(one) for one in first_rows(9)))])
+    explained = explainer(*first_rows(9))
+    stack = np.stack([explanation.cam for explanation in explained])
     np.save(tmp_path / "maps.npy", stack)
     np.savez(tmp_path / "maps.npz", **{str(i): cam for i, cam in enumerate(stack)})
-    sources = {"array": stack, "npy": tmp_path / "maps.npy", "npz": str(tmp_path / "maps.npz")}
+    sources: dict[str, MapSource] = {"array": stack, "npy": tmp_path / "maps.npy", "npz": str(tmp_path / "maps.npz")}
     again = evaluate_dataset(sources, TABLE, options, model=explainer)
     for name in sources:
         assert_alike(result, "gradcam", again, name)
@@ -240,7 +242,7 @@ def test_stopped_between_batches_nothing_is_left(explainer: Explainer, tmp_path:
 
 def test_the_network_is_opened_once(explainer: Explainer, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = []
-    open_session = explainer_graph.open_session
+    open_session = session.open_session
 
     def counted(*arguments: Any, **options: Any) -> Any:
         opened.append(arguments)

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import whylight
 from samples import BUNDLED, evaluation, pixels
-from whylight import Classifier, load
+from whylight import load
+from whylight.classifier.classifier import Classifier
 from whylight.running.explainer import Explainer
 from whylight.trust.cases import FloatArray
 from whylight.trust.sanity import SanityReport, check_sanity, noise_images, stage_count
@@ -19,8 +21,10 @@ FOLDER = BUNDLED / "cluttered_digits"
 class Pretender:
     """Runs the model, and makes its maps of the images alone."""
 
+    batch_size = 16
+
     def __init__(self, classifier: Classifier, maps: Any) -> None:
-        self._explainer = classifier.explainer()
+        self._explainer = whylight.explainer(classifier)
         self._maps = maps
 
     def probabilities(self, images: FloatArray) -> FloatArray:
@@ -43,7 +47,7 @@ def test_gradcam_passes(images: str) -> None:
     files, _, _ = evaluation(FOLDER / "output_result.csv")
     chosen = None if images == "noise" else np.stack([pixels(file) for file in files[:8]])
     done: list[int] = []
-    report = check_sanity(classifier, "gradcam", lambda one: one.explainer("gradcam"), chosen, done.append)
+    report = check_sanity(classifier, "gradcam", lambda one: whylight.explainer(one), chosen, done.append)
     assert report.passes
     assert "gradcam: passes" in report.verdict
     assert report.of("unchanged")[0].absolute.mean == pytest.approx(1)

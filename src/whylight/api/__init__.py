@@ -34,13 +34,14 @@ if TYPE_CHECKING:
     from whylight.api.classifier import Classifier
     from whylight.batch.options import BatchOptions
     from whylight.batch.run import BatchSummary
+    from whylight.classifier.classifier import Classifier as Described
     from whylight.comparison import Comparison
     from whylight.dataset.opening import Table
     from whylight.dataset.table import Dataset
     from whylight.gradient.rule import rule
     from whylight.images.inputs import ImageLike
     from whylight.methods import Method, method, method_of_passes
-    from whylight.reading import Reader, add_reader, reader_through_onnx
+    from whylight.reading import Reader, reader, reader_through_onnx
     from whylight.reading.inspection import Inspection
     from whylight.reading.nnp.functions import function
     from whylight.report.options import ReportOptions
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
     from whylight.trust.precomputed import MapSource
     from whylight.trust.sanity import SanityReport
 
-    ModelLike = str | Path | Classifier | torch.nn.Module
+    ModelLike = str | Path | Described | torch.nn.Module
     """A model file, or what was made of one."""
 
 Advance = Callable[[int], None]
@@ -81,7 +82,7 @@ _HOMES = {
     "method": "methods",
     "method_of_passes": "methods",
     "metric": "trust.metrics",
-    "add_reader": "reading",
+    "reader": "reading",
     "reader_through_onnx": "reading",
     "rule": "gradient.rule",
 }
@@ -112,7 +113,6 @@ __all__ = [
     "WhylightError",
     "WhylightWarning",
     "__version__",
-    "add_reader",
     "cache_content",
     "check_sanity",
     "clear_cache",
@@ -133,6 +133,7 @@ __all__ = [
     "metrics",
     "open_dataset",
     "read_labels",
+    "reader",
     "reader_through_onnx",
     "rule",
     "save_model",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -20,7 +21,7 @@ class Classifier(Described):
         return cls(**{each.name: getattr(described, each.name) for each in fields(described)})
 
     def explainer(
-        self, method: str = "gradcam", layer: str | tuple[str, ...] | None = None, *options: Options, **values: Any
+        self, method: str = "gradcam", layer: str | Sequence[str] | None = None, *options: Options, **values: Any
     ) -> Explainer:
         """Compile an explainer for this classifier.
 

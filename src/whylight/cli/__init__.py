@@ -22,15 +22,17 @@ _READER_GONE = 141
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. The exit code is 0, 1 (rows skipped or a check failed), 2 (bad input) or 130 (interrupted)."""
-    arguments = _parser().parse_args(_with_underscores(sys.argv[1:] if argv is None else argv))
+    debug = False
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("default", WhylightWarning)
         warnings.showwarning = _show_warning
         try:
+            arguments = _parser().parse_args(_with_underscores(sys.argv[1:] if argv is None else argv))
+            debug = arguments.debug
             return _run(arguments)
         except WhylightError as error:
-            if arguments.debug:
+            if debug:
                 raise
             print(f"whylight: {error}", file=sys.stderr)
             return _BAD_INPUT
@@ -62,6 +64,13 @@ def run() -> NoReturn:
     os._exit(code)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as all of whylight does."""
+
+    def error(self, message: str) -> NoReturn:
+        raise WhylightError(f"{message}; see '{self.prog} -h'")
+
+
 class _Help(argparse.ArgumentDefaultsHelpFormatter):
     """Says defaults where there are some that the text does not say itself."""
 
@@ -85,7 +94,7 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    program = argparse.ArgumentParser(
+    program = _Parser(
         prog="whylight",
         description="See why an image classifier decided: where in an image the network looked for a class.",
     )
