@@ -15,7 +15,7 @@ from whylight.files.writing import save_bytes
 from whylight.methods import methods
 from whylight.trust.evaluation import Evaluation, evaluate_dataset
 from whylight.trust.options import EvaluationOptions
-from whylight.trust.results import evaluation_chart, score_text
+from whylight.trust.results import evaluation_chart
 
 METRICS = ("pointing-game", "energy-in-box", "insertion", "deletion")
 ROOT = Path(__file__).parents[1]
@@ -107,7 +107,7 @@ def _table(evaluation: Evaluation) -> str:
     heads = ["method", *(metric.title for metric in evaluation.metrics)]
     lines = [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
     for name in evaluation.methods:
-        cells = [score_text(evaluation.scores[name][metric.name]) for metric in evaluation.metrics]
+        cells = [evaluation.scores[name][metric.name].text for metric in evaluation.metrics]
         shown = f"**{name}**" if name in ("gradcam", "random") else name
         lines.append(f"| {' | '.join([shown, *cells])} |")
     return "\n".join(lines)

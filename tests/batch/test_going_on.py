@@ -18,7 +18,7 @@ from batch.datasets import dataset, explainer_with, files
 from whylight.batch.journal import Journal
 from whylight.batch.options import BatchOptions
 from whylight.batch.plan import Plan
-from whylight.batch.run import Summary, explain_dataset
+from whylight.batch.run import BatchSummary, explain_dataset
 from whylight.errors import WhylightError
 from whylight.files import writing
 from whylight.running.explainer import Explainer
@@ -29,7 +29,7 @@ def explainer() -> Explainer:
     return explainer_with(batch_size=16, threads=2)
 
 
-def run(explainer: Explainer, table: Path, said: list[str] | None = None, **options: Any) -> Summary:
+def run(explainer: Explainer, table: Path, said: list[str] | None = None, **options: Any) -> BatchSummary:
     say = (said if said is not None else []).append
     return explain_dataset(explainer, table, table.with_name("gradcam.csv"), BatchOptions(**options), say=say)
 

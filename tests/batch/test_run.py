@@ -18,7 +18,7 @@ from whylight.batch.options import BatchOptions
 from whylight.batch.run import explain_dataset
 from whylight.errors import Cancelled, WhylightError
 from whylight.options import Rendering
-from whylight.running import explainer_graph
+from whylight.running import explainer_graph, session
 from whylight.running.explainer import Explainer
 
 
@@ -95,9 +95,9 @@ def test_images_in_memory_give_the_overlays_of_files(explainer: Explainer, tmp_p
         {"x": np.asarray(one) if i % 2 else one, "y": label, "note": i}
         for i, (one, label) in enumerate(zip(held, labels, strict=True))
     ]
-    for name, options in (("one", {}), ("two", {"workers": 2})):
+    for name, workers in (("one", None), ("two", 2)):
         output = tmp_path / name / "gradcam.csv"
-        summary = explain_dataset(explainer, rows, output, BatchOptions(columns=("score",), **options))
+        summary = explain_dataset(explainer, rows, output, BatchOptions(columns=("score",), workers=workers))
         assert summary.explained == 40
         for i in range(40):
             overlay = f"gradcam/0000/{i}.png"
@@ -158,7 +158,7 @@ def test_the_summary_is_ready_for_json(explainer: Explainer, tmp_path: Path) -> 
 
 def test_the_network_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = []
-    open_session = explainer_graph.open_session
+    open_session = session.open_session
 
     def counted(*arguments: Any, **options: Any) -> Any:
         opened.append(arguments)

@@ -14,13 +14,14 @@ from samples import BUNDLED, evaluation, pixels
 from whylight import load
 from whylight.batch.options import BatchOptions
 from whylight.batch.run import explain_dataset
+from whylight.cli.tables import evaluation_table
 from whylight.errors import Cancelled, WhylightError
-from whylight.running import explainer_graph
+from whylight.running import explainer_graph, session
 from whylight.running.explainer import Explainer
 from whylight.trust.evaluation import Evaluation, evaluate_dataset
 from whylight.trust.metrics import metrics
 from whylight.trust.options import EvaluationOptions
-from whylight.trust.results import evaluation_table
+from whylight.trust.precomputed import MapSource
 from whylight.trust.tally import Tally
 
 FOLDER = BUNDLED / "cluttered_digits"
@@ -108,6 +109,19 @@ def test_a_metric_that_needs_boxes_says_so(explainer: Explainer, tmp_path: Path)
         evaluated(explainer, table, limit=0)
 
 
+def test_values_of_rows_come_row_by_row_whatever_the_batches(explainer: Explainer, tmp_path: Path) -> None:
+    tables = []
+    for size in (2, 5):
+        options = EvaluationOptions(metrics=("sparsity",), limit=5, per_image=tmp_path / f"{size}.csv")
+        one = Explainer(explainer.graph, batch_size=size)
+        evaluate_dataset({"first": one, "second": one}, TABLE, options)
+        tables.append([line.split(",")[:3] for line in (tmp_path / f"{size}.csv").read_text().splitlines()[1:]])
+    assert tables[0] == tables[1]
+    assert [(row, name) for row, _, name in tables[0]] == [
+        (str(i), n) for i in range(1, 6) for n in ("first", "second")
+    ]
+
+
 def batch_of_maps(explainer: Explainer, folder: Path, **options: Any) -> Path:
     """The folder of maps that a batch over the first 9 rows writes."""
     lines = TABLE.read_text().splitlines()[:10]
@@ -131,10 +145,11 @@ def test_maps_of_an_earlier_run_are_judged_as_the_explainer_is(explainer: Explai
     options = EvaluationOptions(metrics=metrics, limit=9, steps=3)
     result = evaluate_dataset({"gradcam": explainer, "kept": folder}, TABLE, options)
     assert_alike(result, "gradcam", result, "kept")
-    stack = np.stack([explanation.cam for explanation in explainer(*(list(one) for one in first_rows(9)))])
+    files, labels = first_rows(9)
+    stack = np.stack([explanation.cam for explanation in explainer(files, labels)])
     np.save(tmp_path / "maps.npy", stack)
     np.savez(tmp_path / "maps.npz", **{str(i): cam for i, cam in enumerate(stack)})
-    sources = {"array": stack, "npy": tmp_path / "maps.npy", "npz": str(tmp_path / "maps.npz")}
+    sources: dict[str, MapSource] = {"array": stack, "npy": tmp_path / "maps.npy", "npz": str(tmp_path / "maps.npz")}
     again = evaluate_dataset(sources, TABLE, options, model=explainer)
     for name in sources:
         assert_alike(result, "gradcam", again, name)
@@ -240,7 +255,7 @@ def test_stopped_between_batches_nothing_is_left(explainer: Explainer, tmp_path:
 
 def test_the_network_is_opened_once(explainer: Explainer, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = []
-    open_session = explainer_graph.open_session
+    open_session = session.open_session
 
     def counted(*arguments: Any, **options: Any) -> Any:
         opened.append(arguments)
