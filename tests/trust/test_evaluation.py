@@ -20,8 +20,8 @@ from whylight.running import explainer_graph, session
 from whylight.running.explainer import Explainer
 from whylight.trust.evaluation import Evaluation, evaluate_dataset
 from whylight.trust.metrics import metrics
-from whylight.trust.precomputed import MapSource
 from whylight.trust.options import EvaluationOptions
+from whylight.trust.precomputed import MapSource
 from whylight.trust.tally import Tally
 
 FOLDER = BUNDLED / "cluttered_digits"
@@ -109,6 +109,19 @@ def test_a_metric_that_needs_boxes_says_so(explainer: Explainer, tmp_path: Path)
         evaluated(explainer, table, limit=0)
 
 
+def test_values_of_rows_come_row_by_row_whatever_the_batches(explainer: Explainer, tmp_path: Path) -> None:
+    tables = []
+    for size in (2, 5):
+        options = EvaluationOptions(metrics=("sparsity",), limit=5, per_image=tmp_path / f"{size}.csv")
+        one = Explainer(explainer.graph, batch_size=size)
+        evaluate_dataset({"first": one, "second": one}, TABLE, options)
+        tables.append([line.split(",")[:3] for line in (tmp_path / f"{size}.csv").read_text().splitlines()[1:]])
+    assert tables[0] == tables[1]
+    assert [(row, name) for row, _, name in tables[0]] == [
+        (str(i), n) for i in range(1, 6) for n in ("first", "second")
+    ]
+
+
 def batch_of_maps(explainer: Explainer, folder: Path, **options: Any) -> Path:
     """The folder of maps that a batch over the first 9 rows writes."""
     lines = TABLE.read_text().splitlines()[:10]
@@ -132,8 +145,8 @@ def test_maps_of_an_earlier_run_are_judged_as_the_explainer_is(explainer: Explai
     options = EvaluationOptions(metrics=metrics, limit=9, steps=3)
     result = evaluate_dataset({"gradcam": explainer, "kept": folder}, TABLE, options)
     assert_alike(result, "gradcam", result, "kept")
-    explained = explainer(*first_rows(9))
-    stack = np.stack([explanation.cam for explanation in explained])
+    files, labels = first_rows(9)
+    stack = np.stack([explanation.cam for explanation in explainer(files, labels)])
     np.save(tmp_path / "maps.npy", stack)
     np.savez(tmp_path / "maps.npz", **{str(i): cam for i, cam in enumerate(stack)})
     sources: dict[str, MapSource] = {"array": stack, "npy": tmp_path / "maps.npy", "npz": str(tmp_path / "maps.npz")}

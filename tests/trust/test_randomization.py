@@ -10,7 +10,8 @@ from onnx import numpy_helper
 
 from describing import describe
 from samples import BUNDLED
-from whylight import Classifier, load
+from whylight import load
+from whylight.classifier.classifier import Classifier
 from whylight.classifier.layer import Layer
 from whylight.graph.builder import GraphBuilder
 from whylight.trust.randomization import WeightedLayer, grouped, randomized, weighted_layers, with_spelled_out_weights

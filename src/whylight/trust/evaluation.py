@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -68,17 +67,10 @@ class Evaluation:
         return {
             "rows": self.rows,
             "scores": {
-                method: {
-                    name: {"mean": _known(score.mean), "error": _known(score.error), "count": score.count}
-                    for name, score in scores.items()
-                }
+                method: {name: score.to_dict() for name, score in scores.items()}
                 for method, scores in self.scores.items()
             },
         }
-
-
-def _known(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 _Measured = dict[str, dict[str, Values | Curve]]
@@ -329,10 +321,10 @@ def _values_of_rows(
         writer.writerow(["row", options.input_variable, "method", *(metric.name for metric in chosen)])
 
         def write(rows: Sequence[Row], measured: _Measured) -> None:
-            for name in names:
-                values = {metric: _numbers(value) for metric, value in measured[name].items()}
-                for index, row in enumerate(rows):
-                    cells = [f"{values[metric.name][index]:.6g}".replace("nan", "") for metric in chosen]
+            values = {name: {one: _numbers(value) for one, value in measured[name].items()} for name in names}
+            for index, row in enumerate(rows):
+                for name in names:
+                    cells = [f"{values[name][metric.name][index]:.6g}".replace("nan", "") for metric in chosen]
                     writer.writerow([row.number, dataset.cells(row, columns)[0], name, *cells])
 
         yield write
