@@ -1,7 +1,11 @@
 """Options: values are parsed and checked where they are made, whoever gives them."""
 
+import re
+from pathlib import Path
+
 import pytest
 
+import whylight
 from whylight.errors import WhylightError
 from whylight.options import Chosen, Execution, ModelOptions, Question, Rendering
 
@@ -57,3 +61,11 @@ def test_an_option_that_is_not_taken_is_refused_with_the_nearest() -> None:
         Chosen((), {"colourmap": "jet"}, Rendering)
     with pytest.raises(WhylightError, match="found Execution among the options: expected Question, or fields"):
         Chosen((Execution(),), {}, Question)
+
+
+def test_messages_name_options_as_python_and_the_command_line_both_do() -> None:
+    source = Path(whylight.__file__ or "").parent
+    for path in source.rglob("*.py"):
+        if "cli" not in path.parts and path.name != "options.py":
+            said = [line for line in path.read_text("utf-8").splitlines() if re.search(r"[\"' (]--[a-z{]", line)]
+            assert not [line for line in said if "``" not in line], f"{path}: {said}"

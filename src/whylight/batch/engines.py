@@ -64,8 +64,8 @@ def run_in_processes(
             waiting.extend(pool.submit(_run_shard, one, threads) for one in islice(remaining, 1))
     except BrokenProcessPool as error:
         raise WhylightError(
-            "a worker process ended, perhaps for want of memory: run the same command again, with fewer --workers or a "
-            "smaller --batch_size; it goes on where it stopped"
+            "a worker process ended, perhaps for want of memory: run the same command again, with fewer workers or a "
+            "smaller batch size; it goes on where it stopped"
         ) from error
     finally:
         stop.set()

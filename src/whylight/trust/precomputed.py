@@ -79,7 +79,7 @@ def open_maps(source: MapSource) -> PrecomputedMaps:
     if not isinstance(source, str | Path):
         raise WhylightError(
             f"found {type(source).__name__} in place of maps: expected an Explainer, an array (rows, height, width), a "
-            ".npy or .npz file, or the folder that --save_cam writes"
+            ".npy or .npz file, or the folder that the option 'save_cam' writes"
         )
     path = Path(source)
     if path.is_dir():
@@ -90,7 +90,9 @@ def open_maps(source: MapSource) -> PrecomputedMaps:
             return _stacked(read_values(path), str(path))
         case ".npz":
             return PrecomputedMaps(str(path), _Archives(dict.fromkeys(_names(path), path)))
-    raise WhylightError(f"{path}: no maps: expected a .npy or .npz file, or the folder that --save_cam writes")
+    raise WhylightError(
+        f"{path}: no maps: expected a .npy or .npz file, or the folder that the option 'save_cam' writes"
+    )
 
 
 def _stacked(values: NDArray[Any], source: str) -> PrecomputedMaps:

@@ -119,7 +119,7 @@ def test_a_missing_parameter_is_named(tmp_path: Path) -> None:
 
 
 def test_a_loose_network_without_parameters_says_how_to_give_them() -> None:
-    with pytest.raises(WhylightError, match=r"parameter 'Convolution/conv/W' is missing.*--parameters FILE"):
+    with pytest.raises(WhylightError, match=r"parameter 'Convolution/conv/W' is missing.*by the option 'parameters'"):
         to_onnx(DATA / "variants" / "net.nntxt")
 
 

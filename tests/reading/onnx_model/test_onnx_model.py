@@ -200,7 +200,7 @@ def test_facts_in_the_metadata(tmp_path: Path) -> None:
 
 
 def test_where_nothing_is_known_there_is_one_warning(tmp_path: Path) -> None:
-    with pytest.warns(whylight.WhylightWarning, match="--input_range 255, or --mean and --std") as caught:
+    with pytest.warns(whylight.WhylightWarning, match="the option 'input_range', 255, or 'mean' and 'std'") as caught:
         whylight.load(saved(tmp_path, cnn()))
     assert len(caught) == 1
 

@@ -65,7 +65,7 @@ def _declared_parameters(network: Network, parameters: Parameters) -> Parameters
         if not variable.is_parameter:
             continue
         if name not in parameters:
-            hint = "" if parameters else "; a loose network takes its parameter file by --parameters FILE"
+            hint = "" if parameters else "; a loose network takes its parameter file by the option 'parameters'"
             raise WhylightError(f"{network.path}: parameter '{name}' is missing{hint}")
         array = parameters[name]
         if array.size != prod(variable.shape):

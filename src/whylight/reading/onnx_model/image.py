@@ -150,7 +150,7 @@ def _sized(
     if len(places) != 2 and not wanted:
         expected = "LENGTH" if len(places) == 1 else "DEPTH,HEIGHT,WIDTH"
         raise WhylightError(
-            f"{path}: input '{name}' is {_text(shape)}, of any size; say which: --input_size {expected}"
+            f"{path}: input '{name}' is {_text(shape)}, of any size; say which by the option 'input_size': {expected}"
         )
     stated = wanted or _stated_size(_metadata(model))
     size = stated or (_USUAL_SIZE, _USUAL_SIZE)
@@ -160,7 +160,7 @@ def _sized(
     if not stated:
         warnings.warn(
             f"{path}: input '{name}' takes images of any size; {filled[places[1]]} x {filled[places[0]]} is used "
-            "(another: --input_size HEIGHT,WIDTH)",
+            "(another: the option 'input_size')",
             WhylightWarning,
             stacklevel=2,
         )
@@ -232,7 +232,7 @@ def pixels(
     if not normalizes:
         warnings.warn(
             f"{path}: nothing in the file says how pixels are prepared; values from 0 to 1 are given. "
-            "If the network was trained otherwise: --input_range 255, or --mean and --std",
+            "If the network was trained otherwise: the option 'input_range', 255, or 'mean' and 'std'",
             WhylightWarning,
             stacklevel=2,
         )

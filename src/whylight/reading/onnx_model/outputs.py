@@ -59,7 +59,7 @@ def class_output(path: Path, model: onnx.ModelProto, tensors: Mapping[str, Tenso
     if len(final) != 1:
         warnings.warn(
             f"{path}: the outputs {', '.join(map(repr, final or scores))} may all hold classes; '{chosen}' is taken "
-            "(another: --output_variable NAME)",
+            "(another: the option 'output_variable')",
             WhylightWarning,
             stacklevel=2,
         )
