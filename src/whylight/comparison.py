@@ -16,8 +16,8 @@ from whylight.errors import WhylightError, WhylightWarning
 from whylight.files.encoding import save_image
 from whylight.images.inputs import ImageLike
 from whylight.methods import Method, method_named, methods
-from whylight.options import Execution, Question, Rendering
-from whylight.running.explainer import ClassIndex, Explainer
+from whylight.options import ClassIndex, Execution, Question, Rendering
+from whylight.running.explainer import Explainer
 from whylight.running.explanation import Explanation
 
 if TYPE_CHECKING:

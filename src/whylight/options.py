@@ -13,8 +13,11 @@ from typing import Any, Literal, Self, TypeVar
 from whylight.drawing.colormaps import COLORMAPS
 from whylight.errors import WhylightError, nearest
 
-Against = int | Literal["predicted"] | None
-"""The class that a contrast is made with: its index, or the one that the model finds most probable."""
+PREDICTED: Literal["predicted"] = "predicted"
+"""In place of a class index: the class that the model finds most probable."""
+ClassIndex = int | Literal["predicted"]
+Against = ClassIndex | None
+"""The class that a contrast is made with."""
 
 INPUT_RANGES = ("auto", "1", "255")
 LAYOUTS = ("auto", "NCHW", "NHWC", "NCL", "NLC", "NCDHW", "NDHWC")
@@ -246,7 +249,7 @@ def listed(value: Any) -> tuple[str, ...]:
     return found
 
 
-def class_reference(value: Any) -> int | Literal["predicted"]:
+def class_reference(value: Any) -> ClassIndex:
     """``"predicted"``, or a class index as a number or as text."""
     if isinstance(value, str) and value == "predicted":
         return "predicted"

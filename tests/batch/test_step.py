@@ -9,7 +9,8 @@ from batch.datasets import dataset, explainer_with, files
 from whylight.batch.run import explain_dataset
 from whylight.errors import OutOfMemoryError, WhylightError
 from whylight.images.pictures import Picture
-from whylight.running.explainer import ClassIndex, Explainer
+from whylight.options import ClassIndex
+from whylight.running.explainer import Explainer
 from whylight.running.explanation import Explanation
 
 

@@ -13,8 +13,8 @@ from reading.nnp.networks import small_classifier
 from samples import BUNDLED, evaluation
 from whylight.errors import WhylightError, WhylightWarning
 from whylight.images.inputs import ImageLike
-from whylight.options import Rendering
-from whylight.running.explainer import ClassIndex, Explainer
+from whylight.options import ClassIndex, Rendering
+from whylight.running.explainer import Explainer
 from whylight.running.explanation import overlays
 from whylight.running.maps import stretched
 

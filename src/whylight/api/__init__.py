@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from whylight.errors import Cancelled, WhylightError, WhylightWarning
-from whylight.options import Chosen, Execution, ModelOptions, Options, Question, Rendering
+from whylight.options import Chosen, ClassIndex, Execution, ModelOptions, Options, Question, Rendering
 from whylight.version import __version__
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from whylight.report.options import ReportOptions
     from whylight.report.page import ReportSummary
     from whylight.running.cache import CacheContent
-    from whylight.running.explainer import ClassIndex, Explainer
+    from whylight.running.explainer import Explainer
     from whylight.running.explanation import Explanation
     from whylight.trust.evaluation import Evaluation
     from whylight.trust.metrics import Metric, metric

@@ -17,7 +17,8 @@ from whylight.errors import OutOfMemoryError, WhylightError
 from whylight.files.encoding import encoded_images
 from whylight.files.writing import save_bytes
 from whylight.images.pictures import Picture, quiet_decoders
-from whylight.running.explainer import ClassIndex, Explainer
+from whylight.options import ClassIndex
+from whylight.running.explainer import Explainer
 from whylight.running.explanation import Explanation, overlays
 
 Map = NDArray[Any]

@@ -76,7 +76,7 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter):
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         says_it_itself = "(default" in (action.help or "")
-        has_none = action.default is None or action.default is False or action.default == []
+        has_none = action.default in (None, False, [], ())
         return action.help if says_it_itself or has_none else super()._get_help_string(action)
 
 

@@ -11,7 +11,7 @@ from whylight.errors import WhylightError
 from whylight.options import Chosen, Options
 
 if TYPE_CHECKING:
-    from whylight.running.explainer import ClassIndex
+    from whylight.options import ClassIndex
 
 
 def add_options(command: argparse.ArgumentParser, kind: type[Options]) -> None:

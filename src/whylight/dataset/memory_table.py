@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Number
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from PIL import Image
@@ -17,6 +17,7 @@ from whylight.dataset.table import Dataset, Row, Shard, class_index_in, column_n
 from whylight.errors import WhylightError
 from whylight.files.storage import location
 from whylight.images.inputs import is_image
+from whylight.options import ClassIndex
 
 if TYPE_CHECKING:
     from whylight.images.inputs import ImageLike
@@ -74,7 +75,7 @@ class MemoryTable(Dataset):
             )
         return cast("ImageLike", value)
 
-    def class_index(self, row: Row, positions: Sequence[int]) -> int | Literal["predicted"]:
+    def class_index(self, row: Row, positions: Sequence[int]) -> ClassIndex:
         """See `Dataset.class_index`; None and ``"predicted"`` stand for the predicted class.
 
         Raises:

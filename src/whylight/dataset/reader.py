@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from whylight.dataset.options import RowOptions
 from whylight.dataset.table import Dataset, Row
 from whylight.errors import WhylightError
+from whylight.options import ClassIndex
 
 if TYPE_CHECKING:
     from whylight.images.inputs import ImageLike
     from whylight.images.pictures import Picture
-
-ClassIndex = int | Literal["predicted"]
 
 
 class Model(Protocol):

@@ -12,13 +12,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from whylight.errors import WhylightError
 from whylight.files.values import read_values
+from whylight.options import ClassIndex
 
 if TYPE_CHECKING:
     from whylight.images.inputs import ImageLike
@@ -179,7 +180,7 @@ class Dataset(ABC):
         """The image that a row names or holds; see `image_path`."""
         return self.image_path(row, positions)
 
-    def class_index(self, row: Row, positions: Sequence[int]) -> int | Literal["predicted"]:
+    def class_index(self, row: Row, positions: Sequence[int]) -> ClassIndex:
         """The class of a row that is to be explained; see `label`."""
         return self.label(row, positions)
 

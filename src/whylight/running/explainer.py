@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, cast, overload
+from typing import Any, cast, overload
 
 import numpy as np
 
@@ -15,14 +15,10 @@ from whylight.contract import MapFacts
 from whylight.errors import WhylightError, WhylightWarning
 from whylight.images.inputs import ImageLike, is_image, prepared_inputs, read_image
 from whylight.images.pictures import Picture
-from whylight.options import Execution, class_reference
+from whylight.options import PREDICTED, ClassIndex, Execution, class_reference
 from whylight.parallel import ordered_map
 from whylight.running.explainer_graph import ExplainerGraph, FloatArray
 from whylight.running.explanation import Explanation
-
-PREDICTED: Literal["predicted"] = "predicted"
-"""In place of a class index: the class that the model finds most probable."""
-ClassIndex = int | Literal["predicted"]
 
 _BATCH_BYTES = 512 * 2**20
 _LARGEST_BATCH = 64

@@ -28,8 +28,9 @@ from whylight.drawing.render import enlarged_maps
 from whylight.errors import WhylightError
 from whylight.files.writing import replacing
 from whylight.images.pictures import Picture, quiet_decoders
+from whylight.options import ClassIndex
 from whylight.parallel import ordered_map
-from whylight.running.explainer import ClassIndex, Explainer
+from whylight.running.explainer import Explainer
 from whylight.running.maps import stretched
 from whylight.trust.cases import Cases, Explain, FloatArray, Values, refuse_arrays
 from whylight.trust.metrics import Curve, Metric, metric_named, metrics
