@@ -5,9 +5,11 @@ declares an entry point in the registry's group; it is imported when a name is n
 listed: in every process that asks, with nothing to be said on the command line.
 """
 
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 from threading import Lock, get_ident
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -22,6 +24,19 @@ Value = TypeVar("Value")
 class _Entry(NamedTuple):
     value: Any
     origin: str
+
+
+_OUTSIDE: set[str] = set()
+"""The modules that have registered something and are not built in."""
+
+
+def outside_sources() -> dict[str, int] | None:
+    """The files outside of whylight that have registered something, and when each was last changed, in nanoseconds.
+
+    None where something was registered that lies in no file, such as in a notebook: nobody can say whether it changes.
+    """
+    files = [getattr(sys.modules.get(name), "__file__", None) for name in sorted(_OUTSIDE)]
+    return None if None in files else {file: Path(file).stat().st_mtime_ns for file in files if file}
 
 
 def origin_of(function: Callable[..., object]) -> str:
@@ -79,6 +94,8 @@ class Registry(Mapping[str, Value]):
                     "one of them needs another name"
                 )
             self._entries[name] = _Entry(value, origin)
+        if _module(origin) not in self._modules:
+            _OUTSIDE.add(_module(origin))
 
     def named(self, name: str) -> Value:
         """The value of a name.

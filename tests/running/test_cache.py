@@ -1,8 +1,10 @@
 """Compiled explainers on disk: the same as without, fast, and never in the way."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import onnxruntime
@@ -11,6 +13,7 @@ from PIL import Image
 
 import whylight
 from reading.nnp.networks import function, one_convolution, small_classifier
+from whylight import registry
 from whylight.cli import main
 from whylight.options import Execution
 from whylight.running import cache
@@ -140,3 +143,31 @@ def test_the_cache_is_shown_and_emptied(folder: Path, here: Path, capsys: pytest
     assert main(["cache", "--clear"]) == 0
     assert cache.entries() == []
     assert (folder / "mine.txt").exists()
+
+
+def test_an_entry_that_another_package_had_a_part_in_is_made_again_when_that_changes(
+    folder: Path, here: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    outside = tmp_path / "mine.py"
+    outside.write_text("", "utf-8")
+    module = ModuleType("mine")
+    monkeypatch.setitem(sys.modules, "mine", module)
+    monkeypatch.setattr(registry, "_OUTSIDE", {"mine"})
+    made = []
+
+    def make() -> bytes:
+        made.append(1)
+        return whylight.compile("results.nnp").SerializeToString()
+
+    def explained() -> None:
+        cache.cached_explainer(Path("results.nnp"), None, {}, make, Execution())
+
+    explained()
+    assert len(list(folder.glob("*"))) == 0, "it lies in no file: nothing is kept"
+    module.__file__ = str(outside)
+    for count in (2, 2):
+        explained()
+        assert len(made) == count
+    os.utime(outside, ns=(0, 0))
+    explained()
+    assert len(made) == 3

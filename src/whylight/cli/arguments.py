@@ -5,13 +5,9 @@ from __future__ import annotations
 import argparse
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from whylight.errors import WhylightError
-from whylight.options import Chosen, Options
-
-if TYPE_CHECKING:
-    from whylight.options import ClassIndex
+from whylight.options import Chosen, ClassIndex, Options, class_reference
 
 
 def add_options(command: argparse.ArgumentParser, kind: type[Options]) -> None:
@@ -96,8 +92,6 @@ def class_index_of(text: str) -> ClassIndex:
     Raises:
         WhylightError: it is none.
     """
-    from whylight.options import class_reference
-
     try:
         return class_reference(text)
     except ValueError as error:

@@ -47,11 +47,13 @@ class _Entry:
         graph: the explainer graph: the path of its file, or, where nothing can be written, its content.
         warnings: that came up when it was made.
         runtime: the version of ONNX Runtime that has optimized it.
+        outside: files of other packages that had a part in it, and when each was last changed.
     """
 
     graph: Path | bytes
     warnings: list[str]
     runtime: str
+    outside: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -192,38 +194,47 @@ def _read(key: str) -> _Entry | None:
     path = folder() / f"{key}.explainer"
     with suppress(OSError, ValueError, KeyError, TypeError):
         facts = json.loads((path / _FACTS).read_text("utf-8"))
-        if facts["checksums"] == _checksums(path):
+        changed = any(os.stat(file).st_mtime_ns != time for file, time in facts["outside"].items())  # noqa: PTH116
+        if not changed and facts["checksums"] == _checksums(path):
             os.utime(path)
-            return _Entry(path / _GRAPH, [str(message) for message in facts["warnings"]], facts["runtime"])
+            said = [str(message) for message in facts["warnings"]]
+            return _Entry(path / _GRAPH, said, facts["runtime"], facts["outside"])
     return None
 
 
 def _written(key: str, graph: bytes, said: list[str]) -> _Entry:
-    """Keep an entry, in place of one that may be there; where the folder cannot be written, there is no cache."""
+    """Keep an entry, in place of one that may be there; where the folder cannot be written, there is no cache.
+
+    What code that lies in no file had a part in is not kept: it may be another one the next time.
+    """
     import tempfile
 
     import onnxruntime
 
+    from whylight.registry import outside_sources
     from whylight.running.session import write_optimized
 
     runtime: str = onnxruntime.__version__
+    outside = outside_sources()
+    if outside is None:
+        return _Entry(graph, said, runtime, {})
     with suppress(OSError):
         folder().mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder(), prefix=".", ignore_cleanup_errors=True) as temporary:
             new = Path(temporary) / "new"
             new.mkdir()
             write_optimized(graph, new / _GRAPH, _WEIGHTS if len(graph) >= _LARGE_GRAPH else None)
-            facts = {"checksums": _checksums(new), "runtime": runtime, "warnings": said}
+            facts = {"checksums": _checksums(new), "runtime": runtime, "warnings": said, "outside": outside}
             (new / _FACTS).write_text(json.dumps(facts), "utf-8")
             path = folder() / f"{key}.explainer"
-            if _read(key) != _Entry(path / _GRAPH, said, runtime):  # another run may have been faster
+            if _read(key) != _Entry(path / _GRAPH, said, runtime, outside):  # another run may have been faster
                 if path.exists():
                     path.rename(Path(temporary) / "old")
                 new.rename(path)
         _make_room()
         if entry := _read(key):
             return entry
-    return _Entry(graph, said, runtime)
+    return _Entry(graph, said, runtime, outside)
 
 
 def _make_room() -> None:

@@ -1,0 +1,127 @@
+"""Whole datasets, and the page of a result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from whylight.api.explaining import explainer_of
+from whylight.api.given import Advance, tell_nobody, watched
+from whylight.files.storage import path_of
+from whylight.options import Chosen, Execution, ModelOptions, Options, Question, Rendering
+
+if TYPE_CHECKING:
+    from threading import Event
+
+    from whylight.api.models import ModelLike
+    from whylight.batch.run import BatchSummary
+    from whylight.dataset.opening import Table
+    from whylight.dataset.table import Dataset
+    from whylight.report.page import ReportSummary
+    from whylight.running.explainer import Explainer
+
+
+def open_dataset(table: Table) -> Dataset:
+    """A dataset: its variables, and its rows one by one.
+
+    Args:
+        table: a dataset CSV of Neural Network Console, or a table in memory: a pandas DataFrame, or rows: mappings, or
+            pairs of an image and a class index.
+
+    Raises:
+        WhylightError: it is missing, empty, not UTF-8 text or no CSV.
+    """
+    from whylight.dataset.opening import open_dataset
+
+    return open_dataset(table)
+
+
+def explain_dataset(
+    model: ModelLike | Explainer,
+    table: Table,
+    output: str | Path,
+    *options: Options,
+    method: str = "gradcam",
+    parameters: str | Path | None = None,
+    say: Callable[[str], None] | None = None,
+    expect: Callable[[int], None] | None = None,
+    advance: Advance | None = None,
+    cancel: Event | None = None,
+    **fields: Any,
+) -> BatchSummary:
+    """Explain every row of a dataset: an overlay each, and the table with a column that names them.
+
+    A run that was cancelled or killed is taken up where it stopped when it is asked for again, with the same bytes.
+
+    Args:
+        model: see `explainer`; or an `Explainer`.
+        table: see `open_dataset`.
+        output: the result CSV; the overlays go into a folder of its name.
+        *options: `BatchOptions`, `Question`, `Execution`, `Rendering`; `ModelOptions` for a file.
+        method: see `explainer`.
+        parameters: see `load`.
+        say: is told that a run goes on, or starts over.
+        expect: is told of the number of rows before the first is explained.
+        advance: is told of rows that are done.
+        cancel: stops the work.
+        **fields: fields of the options.
+
+    Raises:
+        WhylightError: a variable is missing, a row is bad (unless they are skipped), or the output cannot be written.
+    """
+    from whylight.batch.options import BatchOptions
+
+    chosen = Chosen(options, fields, ModelOptions, Question, Execution, Rendering, BatchOptions)
+    own = explainer_of(model, method, parameters, chosen)
+    from whylight.batch.run import explain_dataset
+
+    return explain_dataset(
+        own,
+        table,
+        path_of(output),
+        chosen[BatchOptions],
+        chosen[Rendering],
+        say=say or tell_nobody,
+        expect=expect or tell_nobody,
+        advance=watched(advance, cancel),
+    )
+
+
+def write_report(
+    table: str | Path,
+    output: str | Path,
+    *options: Options,
+    advance: Advance | None = None,
+    cancel: Event | None = None,
+    **fields: Any,
+) -> ReportSummary:
+    """Write a page about a result of `explain_dataset`: accuracy, confusions, every image beside its overlay.
+
+    Args:
+        table: the result CSV.
+        output: the HTML file; its thumbnails go into a folder beside it.
+        *options: `ReportOptions`.
+        advance: is told of rows that are done.
+        cancel: stops the work.
+        **fields: fields of the options.
+
+    Raises:
+        WhylightError: the CSV is missing or no such result, or the output cannot be written.
+    """
+    from whylight.report.options import ReportOptions
+    from whylight.report.page import write_report
+
+    chosen = Chosen(options, fields, ReportOptions)[ReportOptions]
+    return write_report(path_of(table), path_of(output), chosen, watched(advance, cancel))
+
+
+def read_labels(path: str | Path) -> list[str]:
+    """The class names of a text file: one a line, the first is class 0.
+
+    Raises:
+        WhylightError: the file is missing, or is not UTF-8 text.
+    """
+    from whylight.dataset.labels import read_labels
+
+    return read_labels(path_of(path))

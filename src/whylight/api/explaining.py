@@ -1,0 +1,147 @@
+"""One image, a list, a stream; and one image by many methods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from whylight.api.given import Advance, path_or_none, watched
+from whylight.api.models import compile, loaded  # noqa: A004
+from whylight.errors import WhylightError, WhylightWarning
+from whylight.files.storage import path_of
+from whylight.options import Chosen, ClassIndex, Execution, ModelOptions, Options, Question
+
+if TYPE_CHECKING:
+    from threading import Event
+
+    from whylight.api.models import ModelLike
+    from whylight.comparison import Comparison
+    from whylight.images.inputs import ImageLike
+    from whylight.running.explainer import Explainer
+    from whylight.running.explanation import Explanation
+
+
+def explainer(
+    model: ModelLike, method: str = "gradcam", *options: Options, parameters: str | Path | None = None, **fields: Any
+) -> Explainer:
+    """What explains a model's decisions: call it with an image and a class, or with a list of both.
+
+    That of a model file is kept on disk: the next start needs neither the file's reader nor the compiler.
+
+    Args:
+        model: see `load`; or a `Classifier`.
+        method: the name of a method: see `methods`.
+        *options: `Question`, `Execution`; `ModelOptions` for a file.
+        parameters: see `load`.
+        **fields: fields of these: ``layer="conv5"``, ``device="cpu"``, ``input_range=255``, ...
+
+    Raises:
+        WhylightError: as `load` and `compile`.
+    """
+    chosen = Chosen(options, fields, ModelOptions, Question, Execution)
+    return explainer_of(model, method, parameters, chosen)
+
+
+def explain(
+    model: ModelLike | Explainer,
+    image: ImageLike | Sequence[ImageLike],
+    class_index: ClassIndex | Sequence[ClassIndex] = "predicted",
+    *options: Options,
+    method: str = "gradcam",
+    parameters: str | Path | None = None,
+    **fields: Any,
+) -> Explanation | list[Explanation]:
+    """Explain one image, or a list of images in batches: `explainer`, called once. For more see `Explainer.stream`.
+
+    Args:
+        model: see `explainer`.
+        image: an image file, a Pillow image, or an array (H, W), (H, W, C) or (C, H, W) of uint8, uint16, or float in
+            [0, 1]; or a list of these.
+        class_index: the class to explain, or ``"predicted"``; for a list of images, one for all or one each.
+        *options: see `explainer`.
+        method: see `explainer`.
+        parameters: see `load`.
+        **fields: see `explainer`.
+
+    Raises:
+        WhylightError: as `explainer`; or an image cannot be read, or a class index is out of range.
+    """
+    chosen = Chosen(options, fields, ModelOptions, Question, Execution)
+    return explainer_of(model, method, parameters, chosen)(image, class_index)  # type: ignore[arg-type]
+
+
+def compare(
+    model: ModelLike,
+    image: ImageLike,
+    class_index: ClassIndex = "predicted",
+    *options: Options,
+    methods: Sequence[str] = (),
+    parameters: str | Path | None = None,
+    advance: Advance | None = None,
+    cancel: Event | None = None,
+    **fields: Any,
+) -> Comparison:
+    """Explain an image by several methods at several layers; methods of one pass share one run of the network.
+
+    Args:
+        model: see `explainer`.
+        image: see `explain`.
+        class_index: the class to explain, or ``"predicted"``.
+        *options: `Question` (of several layers each is a row), `Execution`; `ModelOptions` for a file.
+        methods: their names; by default all of one pass, ``["all"]`` for those of several too. Of these, one that
+            cannot explain the model is left out, with a warning.
+        parameters: see `load`.
+        advance: is told of methods that are done.
+        cancel: stops the work.
+        **fields: fields of the options.
+
+    Raises:
+        WhylightError: as `explainer`; or the image cannot be read.
+    """
+    from whylight.comparison import compare
+
+    chosen = Chosen(options, fields, ModelOptions, Question, Execution)
+    classifier = loaded(model, parameters, chosen[ModelOptions])
+    watch = watched(advance, cancel)
+    return compare(classifier, image, class_index, methods, chosen[Question], chosen[Execution], watch)
+
+
+def explainer_of(model: Any, method: str, parameters: str | Path | None, chosen: Chosen) -> Explainer:
+    """The explainer of a model: kept on disk, compiled, or the one that is given."""
+    question, execution, options = chosen[Question], chosen[Execution], chosen[ModelOptions]
+
+    def graph() -> bytes:
+        return compile(model, method, question, options, parameters=parameters).SerializeToString()
+
+    if isinstance(model, str | Path) and execution.cache:
+        from whylight.running.cache import cached_explainer
+
+        asked = {"method": method, **options.to_dict(), **question.to_dict()}
+        return cached_explainer(path_of(model), path_or_none(parameters), asked, graph, execution)
+    from whylight.running.explainer import Explainer
+
+    if isinstance(model, Explainer):
+        return model
+    return Explainer(graph(), execution)
+
+
+def fitting(names: Iterable[str], make: Callable[[str], Explainer]) -> dict[str, Explainer]:
+    """The explainers by method; of all, one that does not fit the model is left out with a warning."""
+    import warnings
+
+    from whylight.methods import method_named, methods
+
+    chosen = list(dict.fromkeys(names))
+    leave_out = chosen == ["all"]
+    explainers = {}
+    for name in methods() if leave_out else [method_named(name).name for name in chosen]:
+        try:
+            explainers[name] = make(name)
+        except WhylightError as error:
+            if not leave_out:
+                raise
+            warnings.warn(f"{name} is left out: {error}", WhylightWarning, stacklevel=3)
+    if not explainers and leave_out:
+        raise WhylightError("no method fits this model")
+    return explainers

@@ -1,0 +1,134 @@
+"""How far maps are to be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from whylight.api.explaining import explainer_of, fitting
+from whylight.api.given import Advance, tell_nobody, watched
+from whylight.api.models import compile, loaded  # noqa: A004
+from whylight.files.storage import path_of
+from whylight.options import Chosen, Execution, ModelOptions, Options, Question
+
+if TYPE_CHECKING:
+    from threading import Event
+
+    from whylight.api.models import ModelLike
+    from whylight.dataset.opening import Table
+    from whylight.images.inputs import ImageLike
+    from whylight.running.explainer import Explainer
+    from whylight.trust.evaluation import Evaluation
+    from whylight.trust.precomputed import MapSource
+    from whylight.trust.sanity import SanityReport
+
+
+def evaluate_dataset(
+    model: ModelLike,
+    table: Table,
+    *options: Options,
+    methods: Sequence[str] = ("gradcam", "random"),
+    maps: Mapping[str, MapSource] | None = None,
+    output: str | Path | None = None,
+    parameters: str | Path | None = None,
+    advance: Advance | None = None,
+    cancel: Event | None = None,
+    **fields: Any,
+) -> Evaluation:
+    """Judge methods on a dataset, or maps that another program made of its images.
+
+    Args:
+        model: see `explainer`.
+        table: see `open_dataset`.
+        *options: `EvaluationOptions`, `Question`, `Execution`; `ModelOptions` for a file.
+        methods: their names; ``["all"]`` for all that can explain the model: of these, others are left out with a
+            warning.
+        maps: precomputed maps, by the name that the result gives them: an array (N, h, w), one a row; a .npy file of
+            one; what ``save_cam`` writes, an .npz file or its folder.
+        output: a CSV to write, one row a method; a chart is written beside it, with its name and ``.png``.
+        parameters: see `load`.
+        advance: is told of rows that are done.
+        cancel: stops the work.
+        **fields: fields of the options.
+
+    Raises:
+        WhylightError: a metric or variable is missing, a row is bad, a metric needs boxes that are not there, or the
+            model takes no pictures.
+    """
+    from whylight.files.writing import check_writable
+    from whylight.trust.evaluation import evaluate_dataset
+    from whylight.trust.metrics import metric_named
+    from whylight.trust.options import EvaluationOptions
+    from whylight.trust.results import save_evaluation
+
+    if output is not None:
+        check_writable(path_of(output))
+    chosen = Chosen(options, fields, ModelOptions, Question, Execution, EvaluationOptions)
+    for name in chosen[EvaluationOptions].metrics:
+        metric_named(name)
+    makers = fitting(methods, lambda name: explainer_of(model, name, parameters, chosen))
+    judge = next(iter(makers.values()), None) or explainer_of(model, "gradcam", parameters, chosen)
+    watch = watched(advance, cancel)
+    evaluation = evaluate_dataset({**makers, **(maps or {})}, table, chosen[EvaluationOptions], watch, judge)
+    if output is not None:
+        save_evaluation(evaluation, path_of(output))
+    return evaluation
+
+
+def check_sanity(
+    model: ModelLike,
+    *options: Options,
+    methods: Sequence[str] = ("gradcam",),
+    images: Sequence[ImageLike] = (),
+    output: str | Path | None = None,
+    parameters: str | Path | None = None,
+    expect: Callable[[int], None] | None = None,
+    advance: Advance | None = None,
+    cancel: Event | None = None,
+    **fields: Any,
+) -> tuple[SanityReport, ...]:
+    """Test whether methods' maps depend on what the model has learned (Adebayo et al. 2018).
+
+    Args:
+        model: see `explainer`.
+        *options: `Question`, `Execution`; `ModelOptions` for a file.
+        methods: see `evaluate_dataset`.
+        images: by default images of noise.
+        output: a CSV to write, one row a stage; a chart is written beside it, with its name and ``.png``.
+        parameters: see `load`.
+        expect: is told of the number of stages before the first is done.
+        advance: is told of stages that are done.
+        cancel: stops the work.
+        **fields: fields of the options.
+
+    Raises:
+        WhylightError: the model has no weights, takes no pictures, or cannot be explained.
+    """
+    from whylight.files.writing import check_writable
+    from whylight.running.explainer import Explainer
+    from whylight.trust.results import save_sanity
+    from whylight.trust.sanity import check_sanity, stage_count
+
+    chosen = Chosen(options, fields, ModelOptions, Question, Execution)
+    if output is not None:
+        check_writable(path_of(output))
+    classifier = loaded(model, parameters, chosen[ModelOptions])
+
+    def compiled(name: str, altered: Any) -> Explainer:
+        return Explainer(compile(altered, name, chosen[Question]).SerializeToString(), chosen[Execution])
+
+    makers = fitting(methods, lambda name: compiled(name, classifier))
+    given = None
+    if images:
+        first = next(iter(makers.values()))
+        given = first.inputs([first.picture(image) for image in images])
+    (expect or tell_nobody)(stage_count(classifier) * len(makers))
+    watch = watched(advance, cancel)
+    reports = tuple(
+        check_sanity(classifier, name, lambda altered, name=name: compiled(name, altered), given, watch)  # type: ignore[misc]
+        for name in makers
+    )
+    if output is not None:
+        save_sanity(reports, path_of(output))
+    return reports
