@@ -19,7 +19,6 @@ from whylight.reading.nnp.convert import convert, unsupported_functions
 from whylight.reading.nnp.network import BATCH_AXIS, Function, Network, executor_network
 from whylight.reading.per_channel import per_channel
 
-INPUT_RANGES = ("auto", "1", "255")
 _AS_THE_FILE_SAYS = ModelOptions()
 
 
@@ -129,12 +128,7 @@ def maximum(network: Network, input_range: str = "auto") -> float:
 
     ``auto``: 255 where the file says that images are not normalized, or where the network's first function divides
     its input by 255 itself; otherwise 1.
-
-    Raises:
-        WhylightError: ``input_range`` is none of the known ones.
     """
-    if input_range not in INPUT_RANGES:
-        raise WhylightError(f"no input range '{input_range}': expected one of {', '.join(INPUT_RANGES)}")
     if input_range != "auto":
         return float(input_range)
     readers = [function for function in network.functions if network.data.keys() & set(function.inputs)]

@@ -24,9 +24,6 @@ _CHANNELS = (3, 1, 4, 2)
 _NUMBERS = ("value", "value_float", "value_floats", "value_int", "value_ints")
 _PIXEL_TYPES = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16, TensorProto.UINT8)
 
-LAYOUTS = ("auto", "NCHW", "NHWC", "NCL", "NLC", "NCDHW", "NDHWC")
-"""How the axes of an image input may be ordered; ``auto``: as its shape and its first convolution say."""
-
 Shape = tuple[int | None, ...]
 
 
@@ -55,8 +52,6 @@ def image_input(
     Raises:
         WhylightError: no input is an image, or several are.
     """
-    if layout not in LAYOUTS:
-        raise WhylightError(f"no layout '{layout}': expected one of {', '.join(LAYOUTS)}")
     constants = {tensor.name for tensor in model.graph.initializer}
     inputs = {info.name: info for info in model.graph.input if info.name not in constants}
     listed = ", ".join(f"'{key}' {_text(_declared(info))}" for key, info in inputs.items()) or "none"
@@ -205,8 +200,6 @@ def pixels(
     Raises:
         WhylightError: an option does not fit the model.
     """
-    if input_range not in ("auto", "1", "255"):
-        raise WhylightError(f"no input range '{input_range}': expected one of auto, 1, 255")
     metadata = _metadata(model)
     stated = Pixels(
         _stated_maximum(metadata),
