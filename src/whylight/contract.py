@@ -28,6 +28,19 @@ Of a picture: top, left, bottom, right; of a signal: start, end.
 """
 
 
+Kind = Literal["signal", "picture", "volume"]
+
+
+def kind_of(dimensions: int) -> Kind:
+    """What has so many axes besides the batch and the channels: the one place that decides it."""
+    match dimensions:
+        case 1:
+            return "signal"
+        case 2:
+            return "picture"
+    return "volume"
+
+
 @dataclass(frozen=True)
 class InputFacts:
     """The image input of a model: a picture, a signal along one axis, or a volume along three.
@@ -55,14 +68,9 @@ class InputFacts:
     channel_order: str = "RGB"
 
     @property
-    def kind(self) -> Literal["signal", "picture", "volume"]:
-        """What the model takes, by the number of its axes: the one place that decides it."""
-        match len(self.size):
-            case 1:
-                return "signal"
-            case 2:
-                return "picture"
-        return "volume"
+    def kind(self) -> Kind:
+        """What the model takes."""
+        return kind_of(len(self.size))
 
     @property
     def is_picture(self) -> bool:

@@ -241,7 +241,7 @@ def test_the_range_that_numbers_suggest(
         nodes.insert(0, helper.make_node("Constant", [], ["numbers"], value_floats=numbers))
     image, y = (helper.make_tensor_value_info(name, 1, [1, 3, 6, 7]) for name in ("image", "y"))
     model = sample(nodes, [image], [y], {"numbers": value} if held == "initializer" else {})
-    assert pixels(Path("model.onnx"), model, "image", 3, True, "auto", None, None).maximum == expected
+    assert pixels(Path("model.onnx"), model, "image", 3, "picture", "auto", None, None).maximum == expected
     assert not recwarn, "it prepares pixels itself"
 
 

@@ -66,7 +66,7 @@ def test_a_converted_model_says_its_range(folder: Path, white: int) -> None:
     convolution = function("Convolution", ["x", "w"], ["y"], "convolution_param { base_axis: 1 group: 1 }")
     write_nnp(folder / "a.nnp", network(*variables, convolution, extra=extra), {"w": np.ones((2, 1, 3, 3), np.float32)})
     model = to_onnx(folder / "a.nnp")
-    assert pixels(Path("a.onnx"), model, "x", 1, True, "auto", None, None) == Pixels(maximum=white)
+    assert pixels(Path("a.onnx"), model, "x", 1, "picture", "auto", None, None) == Pixels(maximum=white)
 
 
 def test_the_cache_knows_the_weights_beside_the_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

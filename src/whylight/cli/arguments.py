@@ -19,7 +19,9 @@ def add_options(command: argparse.ArgumentParser, kind: type[Options]) -> None:
         if isinstance(each.default, bool):
             command.add_argument(*flags, action="store_true", default=each.default, help=argument.help)
             if each.default:
-                command.add_argument(f"--no_{each.name}", dest=each.name, action="store_false", help=f"the contrary of --{each.name}")
+                command.add_argument(
+                    f"--no_{each.name}", dest=each.name, action="store_false", help=f"the contrary of --{each.name}"
+                )
             continue
         command.add_argument(
             *flags,

@@ -29,7 +29,7 @@ def read_array(path: Path, facts: InputFacts) -> Picture:
     """
     if path.suffix.lower() not in _ENDINGS:
         raise WhylightError(
-            f"{path}: the model takes {_kind(facts)}: expected a .npy or .csv file of {_expected(facts)}"
+            f"{path}: the model takes {facts.kind}s: expected a .npy or .csv file of {_expected(facts)}"
         )
     if is_remote(path):
         with local_copy(path) as copy:
@@ -44,9 +44,7 @@ def array_of(array: Any, facts: InputFacts, source: str = "the array") -> Pictur
         WhylightError: it is no array of real numbers in the model's shape.
     """
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "buif":
-        raise WhylightError(
-            f"{source}: the model takes {_kind(facts)}: expected an array of numbers {_expected(facts)}"
-        )
+        raise WhylightError(f"{source}: the model takes {facts.kind}s: expected an array of numbers {_expected(facts)}")
     values: NDArray[np.float32] = array.astype(np.float32)
     if values.shape == (facts.channels, *facts.size):
         values = np.moveaxis(values, 0, -1)
@@ -55,7 +53,7 @@ def array_of(array: Any, facts: InputFacts, source: str = "the array") -> Pictur
     elif values.shape != (*facts.size, facts.channels):
         raise WhylightError(
             f"{source}: an array of shape {array.shape}: expected {_expected(facts)}, "
-            f"as the model takes it: {_kind(facts)} are not resized"
+            f"as the model takes it: {facts.kind}s are not resized"
         )
     return Picture(finite(values, source), None, source)
 
@@ -63,10 +61,6 @@ def array_of(array: Any, facts: InputFacts, source: str = "the array") -> Pictur
 def array_inputs(pictures: Sequence[Picture]) -> NDArray[np.float32]:
     """Signals (N, C, l) or volumes (N, C, d, h, w) as the model takes them, not yet normalized by a mean."""
     return np.stack([np.moveaxis(picture.pixels, -1, 0) for picture in pictures])
-
-
-def _kind(facts: InputFacts) -> str:
-    return "signals" if len(facts.size) == 1 else "volumes"
 
 
 def _expected(facts: InputFacts) -> str:

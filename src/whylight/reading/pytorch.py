@@ -12,6 +12,7 @@ from typing import Any
 import onnx
 
 from whylight.classifier.classifier import Classifier
+from whylight.contract import kind_of
 from whylight.errors import WhylightError
 from whylight.graph.inference import OPSET
 from whylight.options import ModelOptions
@@ -38,15 +39,16 @@ def load_module(module: Any, options: ModelOptions) -> Classifier:
     channels = _channels(module)
     size = options.input_size or tuple(timm.get("input_size", (0, *_USUAL_SIZE)))[1:]
     dimensions = _dimensions(module)
-    if dimensions != 2 and not options.input_size:
-        expected = "(length,)" if dimensions == 1 else "(depth, height, width)"
+    kind = kind_of(dimensions)
+    if kind != "picture" and not options.input_size:
+        expected = "(length,)" if kind == "signal" else "(depth, height, width)"
         raise WhylightError(f"{path}: say the size of its input: input_size={expected}")
     parameter = next(module.parameters(), None)
-    kind = {"device": parameter.device, "dtype": parameter.dtype} if parameter is not None else {}
+    as_weights = {"device": parameter.device, "dtype": parameter.dtype} if parameter is not None else {}
     was_training = module.training
     module.eval()
     try:
-        model = _exported(path, torch, module, torch.zeros(2, channels, *size, **kind))
+        model = _exported(path, torch, module, torch.zeros(2, channels, *size, **as_weights))
     finally:
         module.train(was_training)
     if timm.get("mean") and timm.get("std"):

@@ -11,7 +11,7 @@ from onnx import TensorProto, checker, helper
 
 from whylight.classifier.classifier import Classifier
 from whylight.classifier.describe import describe
-from whylight.contract import InputFacts
+from whylight.contract import InputFacts, kind_of
 from whylight.errors import WhylightError
 from whylight.files.checks import reason
 from whylight.graph.builder import GraphBuilder
@@ -76,11 +76,11 @@ def to_classifier(path: Path, original: onnx.ModelProto, options: ModelOptions) 
     """
     model = in_our_opset(path, in_float32(tensor_outputs(original)))
     image, shape, layout = image_input(path, model, options.model_input, options.layout, options.input_size)
-    is_picture = len(layout.replace("C", "")) == 2
+    kind = kind_of(len(layout.replace("C", "")))
     channels = shape[layout.index("C") + 1] if "C" in layout else 1
     if channels is None:
         raise WhylightError(f"{path}: input '{image}' has no fixed number of channels, and one is needed")
-    prepared = pixels(path, model, image, channels, is_picture, options.input_range, options.mean, options.std)
+    prepared = pixels(path, model, image, channels, kind, options.input_range, options.mean, options.std)
     plain = _equivalent(path, original, _in_float_pixels(model, image), image, shape)
     graph = GraphBuilder.extending(plain.model)
     return describe(

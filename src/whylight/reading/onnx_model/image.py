@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from whylight.classifier.first_steps import Known
 from whylight.classifier.input_axes import layout_by_first_step
 from whylight.classifier.input_range import range_by_first_steps
+from whylight.contract import Kind, kind_of
 from whylight.errors import WhylightError, WhylightWarning
 from whylight.graph.tensor import Tensor
 from whylight.reading.per_channel import per_channel, refuse_zero, spread
@@ -142,8 +143,9 @@ def _sized(
         )
     if all(shape[place] is not None for place in places):
         return shape
-    if len(places) != 2 and not wanted:
-        expected = "LENGTH" if len(places) == 1 else "DEPTH,HEIGHT,WIDTH"
+    kind = kind_of(len(places))
+    if kind != "picture" and not wanted:
+        expected = "LENGTH" if kind == "signal" else "DEPTH,HEIGHT,WIDTH"
         raise WhylightError(
             f"{path}: input '{name}' is {_text(shape)}, of any size; say which by the option 'input_size': {expected}"
         )
@@ -188,7 +190,7 @@ def pixels(
     model: onnx.ModelProto,
     name: str,
     channels: int,
-    is_picture: bool,
+    kind: Kind,
     input_range: str,
     mean: tuple[float, ...] | None,
     std: tuple[float, ...] | None,
@@ -216,7 +218,7 @@ def pixels(
     refuse_zero(path, found.std)
     if found.maximum is not None:
         return found
-    if not is_picture:  # a signal or a volume is given as it is
+    if kind != "picture":  # a signal or a volume is given as it is
         return replace(found, maximum=1.0)
     if found.mean or found.std:
         return replace(found, maximum=255.0 if max((*found.mean, *found.std)) > 2 else 1.0)
