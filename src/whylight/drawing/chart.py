@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from whylight.trust.cases import Values
+Values = NDArray[np.float64]
 
 _SCALE = 2
 """Drawn at twice the size and made smaller: lines are smooth."""
