@@ -1,4 +1,4 @@
-"""The derivative of an ONNX graph, appended to the graph itself as plain ONNX.
+"""Derivatives: a graph and two tensors in -> the derivative of one by the other, appended to the graph as plain ONNX.
 
 Reverse mode by source transformation: one walk backwards over the nodes between the tensors to differentiate by and
 the result, one rule an operator. A rule reads like the formula::

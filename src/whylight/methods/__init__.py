@@ -1,4 +1,4 @@
-"""The explanation methods: each one short definition of its formula in ONNX operators.
+"""Methods: a target in -> a map; each is one short definition of its formula in ONNX operators.
 
     @method("gradcam", "the paper's Grad-CAM", paper="Selvaraju et al. 2017, ICCV")
     def gradcam(op: GraphBuilder, target: Target) -> Tensor: ...

@@ -1,1 +1,1 @@
-"""How far to trust maps: metrics over a dataset (`evaluation`), and sanity checks of a method (`sanity`)."""
+"""How far to trust maps: a dataset in -> metrics (`evaluation`); a model in -> sanity checks of a method (`sanity`)."""
