@@ -1,12 +1,12 @@
-# Everything here sets itself up in .venv, from pinned packages; it needs Python 3.11 or newer and make.
+# Everything here sets itself up in folders of its own, from pinned packages; it needs Python 3.11 or newer and make.
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint format operators clean
+.PHONY: demo test lint format operators test-lowest build clean
 
-demo: .venv/ready
-	$(BIN)/whylight demo
+demo: .venv-demo/ready
+	.venv-demo/bin/whylight demo
 
 test: lint
 	$(BIN)/python -m pytest -q -n 2
@@ -25,12 +25,46 @@ format: .venv/ready
 operators: .venv/ready
 	$(BIN)/python scripts/make_operators.py
 
-.venv/ready: requirements-dev.txt pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "whylight needs Python 3.11 or newer")'
-	$(PYTHON) -m venv .venv
+test-lowest: .venv-lowest/ready
+	.venv-lowest/bin/python -m pytest -q -n 2
+
+build: .venv-build/ready
+	rm -rf dist
+	.venv-build/bin/python -m build --no-isolation
+	.venv-build/bin/python -m twine check --strict dist/*
+
+# what a user needs
+.venv-demo/ready: requirements.txt pyproject.toml
+	$(call environment,.venv-demo)
+	.venv-demo/bin/python -m pip install --quiet --requirement requirements.txt
+	.venv-demo/bin/python -m pip install --quiet --no-deps .
+	touch $@
+
+# what the tests need
+.venv/ready: requirements-dev.txt requirements.txt pyproject.toml
+	$(call environment,.venv)
 	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
+# the lowest versions that pyproject.toml names
+.venv-lowest/ready: scripts/lowest.py pyproject.toml requirements-dev.txt requirements.txt
+	$(call environment,.venv-lowest)
+	$(PYTHON) scripts/lowest.py > .venv-lowest/requirements.txt
+	.venv-lowest/bin/python -m pip install --quiet --requirement .venv-lowest/requirements.txt
+	.venv-lowest/bin/python -m pip install --quiet --no-deps --editable .
+	touch $@
+
+.venv-build/ready: requirements-build.txt
+	$(call environment,.venv-build)
+	.venv-build/bin/python -m pip install --quiet --requirement requirements-build.txt
+	touch $@
+
+define environment
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "whylight needs Python 3.11 or newer")'
+	rm -rf $(1)
+	$(PYTHON) -m venv $(1)
+endef
+
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache dist
