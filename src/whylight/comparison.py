@@ -14,6 +14,7 @@ from whylight.compiling.compiler import compile_maps
 from whylight.drawing.grid import grid
 from whylight.errors import WhylightError, WhylightWarning
 from whylight.files.encoding import save_image
+from whylight.files.storage import path_of
 from whylight.images.inputs import ImageLike
 from whylight.methods import Method, method_named, methods
 from whylight.options import ClassIndex, Execution, Question, Rendering
@@ -69,7 +70,7 @@ class Comparison:
         Raises:
             WhylightError: the ending names no known format, or the file cannot be written.
         """
-        save_image(self.picture(labels, rendering, **options), Path(path))
+        save_image(self.picture(labels, rendering, **options), path_of(path))
 
     def to_dict(self) -> dict[str, Any]:
         """What is known of each explanation, ready for JSON."""

@@ -31,8 +31,11 @@ PROVIDERS = {
 }
 """What ONNX Runtime calls the devices, the fastest one first."""
 DEVICES = ("auto", *PROVIDERS)
+_SHOWN = 80
+"""Characters of a value that a message shows at most."""
 
 _Given = TypeVar("_Given", bound="Options")
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,8 @@ class Argument:
         help: one line; a default that it does not say itself is added where there is one.
         choices: the values that it may have; None for any.
         metavar: what stands for the value in the help.
-        parse: makes the field's value of text, or of what a program gives; raises ValueError, which says what is
-            expected.
+        parse: makes the field's value of text, or of what a program gives; raises ValueError or TypeError, which say what
+            is expected. By default text is taken as it is, and of a field that is False or True these.
         flags: other spellings on the command line.
         several: whether it takes more than one word.
     """
@@ -77,24 +80,26 @@ class Options:
     """What the dataclasses of options share: values are parsed and checked when they are made."""
 
     def __post_init__(self) -> None:
-        """Parse and check all values.
+        """Parse and check all values; None stands for the default.
 
         Raises:
             WhylightError: one is not what its field takes; the message names it.
         """
-        for name, argument in self.arguments().items():
-            value = getattr(self, name)
+        for each in fields(self):
+            argument: Argument = each.metadata["argument"]
+            value = getattr(self, each.name)
             if value is None:
-                continue
-            if argument.parse is not None:
-                try:
-                    value = argument.parse(value)
-                except (ValueError, TypeError) as error:
-                    raise WhylightError(f"{_spoken(name)} {_shown(value)}: {error}") from None
-                object.__setattr__(self, name, value)
-            if argument.choices is not None and value not in argument.choices:
+                value = each.default
+            elif argument.parse is not None:
+                value = parsed(_spoken(each.name), value, argument.parse)
+            elif isinstance(each.default, bool):
+                value = parsed(_spoken(each.name), value, _flag)
+            else:
+                value = parsed(_spoken(each.name), value, text)
+            object.__setattr__(self, each.name, value)
+            if value is not None and argument.choices is not None and value not in argument.choices:
                 expected = ", ".join(argument.choices)
-                raise WhylightError(f"no {_spoken(name)} '{value}': expected one of {expected}")
+                raise WhylightError(f"no {_spoken(each.name)} '{value}': expected one of {expected}")
 
     @classmethod
     def arguments(cls) -> Mapping[str, Argument]:
@@ -167,7 +172,8 @@ def _shown(value: Any) -> str:
     try:
         return f"{float(value):g}"
     except (ValueError, TypeError):
-        return repr(value)
+        shown = repr(value)
+        return shown if len(shown) <= _SHOWN and shown.isprintable() else f"of type {type(value).__name__}"
 
 
 def _spoken(name: str) -> str:
@@ -175,6 +181,31 @@ def _spoken(name: str) -> str:
 
 
 # ---- parsing: text from a command line, or values from a program
+
+
+def parsed(what: str, value: Any, parse: Callable[[Any], Value]) -> Value:
+    """What ``parse`` makes of a value.
+
+    Raises:
+        WhylightError: it is none that can be parsed; the message says ``what`` it is.
+    """
+    try:
+        return parse(value)
+    except (ValueError, TypeError) as error:
+        raise WhylightError(f"{what} {_shown(value)}: {error}") from None
+
+
+def text(value: Any) -> str:
+    """Text as it is."""
+    if not isinstance(value, str):
+        raise TypeError(f"expected text, found {type(value).__name__}")
+    return value
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError("expected True or False")
+    return value
 
 
 def whole_numbers(value: Any) -> tuple[int, ...]:
@@ -242,7 +273,7 @@ def names(value: Any) -> str | tuple[str, ...]:
 
 def listed(value: Any) -> tuple[str, ...]:
     """``"a,b"`` or ("a", "b") -> ("a", "b"); empty text -> ()."""
-    parts = value.split(",") if isinstance(value, str) and value else value or ()
+    parts = value.split(",") if isinstance(value, str) and value else value if isinstance(value, Sequence) else [None]
     found = tuple(part.strip() if isinstance(part, str) else "" for part in parts)
     if not all(found):
         raise ValueError("expected names with commas between them")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from whylight.api.given import Advance, path_or_none, watched
+from whylight.api.given import Advance, method_names, path_or_none, watched
 from whylight.api.models import compile, loaded  # noqa: A004
 from whylight.errors import WhylightError, WhylightWarning
 from whylight.files.storage import path_of
-from whylight.options import Chosen, ClassIndex, Execution, ModelOptions, Options, Question
+from whylight.options import Chosen, ClassIndex, Execution, ModelOptions, Options, Question, parsed, text
 
 if TYPE_CHECKING:
     from threading import Event
@@ -76,7 +76,7 @@ def compare(
     image: ImageLike,
     class_index: ClassIndex = "predicted",
     *options: Options,
-    methods: Sequence[str] = (),
+    methods: str | Sequence[str] = (),
     parameters: str | Path | None = None,
     advance: Advance | None = None,
     cancel: Event | None = None,
@@ -104,11 +104,12 @@ def compare(
     chosen = Chosen(options, fields, ModelOptions, Question, Execution)
     classifier = loaded(model, parameters, chosen[ModelOptions])
     watch = watched(advance, cancel)
-    return compare(classifier, image, class_index, methods, chosen[Question], chosen[Execution], watch)
+    return compare(classifier, image, class_index, method_names(methods), chosen[Question], chosen[Execution], watch)
 
 
 def explainer_of(model: Any, method: str, parameters: str | Path | None, chosen: Chosen) -> Explainer:
     """The explainer of a model: kept on disk, compiled, or the one that is given."""
+    parsed("method", method, text)
     question, execution, options = chosen[Question], chosen[Execution], chosen[ModelOptions]
 
     def graph() -> bytes:
@@ -126,14 +127,14 @@ def explainer_of(model: Any, method: str, parameters: str | Path | None, chosen:
     return Explainer(graph(), execution)
 
 
-def fitting(names: Iterable[str], make: Callable[[str], Explainer]) -> dict[str, Explainer]:
+def fitting(names: str | Sequence[str], make: Callable[[str], Explainer]) -> dict[str, Explainer]:
     """The explainers by method; of all, one that does not fit the model is left out with a warning."""
     import warnings
 
     from whylight.methods import method_named, methods
 
-    chosen = list(dict.fromkeys(names))
-    leave_out = chosen == ["all"]
+    chosen = method_names(names)
+    leave_out = chosen == ("all",)
     explainers = {}
     for name in methods() if leave_out else [method_named(name).name for name in chosen]:
         try:

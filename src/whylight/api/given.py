@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from whylight.errors import Cancelled
 from whylight.files.storage import path_of
+from whylight.options import listed, parsed
 
 if TYPE_CHECKING:
     from threading import Event
@@ -20,6 +21,15 @@ Advance = Callable[[int], None]
 def path_or_none(name: str | Path | None) -> Path | None:
     """A path, if there is one."""
     return None if name is None else path_of(name)
+
+
+def method_names(value: str | Sequence[str]) -> tuple[str, ...]:
+    """The names of methods, each once: a list, or text with commas.
+
+    Raises:
+        WhylightError: they are no names.
+    """
+    return tuple(dict.fromkeys(parsed("methods", value, listed)))
 
 
 def tell_nobody(_: object) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from whylight.api.given import path_or_none
 from whylight.errors import WhylightError
 from whylight.files.storage import path_of
-from whylight.options import Chosen, ModelOptions, Options, Question
+from whylight.options import Chosen, ModelOptions, Options, Question, names, parsed
 
 if TYPE_CHECKING:
     import onnx
@@ -105,7 +105,17 @@ def compile(  # noqa: A001  # it is what the command is called
     classifier = loaded(model, parameters, chosen[ModelOptions])
     if isinstance(method, str):
         return compile_explainer(classifier, method, chosen[Question])
-    return compile_maps(classifier, method, chosen[Question])
+    return compile_maps(classifier, parsed("methods", method, _with_layers), chosen[Question])
+
+
+def _with_layers(value: Any) -> list[tuple[str, str | Sequence[str] | None]]:
+    """Methods, each with its layers."""
+    if not isinstance(value, list | tuple) or not value:
+        raise ValueError("expected a method's name, or pairs of a method and its layers")
+    for pair in value:
+        if not isinstance(pair, list | tuple) or len(pair) != 2 or not isinstance(pair[0], str):
+            raise ValueError("expected pairs of a method and its layers (None for the default layer)")
+    return [(method, None if layers is None else names(layers)) for method, layers in value]
 
 
 def save_model(model: onnx.ModelProto, path: str | Path) -> None:

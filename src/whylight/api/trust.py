@@ -28,7 +28,7 @@ def evaluate_dataset(
     model: ModelLike,
     table: Table,
     *options: Options,
-    methods: Sequence[str] = ("gradcam", "random"),
+    methods: str | Sequence[str] = ("gradcam", "random"),
     maps: Mapping[str, MapSource] | None = None,
     output: str | Path | None = None,
     parameters: str | Path | None = None,
@@ -79,8 +79,8 @@ def evaluate_dataset(
 def check_sanity(
     model: ModelLike,
     *options: Options,
-    methods: Sequence[str] = ("gradcam",),
-    images: Sequence[ImageLike] = (),
+    methods: str | Sequence[str] = ("gradcam",),
+    images: ImageLike | Sequence[ImageLike] = (),
     output: str | Path | None = None,
     parameters: str | Path | None = None,
     expect: Callable[[int], None] | None = None,
@@ -119,10 +119,11 @@ def check_sanity(
         return Explainer(compile(altered, name, chosen[Question]).SerializeToString(), chosen[Execution])
 
     makers = fitting(methods, lambda name: compiled(name, classifier))
+    chosen_images: Sequence[Any] = images if isinstance(images, list | tuple) else [images]
     given = None
-    if images:
+    if chosen_images:
         first = next(iter(makers.values()))
-        given = first.inputs([first.picture(image) for image in images])
+        given = first.inputs([first.picture(image) for image in chosen_images])
     (expect or tell_nobody)(stage_count(classifier) * len(makers))
     watch = watched(advance, cancel)
     reports = tuple(

@@ -32,13 +32,14 @@ def path_of(place: str | Path) -> Path:
     """A path, or what `location` makes of text.
 
     Raises:
-        WhylightError: it is neither, or the URL's driver is not installed.
+        WhylightError: it is neither, names no file, or the URL's driver is not installed.
     """
-    if isinstance(place, str):
-        return location(place)
-    if not isinstance(place, Path) and not hasattr(place, "fs"):  # a path of universal_pathlib is no Path
+    if not isinstance(place, str | Path) and not hasattr(place, "fs"):  # a path of universal_pathlib is no Path
         raise WhylightError(f"found {type(place).__name__} in place of a path: expected text or a Path")
-    return place
+    path = location(place) if isinstance(place, str) else place
+    if "\0" in str(place) or not path.name:
+        raise WhylightError(f"{str(place)!r}: not the path of a file")
+    return path
 
 
 def is_remote(path: Path) -> bool:

@@ -13,9 +13,10 @@ import numpy as np
 
 from whylight.contract import MapFacts
 from whylight.errors import WhylightError, WhylightWarning
+from whylight.files.storage import path_of
 from whylight.images.inputs import ImageLike, is_image, prepared_inputs, read_image
 from whylight.images.pictures import Picture
-from whylight.options import PREDICTED, ClassIndex, Execution, class_reference
+from whylight.options import PREDICTED, ClassIndex, Execution, class_reference, parsed
 from whylight.parallel import ordered_map
 from whylight.running.explainer_graph import ExplainerGraph, FloatArray
 from whylight.running.explanation import Explanation
@@ -46,9 +47,8 @@ class Explainer(ExplainerGraph):
             WhylightError: it is not an explainer graph.
         """
         self.execution = Execution.of(execution, **options)
-        super().__init__(
-            Path(graph) if isinstance(graph, str) else graph, self.execution.device, self.execution.threads
-        )
+        file = graph if isinstance(graph, bytes) else path_of(graph)
+        super().__init__(file, self.execution.device, self.execution.threads)
         self._said_zero: set[str] = set()
 
     def with_threads(self, threads: int) -> "Explainer":
@@ -114,6 +114,8 @@ class Explainer(ExplainerGraph):
             WhylightError: an image cannot be read, or a class index is out of range; the explanations before it
                 have been given.
         """
+        if not isinstance(rows, Iterable):
+            raise WhylightError(f"found {type(rows).__name__} in place of rows: expected pairs of an image and a class")
         batches = _batches(rows, self.batch_size)
         for batch in ordered_map(self._explained_or_not, batches, _BATCHES_AHEAD, _BATCHES_AHEAD):
             for one in batch:
@@ -125,9 +127,11 @@ class Explainer(ExplainerGraph):
         """The explanations of a batch up to the first image that cannot be explained."""
         good: list[tuple[Picture, int]] = []
         failure: list[Explanation | WhylightError] = []
-        for image, class_index in batch:
+        for row in batch:
             try:
-                good.append((self.picture(image), self.checked_index(class_index)))
+                if not isinstance(row, tuple | list) or len(row) != 2:
+                    raise WhylightError(f"found {type(row).__name__} in place of a pair of an image and a class")
+                good.append((self.picture(row[0]), self.checked_index(row[1])))
             except WhylightError as error:
                 failure.append(error)
                 break
@@ -194,10 +198,7 @@ class Explainer(ExplainerGraph):
         Raises:
             WhylightError: it is out of range.
         """
-        try:
-            chosen = class_reference(index)
-        except ValueError as error:
-            raise WhylightError(f"class index {index!r}: {error}") from None
+        chosen = parsed("class index", index, class_reference)
         if chosen == PREDICTED:
             return -1
         if not 0 <= chosen < self.facts.class_count:

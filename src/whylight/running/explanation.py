@@ -14,6 +14,7 @@ from whylight.drawing import render
 from whylight.drawing.views import View, view
 from whylight.files.encoding import save_image
 from whylight.files.png import Pixels, encoded_png
+from whylight.files.storage import path_of
 from whylight.images.pictures import Picture
 from whylight.options import Rendering
 
@@ -77,7 +78,7 @@ class Explanation:
         Raises:
             WhylightError: as `overlay`; or the ending names no known format, or the file cannot be written.
         """
-        save_image(self.overlay(rendering, **options), Path(path))
+        save_image(self.overlay(rendering, **options), path_of(path))
 
     def to_dict(self) -> dict[str, Any]:
         """What is known of the class, ready for JSON; the map itself is ``cam``."""
