@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 EXTRAS = ("remote",)  # the tests of the others skip
-PINNED_TOOLS = ("jsonschema", "pytest", "pytest-xdist")
+PINNED_TOOLS = ("editables", "hatchling", "jsonschema", "pytest", "pytest-xdist")
 OTHER_TOOLS = ("scipy",)
 
 

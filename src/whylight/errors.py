@@ -7,8 +7,12 @@ class WhylightError(Exception):
     """Bad input of any kind: a model, an image, a dataset or an option that cannot be used.
 
     The message is one line. It names the file, row, column, layer or function at fault, says what was
-    found and what was expected, and, where there is one, the next step.
+    found and what was expected, and, where there is one, the next step. What names hold that cannot be printed, such as
+    line ends, is escaped.
     """
+
+    def __str__(self) -> str:
+        return _printable(super().__str__())
 
 
 class Cancelled(WhylightError):  # noqa: N818  # it is no fault
@@ -21,6 +25,13 @@ class OutOfMemoryError(WhylightError):
 
 class WhylightWarning(UserWarning):
     """Something the user should know although the work goes on (NaN weights, ignored augmentation)."""
+
+    def __str__(self) -> str:
+        return _printable(super().__str__())
+
+
+def _printable(message: str) -> str:
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in message)
 
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> str:

@@ -46,8 +46,8 @@ class Argument:
         help: one line; a default that it does not say itself is added where there is one.
         choices: the values that it may have; None for any.
         metavar: what stands for the value in the help.
-        parse: makes the field's value of text, or of what a program gives; raises ValueError or TypeError, which say what
-            is expected. By default text is taken as it is, and of a field that is False or True these.
+        parse: makes the field's value of text, or of what a program gives; raises ValueError or TypeError, which say
+            what is expected. By default text is taken as it is, and of a field that is False or True these.
         flags: other spellings on the command line.
         several: whether it takes more than one word.
     """

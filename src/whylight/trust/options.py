@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from whylight.dataset.options import RowOptions
+from whylight.files.storage import path_of
 from whylight.options import count, listed, number, option
 
 
@@ -42,4 +43,6 @@ class EvaluationOptions(RowOptions):
         metavar="PIXELS",
         parse=number,
     )
-    per_image: Path | None = option(None, "write a CSV with the values of each image too", metavar="FILE", parse=Path)
+    per_image: Path | None = option(
+        None, "write a CSV with the values of each image too", metavar="FILE", parse=path_of
+    )
