@@ -10,7 +10,7 @@ from trust.linear import PEERS, peers_cases
 from whylight.trust.imputation import linear_imputation, noisy_linear_imputation, road
 
 
-def solved_by_scipy(image: NDArray[np.float32], missing: NDArray[np.bool]) -> NDArray[np.float32]:
+def solved_by_scipy(image: NDArray[np.float32], missing: NDArray[np.bool_]) -> NDArray[np.float32]:
     numbers = {place: i for i, place in enumerate(zip(*np.nonzero(missing), strict=True))}
     matrix, right = lil_matrix((len(numbers), len(numbers))), np.zeros((len(numbers), len(image)))
     for (y, x), i in numbers.items():
@@ -46,13 +46,13 @@ def test_imputed_pixels_are_the_solution_of_the_equations(height: int, width: in
 def test_a_slope_is_filled_in_exactly() -> None:
     y, x = np.mgrid[:30, :20]
     images = (np.stack([y + 2 * x, 5 - x])[np.newaxis] / 100).astype(np.float32)
-    missing = np.zeros((1, 30, 20), np.bool)
+    missing = np.zeros((1, 30, 20), np.bool_)
     missing[0, 5:25, 4:15] = True
     np.testing.assert_allclose(linear_imputation(images, missing), images, atol=1e-3)
 
 
 def test_noise_is_on_the_missing_pixels_and_as_large_as_it_should_be() -> None:
-    images, missing = np.full((1, 3, 64, 64), 100, np.float32), np.ones((1, 64, 64), np.bool)
+    images, missing = np.full((1, 3, 64, 64), 100, np.float32), np.ones((1, 64, 64), np.bool_)
     missing[0, :4] = False
     found = noisy_linear_imputation(images, missing, [np.random.default_rng(0)], white=255)
     np.testing.assert_array_equal(found[0][:, :4], 100)

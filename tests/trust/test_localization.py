@@ -87,7 +87,7 @@ def test_largest_segments_are_those_of_scipy() -> None:
 
 
 def test_a_winding_segment_is_one() -> None:
-    mask = np.zeros((1, 21, 21), np.bool)
+    mask = np.zeros((1, 21, 21), np.bool_)
     mask[0, ::2] = True
     mask[0, 1::4, -1] = mask[0, 3::4, 0] = True
     np.testing.assert_array_equal(largest_segments(mask), mask)
@@ -108,7 +108,7 @@ def test_overlap_is_that_of_pixels() -> None:
     generator = np.random.default_rng(8)
     first, second = (np.sort(generator.integers(0, 12, (50, 2, 2)), 1).reshape(50, 4) for _ in range(2))
     for a, b, value in zip(first, second, overlap(first.astype(float), second.astype(float)), strict=True):
-        masks = np.zeros((2, 12, 12), np.bool)
+        masks = np.zeros((2, 12, 12), np.bool_)
         for mask, (left, top, right, bottom) in zip(masks, (a, b), strict=True):
             mask[top:bottom, left:right] = True
         union = masks.any(0).sum()

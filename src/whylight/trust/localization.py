@@ -9,7 +9,7 @@ from whylight.trust.metrics import metric
 _BOX_THRESHOLD = 0.15
 _LOCALIZED = 0.5
 
-Mask = NDArray[np.bool]
+Mask = NDArray[np.bool_]
 
 
 @metric(
@@ -128,7 +128,7 @@ def largest_segments(masks: Mask) -> Mask:
         numbers = followed
     sizes = np.bincount(numbers.reshape(-1), minlength=size + 1)[:-1].reshape(count, -1)
     first = sizes.argmax(1) + np.arange(count) * height * width
-    return np.asarray(masks & (numbers == first[:, np.newaxis, np.newaxis]), np.bool)
+    return np.asarray(masks & (numbers == first[:, np.newaxis, np.newaxis]), np.bool_)
 
 
 def overlap(first: Values, second: Values) -> Values:
@@ -160,4 +160,4 @@ def _regions(cases: Cases) -> Regions:
 
 
 def _known(regions: Regions) -> Mask:
-    return np.asarray(~np.isnan(regions.boxes).any(1), np.bool)
+    return np.asarray(~np.isnan(regions.boxes).any(1), np.bool_)
