@@ -151,9 +151,7 @@ def test_the_layout_can_be_said(tmp_path: Path) -> None:
         whylight.load(tmp_path / "model.onnx", layout="NCHW")
     content.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "length"
     onnx.save(content, tmp_path / "model.onnx")
-    with pytest.raises(
-        WhylightError, match=r"of any size; say which by the option 'input_size': LENGTH"
-    ):
+    with pytest.raises(WhylightError, match=r"of any size; say which by the option 'input_size': LENGTH"):
         whylight.load(tmp_path / "model.onnx")
     assert whylight.load(tmp_path / "model.onnx", input_size=(24,)).input.size == (24,)
     with pytest.raises(WhylightError, match="an input size of 24,24 does not fit"):
