@@ -37,7 +37,7 @@ build: .venv-build/ready
 .venv-demo/ready: requirements.txt pyproject.toml
 	$(call environment,.venv-demo)
 	.venv-demo/bin/python -m pip install --quiet --requirement requirements.txt
-	.venv-demo/bin/python -m pip install --quiet --no-deps .
+	.venv-demo/bin/python -m pip install --quiet --no-deps --editable .
 	touch $@
 
 # what the tests need
