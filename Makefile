@@ -37,7 +37,7 @@ build: .venv-build/ready
 .venv-demo/ready: requirements.txt pyproject.toml
 	$(call environment,.venv-demo)
 	.venv-demo/bin/python -m pip install --quiet --requirement requirements.txt
-	.venv-demo/bin/python -m pip install --quiet --no-deps .
+	.venv-demo/bin/python -m pip install --quiet --no-deps --editable .
 	touch $@
 
 # what the tests need
@@ -49,6 +49,7 @@ build: .venv-build/ready
 
 # the lowest versions that pyproject.toml names
 .venv-lowest/ready: scripts/lowest.py pyproject.toml requirements-dev.txt requirements.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info >= (3, 13) and "the lowest versions need Python 3.11 or 3.12: make test-lowest PYTHON=python3.11")'
 	$(call environment,.venv-lowest)
 	$(PYTHON) scripts/lowest.py > .venv-lowest/requirements.txt
 	.venv-lowest/bin/python -m pip install --quiet --requirement .venv-lowest/requirements.txt

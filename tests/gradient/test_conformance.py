@@ -7,6 +7,7 @@ import pytest
 
 from reading.nnp.conformance import Case, cases, convert, run
 from samples import DATA
+from versions import release
 from whylight.gradient import gradient
 from whylight.graph.builder import GraphBuilder
 
@@ -22,6 +23,8 @@ OTHERWISE = {
     "SpectralNorm 002": "nnabla takes the power iteration for a constant; here it is differentiated too",
 }
 """Cases that have no derivative here, or another one, each with the reason."""
+if release("onnxruntime") < (1, 27):
+    OTHERWISE["Slice 008"] = "a slice of nothing: this ONNX Runtime fails at joining the paddings of its derivative"
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.function}-{case.number}")

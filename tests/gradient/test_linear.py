@@ -3,6 +3,7 @@
 import pytest
 
 from gradient.differences import Case, assert_derivative, batch, case, fixed, free
+from versions import release
 
 CASES = [
     case("MatMul", batch(3), free(3, 4)),
@@ -66,4 +67,6 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_derivative(case: Case) -> None:
+    if release("onnx") < (1, 23) and str(case).startswith("Conv 4x4 auto_pad="):
+        pytest.skip("this version's reference evaluator pads where it should not")
     assert_derivative(case)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from whylight.api.given import path_or_none
 from whylight.errors import WhylightError
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from whylight.classifier.classifier import Classifier as Described
     from whylight.reading.inspection import Inspection
 
-    ModelLike = str | Path | Described | torch.nn.Module
+    ModelLike: TypeAlias = str | Path | Described | torch.nn.Module
     """A model file, or what was made of one."""
 
 

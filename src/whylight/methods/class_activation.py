@@ -149,7 +149,7 @@ def unlike_similar_classes(op: GraphBuilder, score: ClassScore) -> Tensor:
         return op.Sub(own, op.Mul(score.weights(score.against), _COMPARISON_STRENGTH))
     classes = score.scores.size(1)
     if classes == 1:
-        return op.Mul(own, 1 + _COMPARISON_STRENGTH)
+        return op.Mul(own, np.float32(1) + _COMPARISON_STRENGTH)
     value = op.ReduceSum(op.Mul(score.scores, own), [1], keepdims=1)
     distance = op.Add(op.Abs(op.Sub(score.scores, value)), op.Mul(own, _OUT_OF_REACH))
     count = np.array([min(_SIMILAR_CLASSES, classes - 1)])

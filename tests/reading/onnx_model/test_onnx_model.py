@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import whylight
 from onnx_samples import CLASSES, HEIGHT, WIDTH, cnn, cnn_weights, expected_cam, vision_transformer
+from versions import runtime_runs
 from whylight import Classifier
 from whylight.compiling.compiler import compile_explainer
 
@@ -32,6 +33,14 @@ def load(folder: Path, content: onnx.ModelProto, **options: Any) -> Classifier:
     return whylight.load(saved(folder, content), **{**PLAIN, **options})
 
 
+def load_new(folder: Path, content: onnx.ModelProto) -> Classifier:
+    """A file of a new operator set: converted in any case, and compared with itself where the runtime knows the set."""
+    if runtime_runs(content):
+        return load(folder, content)
+    with pytest.warns(whylight.WhylightWarning, match=r"could not be compared.*ONNX Runtime cannot run"):
+        return load(folder, content)
+
+
 def check_cnn(classifier: Classifier, tolerance: float = 1e-4) -> None:
     assert classifier.default_layer.name == "conv"
     assert (classifier.class_count, classifier.final_activation) == (CLASSES, "Softmax")
@@ -42,7 +51,7 @@ def check_cnn(classifier: Classifier, tolerance: float = 1e-4) -> None:
 
 @pytest.mark.parametrize("opset", [7, 9, 11, 13, 17, 18, 20, 21, 23])
 def test_operator_sets_old_and_new(tmp_path: Path, opset: int) -> None:
-    check_cnn(load(tmp_path, cnn(opset)))
+    check_cnn(load_new(tmp_path, cnn(opset)))
 
 
 def test_channels_last(tmp_path: Path) -> None:
@@ -415,7 +424,7 @@ def test_a_model_without_a_softmax_gives_its_scores(tmp_path: Path) -> None:
 def test_newer_operator_sets(tmp_path: Path, opset: int) -> None:
     content = cnn(opset=opset)
     content.ir_version = 12
-    check_cnn(load(tmp_path, content))
+    check_cnn(load_new(tmp_path, content))
 
 
 @pytest.mark.parametrize("alpha", [None, 1.5])
@@ -425,7 +434,7 @@ def test_newer_operators_are_written_as_older_ones(tmp_path: Path, alpha: float 
     attributes: dict[str, Any] = {} if alpha is None else {"alpha": alpha}
     content.graph.node[1].CopyFrom(helper.make_node("Swish", ["maps"], ["rectified"], name="act", **attributes))
     image = IMAGE.transpose(2, 0, 1)[np.newaxis]
-    output, _, cam = load(tmp_path, content).explainer().run(image, np.array([1]))
+    output, _, cam = load_new(tmp_path, content).explainer().run(image, np.array([1]))
     weights = cnn_weights()
     windows = np.lib.stride_tricks.sliding_window_view(image[0], (3, 3), (1, 2))
     maps = np.einsum("chwij,kcij->khw", windows, weights["kernel"]) + weights["bias"][:, None, None]
@@ -444,6 +453,8 @@ def test_normalization_by_the_root_of_the_mean_square(tmp_path: Path) -> None:
     content.ir_version = 12
     content.graph.initializer.append(numpy_helper.from_array(np.ones(WIDTH - 2, np.float32), "gain"))
     content.graph.node[1].CopyFrom(helper.make_node("RMSNormalization", ["maps", "gain"], ["rectified"], name="act"))
+    if not runtime_runs(content):
+        pytest.skip("this ONNX Runtime does not know operator set 24, and it is what is compared with")
     expected = onnxruntime.InferenceSession(content.SerializeToString()).run(
         None, {"image": IMAGE.transpose(2, 0, 1)[np.newaxis]}
     )[0]
