@@ -10,3 +10,9 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     """No test sees or fills the cache of the person who runs it."""
     folder: Path = tmp_path_factory.getbasetemp() / "cache"
     monkeypatch.setenv("WHYLIGHT_CACHE", str(folder))
+
+
+@pytest.fixture(autouse=True)
+def nobody_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test registers has no part in what another one keeps."""
+    monkeypatch.setattr("whylight.registry._OUTSIDE", set())

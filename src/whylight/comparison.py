@@ -15,7 +15,7 @@ from whylight.drawing.grid import grid
 from whylight.errors import WhylightError, WhylightWarning
 from whylight.files.encoding import save_image
 from whylight.files.storage import path_of
-from whylight.images.inputs import ImageLike
+from whylight.images.inputs import ImageLike, read_image
 from whylight.methods import Method, method_named, methods
 from whylight.options import ClassIndex, Execution, Question, Rendering
 from whylight.running.explainer import Explainer
@@ -90,9 +90,14 @@ def compare(
     advance: Callable[[int], None],
 ) -> Comparison:
     """Explain an image by several methods at several layers: see `whylight.api.compare`."""
+    question.check(classifier.class_count)
+    picture = read_image(image, classifier.input)
+    advance(0)
     if not names or list(names) == ["all"]:
         candidates = [one for one in methods().values() if names or one.driver is None]
-        chosen = _possible(classifier, candidates, question)
+        chosen = _possible(classifier, candidates, question, advance)
+        if not chosen:
+            raise WhylightError("no method fits this model")
     else:
         chosen = [method_named(name) for name in names]
     targets = question.layers
@@ -101,7 +106,7 @@ def compare(
     for group in _sharing_a_graph(wanted):
         graph = compile_maps(classifier, [(one.name, layer) for one, layer in group], question).SerializeToString()
         explainer = Explainer(graph, execution)
-        (explanations,) = explainer.explain_all([explainer.picture(image)], [class_index])
+        (explanations,) = explainer.explain_all([picture], [class_index])
         found |= {(one.name, layer): result for (one, layer), result in zip(group, explanations, strict=True)}
         advance(len(group))
     rows = tuple(
@@ -111,10 +116,13 @@ def compare(
     return Comparison(rows, tuple(classifier.layer(layer).name for layer in targets) if len(targets) > 1 else ())
 
 
-def _possible(classifier: Classifier, candidates: Sequence[Method], question: Question) -> list[Method]:
+def _possible(
+    classifier: Classifier, candidates: Sequence[Method], question: Question, advance: Callable[[int], None]
+) -> list[Method]:
     """The methods that can explain the model at its default layer."""
     possible = []
     for one in candidates:
+        advance(0)
         try:
             compile_maps(classifier, [(one.name, None)], question)
         except WhylightError as error:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from math import isfinite
+from numbers import Number
 from typing import Any, Literal, Self, TypeVar
 
 from whylight.drawing.colormaps import COLORMAPS
@@ -31,6 +33,7 @@ PROVIDERS = {
 }
 """What ONNX Runtime calls the devices, the fastest one first."""
 DEVICES = ("auto", *PROVIDERS)
+_MOST = 2**31 - 1
 _SHOWN = 80
 """Characters of a value that a message shows at most."""
 
@@ -128,7 +131,13 @@ class Options:
 
     def to_dict(self) -> dict[str, Any]:
         """All fields, ready for JSON."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
 class Chosen:
@@ -147,7 +156,9 @@ class Chosen:
         self._options: dict[type[Options], Options] = {}
         known: list[str] = []
         for kind in kinds:
-            own = next((each for each in given if isinstance(each, kind)), None) or kind()
+            own, *others = [each for each in given if isinstance(each, kind)] or [kind()]
+            if others:
+                raise WhylightError(f"{kind.__name__} is given {len(others) + 1} times: expected it once")
             names = [each.name for each in fields(own)]
             known += names
             self._options[kind] = kind.of(own, **{name: rest.pop(name) for name in names if name in rest})
@@ -171,7 +182,7 @@ def _shown(value: Any) -> str:
     """Text in quotes, unless it is a number."""
     try:
         return f"{float(value):g}"
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, RuntimeError):
         shown = repr(value)
         return shown if len(shown) <= _SHOWN and shown.isprintable() else f"of type {type(value).__name__}"
 
@@ -191,7 +202,7 @@ def parsed(what: str, value: Any, parse: Callable[[Any], Value]) -> Value:
     """
     try:
         return parse(value)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError, RuntimeError) as error:  # what tensors and arrays raise too
         raise WhylightError(f"{what} {_shown(value)}: {error}") from None
 
 
@@ -242,15 +253,20 @@ def whole_number(value: Any, least: int = 0) -> int:
         number = least - 1
     if number < least or (not isinstance(value, str) and number != value):
         raise ValueError(f"expected {least} or more" if number < least else "expected a whole number")
+    if number > _MOST:
+        raise ValueError(f"expected {_MOST} at most")
     return number
 
 
 def number(value: Any) -> float:
     """A number."""
     try:
-        return float(value)
+        found = float(value)
     except (ValueError, TypeError):
         raise ValueError("expected a number") from None
+    if not isfinite(found):
+        raise ValueError("expected a finite number")
+    return found
 
 
 def share(value: Any) -> float:
@@ -288,7 +304,7 @@ def class_reference(value: Any) -> ClassIndex:
         index = int(value)
     except (ValueError, TypeError):
         raise ValueError("expected a whole number or 'predicted'") from None
-    if not isinstance(value, str) and index != value:
+    if abs(index) > _MOST or (not isinstance(value, str) and index != value):
         raise ValueError("expected a whole number or 'predicted'")
     return index
 
@@ -299,7 +315,7 @@ def _input_range(value: Any) -> str:
 
 
 def _sequence(value: Any) -> Sequence[Any]:
-    return [value] if isinstance(value, int | float) else tuple(value)
+    return [value] if isinstance(value, Number) else tuple(value)
 
 
 # ---- the options

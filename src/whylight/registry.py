@@ -36,7 +36,10 @@ def outside_sources() -> dict[str, int] | None:
     None where something was registered that lies in no file, such as in a notebook: nobody can say whether it changes.
     """
     files = [getattr(sys.modules.get(name), "__file__", None) for name in sorted(_OUTSIDE)]
-    return None if None in files else {file: Path(file).stat().st_mtime_ns for file in files if file}
+    try:
+        return None if None in files else {file: Path(file).stat().st_mtime_ns for file in files if file}
+    except OSError:
+        return None
 
 
 def origin_of(function: Callable[..., object]) -> str:
@@ -151,15 +154,17 @@ class Registry(Mapping[str, Value]):
 
         failures = []
         self._loading.add(thread)
-        for point in entry_points(group=self._group):
-            try:
-                loaded = point.load()
-                if self._take is not None:
-                    self._take(loaded, point.value)
-            except Exception as error:  # whatever the code of a package raises
-                failures.append(_failure(point, error))
-        self._failures = failures
-        self._loading.discard(thread)
+        try:
+            for point in entry_points(group=self._group):
+                try:
+                    loaded = point.load()
+                    if self._take is not None:
+                        self._take(loaded, point.value)
+                except Exception as error:  # whatever the code of a package raises
+                    failures.append(_failure(point, error))
+            self._failures = failures
+        finally:
+            self._loading.discard(thread)
 
     def _warn_of_failures(self) -> None:
         if self._failures and not self._has_warned:

@@ -8,7 +8,7 @@ from typing import Any
 
 from whylight.classifier.classifier import Classifier as Described
 from whylight.compiling.compiler import compile_explainer
-from whylight.options import Chosen, Execution, Options, Question
+from whylight.options import Chosen, Execution, Options, Question, parsed, text
 from whylight.running.explainer import Explainer
 
 
@@ -34,6 +34,7 @@ class Classifier(Described):
         Raises:
             WhylightError: no such method, layer or class, or the layer cannot be differentiated through.
         """
+        parsed("method", method, text)
         asked = values if layer is None else {"layer": layer, **values}
         chosen = Chosen(options, asked, Question, Execution)
         return Explainer(compile_explainer(self, method, chosen[Question]).SerializeToString(), chosen[Execution])

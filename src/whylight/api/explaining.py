@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from whylight.api.given import Advance, method_names, path_or_none, watched
 from whylight.api.models import compile, loaded  # noqa: A004
 from whylight.errors import WhylightError, WhylightWarning
-from whylight.files.storage import path_of
+from whylight.files.storage import local_path_of
 from whylight.options import Chosen, ClassIndex, Execution, ModelOptions, Options, Question, parsed, text
 
 if TYPE_CHECKING:
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
     from whylight.running.explainer import Explainer
     from whylight.running.explanation import Explanation
 
+_DEFAULT = "gradcam"
+
 
 def explainer(
-    model: ModelLike, method: str = "gradcam", *options: Options, parameters: str | Path | None = None, **fields: Any
+    model: ModelLike, method: str = _DEFAULT, *options: Options, parameters: str | Path | None = None, **fields: Any
 ) -> Explainer:
     """What explains a model's decisions: call it with an image and a class, or with a list of both.
 
@@ -48,7 +51,7 @@ def explain(
     image: ImageLike | Sequence[ImageLike],
     class_index: ClassIndex | Sequence[ClassIndex] = "predicted",
     *options: Options,
-    method: str = "gradcam",
+    method: str = _DEFAULT,
     parameters: str | Path | None = None,
     **fields: Any,
 ) -> Explanation | list[Explanation]:
@@ -115,34 +118,64 @@ def explainer_of(model: Any, method: str, parameters: str | Path | None, chosen:
     def graph() -> bytes:
         return compile(model, method, question, options, parameters=parameters).SerializeToString()
 
+    if _is_explainer(model):
+        return _as_it_is(model, method, parameters, chosen)
     if isinstance(model, str | Path) and execution.cache:
         from whylight.running.cache import cached_explainer
 
         asked = {"method": method, **options.to_dict(), **question.to_dict()}
-        return cached_explainer(path_of(model), path_or_none(parameters), asked, graph, execution)
+        return cached_explainer(local_path_of(model), path_or_none(parameters), asked, graph, execution)
     from whylight.running.explainer import Explainer
 
-    if isinstance(model, Explainer):
-        return model
     return Explainer(graph(), execution)
 
 
-def fitting(names: str | Sequence[str], make: Callable[[str], Explainer]) -> dict[str, Explainer]:
-    """The explainers by method; of all, one that does not fit the model is left out with a warning."""
+def _is_explainer(model: object) -> bool:
+    """Whether it is one; where nobody has made one, nothing is imported to find out."""
+    module = sys.modules.get("whylight.running.explainer")
+    return module is not None and isinstance(model, module.Explainer)
+
+
+def _as_it_is(explainer: Explainer, method: str, parameters: str | Path | None, chosen: Chosen) -> Explainer:
+    """The explainer that is given, perhaps run otherwise.
+
+    Raises:
+        WhylightError: something else is asked of it than it was made for.
+    """
+    own = explainer.facts.maps[0].method
+    asked = [*chosen[ModelOptions].changed(), *chosen[Question].changed(), *(["parameters"] if parameters else [])]
+    if asked or method not in (own, _DEFAULT):
+        raise WhylightError(
+            f"the explainer is made already, of method '{own}': give {', '.join(asked) or f'method {method!r}'} to "
+            "whylight.explainer"
+        )
+    changed = chosen[Execution].changed()
+    return type(explainer)(explainer.graph, explainer.execution, **changed) if changed else explainer
+
+
+def fitting(names: str | Sequence[str], make: Callable[[str], Explainer], watch: Advance) -> dict[str, Explainer]:
+    """The explainers by method; of all, one that does not fit the model is left out with a warning.
+
+    Raises:
+        WhylightError: no method is named, there is none of that name, or it does not fit.
+    """
     import warnings
 
     from whylight.methods import method_named, methods
 
-    chosen = method_names(names)
+    chosen = tuple(dict.fromkeys(method_names(names)))
+    if not chosen:
+        raise WhylightError("no method is named: expected names, or 'all'")
     leave_out = chosen == ("all",)
     explainers = {}
     for name in methods() if leave_out else [method_named(name).name for name in chosen]:
+        watch(0)
         try:
             explainers[name] = make(name)
         except WhylightError as error:
             if not leave_out:
                 raise
             warnings.warn(f"{name} is left out: {error}", WhylightWarning, stacklevel=3)
-    if not explainers and leave_out:
+    if not explainers:
         raise WhylightError("no method fits this model")
     return explainers

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from whylight.errors import Cancelled
-from whylight.files.storage import path_of
+from whylight.errors import Cancelled, WhylightError
+from whylight.files.storage import local_path_of
 from whylight.options import listed, parsed
 
 if TYPE_CHECKING:
@@ -20,16 +20,16 @@ Advance = Callable[[int], None]
 
 def path_or_none(name: str | Path | None) -> Path | None:
     """A path, if there is one."""
-    return None if name is None else path_of(name)
+    return None if name is None else local_path_of(name)
 
 
 def method_names(value: str | Sequence[str]) -> tuple[str, ...]:
-    """The names of methods, each once: a list, or text with commas.
+    """The names of methods: a list, or text with commas.
 
     Raises:
         WhylightError: they are no names.
     """
-    return tuple(dict.fromkeys(parsed("methods", value, listed)))
+    return parsed("methods", value, listed)
 
 
 def tell_nobody(_: object) -> None:
@@ -37,7 +37,15 @@ def tell_nobody(_: object) -> None:
 
 
 def watched(advance: Advance | None, cancel: Event | None) -> Advance:
-    """What is called between batches."""
+    """What is called between batches.
+
+    Raises:
+        WhylightError: ``advance`` cannot be called, or ``cancel`` is no event.
+    """
+    if not (advance is None or callable(advance)):
+        raise WhylightError(f"advance: expected a function, found {type(advance).__name__}")
+    if not (cancel is None or hasattr(cancel, "is_set")):
+        raise WhylightError(f"cancel: expected a threading.Event, found {type(cancel).__name__}")
 
     def watch(done: int) -> None:
         if advance is not None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from whylight.api.given import path_or_none
 from whylight.errors import WhylightError
-from whylight.files.storage import path_of
+from whylight.files.storage import local_path_of, path_of
 from whylight.options import Chosen, ModelOptions, Options, Question, names, parsed
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def inspect(model: str | Path, parameters: str | Path | None = None, *options: O
     from whylight import reading
 
     chosen = Chosen(options, fields, ModelOptions)[ModelOptions]
-    return reading.inspect(path_of(model), path_or_none(parameters), chosen)
+    return reading.inspect(local_path_of(model), path_or_none(parameters), chosen)
 
 
 def convert(model: str | Path, parameters: str | Path | None = None) -> onnx.ModelProto:
@@ -73,7 +73,7 @@ def convert(model: str | Path, parameters: str | Path | None = None) -> onnx.Mod
     """
     from whylight import reading
 
-    return reading.convert(path_of(model), path_or_none(parameters))
+    return reading.convert(local_path_of(model), path_or_none(parameters))
 
 
 def compile(  # noqa: A001  # it is what the command is called
@@ -105,6 +105,8 @@ def compile(  # noqa: A001  # it is what the command is called
     classifier = loaded(model, parameters, chosen[ModelOptions])
     if isinstance(method, str):
         return compile_explainer(classifier, method, chosen[Question])
+    if chosen[Question].layer is not None:
+        raise WhylightError("several methods name their layers themselves: leave the option 'layer' out")
     return compile_maps(classifier, parsed("methods", method, _with_layers), chosen[Question])
 
 
@@ -131,10 +133,10 @@ def save_model(model: onnx.ModelProto, path: str | Path) -> None:
 
 def loaded(model: ModelLike, parameters: str | Path | None, options: ModelOptions) -> Any:
     """The classifier in a file or in a module of PyTorch, or the one that is given."""
-    if isinstance(model, str | Path):
+    if isinstance(model, str | Path) or hasattr(model, "fs"):  # a path of universal_pathlib
         from whylight import reading
 
-        return reading.load(path_of(model), path_or_none(parameters), options)
+        return reading.load(local_path_of(cast(Path, model)), path_or_none(parameters), options)
     from whylight.classifier.classifier import Classifier
 
     if isinstance(model, Classifier):
@@ -142,7 +144,7 @@ def loaded(model: ModelLike, parameters: str | Path | None, options: ModelOption
         if changed or parameters is not None:
             raise WhylightError(f"the classifier is loaded already: give {changed or 'its parameters'} to load")
         return model
-    if not hasattr(model, "state_dict"):
+    if isinstance(model, type) or not hasattr(model, "state_dict"):
         raise WhylightError(
             f"found {type(model).__name__} in place of a model: expected a file, a Classifier or a torch.nn.Module"
         )

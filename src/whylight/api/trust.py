@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from whylight.api.explaining import explainer_of, fitting
-from whylight.api.given import Advance, tell_nobody, watched
+from whylight.api.given import Advance, method_names, tell_nobody, watched
 from whylight.api.models import compile, loaded  # noqa: A004
+from whylight.errors import WhylightError
 from whylight.files.storage import path_of
 from whylight.options import Chosen, Execution, ModelOptions, Options, Question
 
@@ -56,24 +57,57 @@ def evaluate_dataset(
         WhylightError: a metric or variable is missing, a row is bad, a metric needs boxes that are not there, or the
             model takes no pictures.
     """
-    from whylight.files.writing import check_writable
     from whylight.trust.evaluation import evaluate_dataset
     from whylight.trust.metrics import metric_named
     from whylight.trust.options import EvaluationOptions
     from whylight.trust.results import save_evaluation
 
-    if output is not None:
-        check_writable(path_of(output))
+    file = _table_beside_chart(output)
     chosen = Chosen(options, fields, ModelOptions, Question, Execution, EvaluationOptions)
     for name in chosen[EvaluationOptions].metrics:
         metric_named(name)
-    makers = fitting(methods, lambda name: explainer_of(model, name, parameters, chosen))
-    judge = next(iter(makers.values()), None) or explainer_of(model, "gradcam", parameters, chosen)
     watch = watched(advance, cancel)
-    evaluation = evaluate_dataset({**makers, **(maps or {})}, table, chosen[EvaluationOptions], watch, judge)
-    if output is not None:
-        save_evaluation(evaluation, path_of(output))
+
+    def made(name: str) -> Explainer:
+        return explainer_of(model, name, parameters, chosen)
+
+    explainers = fitting(methods, made, watch) if method_names(methods) or not maps else {}
+    beside = _named(maps, explainers)
+    # maps from elsewhere cover what a method at the layer sees, whichever methods are judged beside them
+    judge = explainers.get("gradcam") or made("gradcam") if beside else next(iter(explainers.values()))
+    watch(0)
+    evaluation = evaluate_dataset({**explainers, **beside}, table, chosen[EvaluationOptions], watch, judge)
+    if file is not None:
+        save_evaluation(evaluation, file)
     return evaluation
+
+
+def _table_beside_chart(output: str | Path | None) -> Path | None:
+    """The CSV to write, which has to be possible before the work begins.
+
+    Raises:
+        WhylightError: it cannot be written, or has the name of the chart beside it.
+    """
+    from whylight.files.writing import check_writable
+
+    if output is None:
+        return None
+    path = path_of(output)
+    if path.suffix.lower() == ".png":
+        raise WhylightError(f"{path}: the chart has this name: expected that of a CSV")
+    check_writable(path)
+    return path
+
+
+def _named(maps: Mapping[str, MapSource] | None, explainers: Mapping[str, Explainer]) -> Mapping[str, MapSource]:
+    """Maps from elsewhere, whose names are no method's."""
+    maps = {} if maps is None else maps
+    if not isinstance(maps, Mapping):
+        raise WhylightError(f"maps: expected a mapping from names to maps, found {type(maps).__name__}")
+    for name in maps:
+        if not isinstance(name, str) or not name or name in explainers:
+            raise WhylightError(f"maps {name!r}: expected a name that no method has which is judged beside them")
+    return maps
 
 
 def check_sanity(
@@ -105,31 +139,29 @@ def check_sanity(
     Raises:
         WhylightError: the model has no weights, takes no pictures, or cannot be explained.
     """
-    from whylight.files.writing import check_writable
     from whylight.running.explainer import Explainer
     from whylight.trust.results import save_sanity
     from whylight.trust.sanity import check_sanity, stage_count
 
     chosen = Chosen(options, fields, ModelOptions, Question, Execution)
-    if output is not None:
-        check_writable(path_of(output))
+    file = _table_beside_chart(output)
+    watch = watched(advance, cancel)
     classifier = loaded(model, parameters, chosen[ModelOptions])
 
     def compiled(name: str, altered: Any) -> Explainer:
         return Explainer(compile(altered, name, chosen[Question]).SerializeToString(), chosen[Execution])
 
-    makers = fitting(methods, lambda name: compiled(name, classifier))
+    makers = fitting(methods, lambda name: compiled(name, classifier), watch)
     chosen_images: Sequence[Any] = images if isinstance(images, list | tuple) else [images]
     given = None
     if chosen_images:
         first = next(iter(makers.values()))
         given = first.inputs([first.picture(image) for image in chosen_images])
     (expect or tell_nobody)(stage_count(classifier) * len(makers))
-    watch = watched(advance, cancel)
     reports = tuple(
         check_sanity(classifier, name, lambda altered, name=name: compiled(name, altered), given, watch)  # type: ignore[misc]
         for name in makers
     )
-    if output is not None:
-        save_sanity(reports, path_of(output))
+    if file is not None:
+        save_sanity(reports, file)
     return reports

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from whylight.dataset.table import Dataset, Row, Shard, column_named
 from whylight.errors import WhylightError
-from whylight.files.checks import check_file
+from whylight.files.checks import check_file, reading
 from whylight.files.storage import is_remote
 
 
@@ -139,5 +139,5 @@ def _records(path: Path, line: int = 1, offset: int = 0) -> Iterator[tuple[int, 
 
 
 def _has_byte_order_mark(path: Path) -> bool:
-    with path.open("rb") as file:
+    with reading(path), path.open("rb") as file:
         return file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8

@@ -1,5 +1,7 @@
 """What is looked at before a file is opened, and how files and faults are named in messages."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from whylight.errors import WhylightError
@@ -30,3 +32,16 @@ def reason(error: BaseException) -> str:
     """What another library raised, in one line."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return next((line.rstrip(" :") for line in text.splitlines() if line.strip()), type(error).__name__)
+
+
+@contextmanager
+def reading(source: object) -> Iterator[None]:
+    """Say of which file it is where one cannot be read.
+
+    Raises:
+        WhylightError: the block raises an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise WhylightError(f"{source}: cannot be read: {reason(error)}") from error

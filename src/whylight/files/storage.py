@@ -42,6 +42,18 @@ def path_of(place: str | Path) -> Path:
     return path
 
 
+def local_path_of(place: str | Path) -> Path:
+    """As `path_of`, of what has to lie on this machine.
+
+    Raises:
+        WhylightError: it is no path, or a URL.
+    """
+    path = path_of(place)
+    if is_remote(path):
+        raise WhylightError(f"{place}: a URL: expected a file of this machine; download it first")
+    return path
+
+
 def is_remote(path: Path) -> bool:
     """Whether a path is not one of this machine's file systems."""
     return not isinstance(path, Path)

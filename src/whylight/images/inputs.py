@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -13,6 +14,7 @@ from PIL import Image
 
 from whylight.contract import InputFacts
 from whylight.errors import WhylightError
+from whylight.files.checks import reason
 from whylight.files.storage import location
 from whylight.images.arrays import array_inputs, array_of, read_array
 from whylight.images.pictures import Picture, decoded, model_inputs, normalize, picture_of, read_picture
@@ -49,16 +51,27 @@ def read_image(image: ImageLike, facts: InputFacts) -> Picture:
     if hasattr(image, "fs") and hasattr(image, "read_bytes"):  # a path of universal_pathlib
         return _read(cast(Path, image), facts)
     if hasattr(image, "read"):
-        content = image.read()
+        with _giving_pixels("the open file"):
+            content = image.read()
         if isinstance(content, bytes):
             return _decoded(content, str(getattr(image, "name", "the open file")), facts)
         raise WhylightError(f"the open file gives {type(content).__name__}: open it for bytes, with mode 'rb'")
     if hasattr(image, "__array__"):
-        return read_image(np.asarray(image.detach().cpu() if hasattr(image, "detach") else image), facts)
+        with _giving_pixels(type(image).__name__):
+            array = np.asarray(image.detach().cpu() if hasattr(image, "detach") else image)
+        return read_image(array, facts)
     raise WhylightError(
         f"found {type(image).__name__} in place of an image: expected a path, the content of a file, an open file, a "
         "Pillow image or an array"
     )
+
+
+@contextmanager
+def _giving_pixels(source: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # open files, tensors and arrays raise what they like
+        raise WhylightError(f"{source} gives no image: {reason(error)}") from error
 
 
 def prepared_inputs(pictures: Sequence[Picture], facts: InputFacts) -> NDArray[np.float32]:

@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from whylight.dataset.labels import read_labels
 from whylight.errors import WhylightError
+from whylight.files.storage import local_path_of
 from whylight.files.writing import check_writable, replacing
 from whylight.report.options import ReportOptions
 from whylight.report.results import Entry, open_results
@@ -122,7 +123,7 @@ def write_report(
     Raises:
         WhylightError: the CSV is missing or no result of ``gradcam-batch``, or the output cannot be written.
     """
-    table, output = _file(table, "table"), _file(output, "page")
+    table, output = local_path_of(table), local_path_of(output)
     labels = read_labels(options.labels) if isinstance(options.labels, Path) else options.labels
     results = open_results(table, options.input_variable, options.label_variable, labels)
     check_writable(output)
@@ -140,12 +141,6 @@ def write_report(
         for text in _page(table, files, results.names, rows, counts):
             file.write(text.encode())
     return ReportSummary(counts.rows, counts.explained, counts.errors, counts.confusions, output)
-
-
-def _file(place: str | Path, what: str) -> Path:
-    if not isinstance(place, str | Path):
-        raise WhylightError(f"found {type(place).__name__} in place of a {what}: expected the path of a file")
-    return Path(place)
 
 
 def _page(table: Path, files: Path, names: list[str], rows: Iterator[list[Any]], counts: _Counts) -> Iterator[str]:

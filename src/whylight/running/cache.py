@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from whylight.errors import WhylightError, WhylightWarning
 from whylight.files.external_data import data_files
+from whylight.registry import outside_sources
 from whylight.version import __version__
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ _LARGE_GRAPH = 2**20
 """Bytes from which on the weights get a file of their own."""
 _PIECE = 2**24
 """Bytes of a file read at a time."""
+_RECORDING = threading.Lock()
+"""Warnings are recorded for the whole process: by one thread at a time."""
 _GRAPH, _WEIGHTS, _FACTS = "graph.onnx", "weights.bin", "facts.json"
 
 
@@ -124,7 +127,7 @@ def cached_explainer(
     from whylight.running.explainer import Explainer
 
     if entry is None or entry.runtime != onnxruntime.__version__:
-        with warnings.catch_warnings(record=True) as caught:
+        with _RECORDING, warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", WhylightWarning)
             graph = make()
         said = [str(warning.message) for warning in caught if issubclass(warning.category, WhylightWarning)]
@@ -194,12 +197,19 @@ def _read(key: str) -> _Entry | None:
     path = folder() / f"{key}.explainer"
     with suppress(OSError, ValueError, KeyError, TypeError):
         facts = json.loads((path / _FACTS).read_text("utf-8"))
-        changed = any(os.stat(file).st_mtime_ns != time for file, time in facts["outside"].items())  # noqa: PTH116
-        if not changed and facts["checksums"] == _checksums(path):
+        if _is_of_this_process(facts["outside"]) and facts["checksums"] == _checksums(path):
             os.utime(path)
             said = [str(message) for message in facts["warnings"]]
             return _Entry(path / _GRAPH, said, facts["runtime"], facts["outside"])
     return None
+
+
+def _is_of_this_process(outside: dict[str, int]) -> bool:
+    """Whether other packages' part in an entry is what they have here and now; a name is defined once in a process."""
+    if any(os.stat(file).st_mtime_ns != time for file, time in outside.items()):  # noqa: PTH116
+        return False
+    registered = outside_sources()
+    return not outside or (registered is not None and registered.items() <= outside.items())
 
 
 def _written(key: str, graph: bytes, said: list[str]) -> _Entry:
@@ -211,7 +221,6 @@ def _written(key: str, graph: bytes, said: list[str]) -> _Entry:
 
     import onnxruntime
 
-    from whylight.registry import outside_sources
     from whylight.running.session import write_optimized
 
     runtime: str = onnxruntime.__version__

@@ -5,7 +5,6 @@ This module needs no model reader: it runs the file that ``whylight compile`` wr
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any, cast, overload
 
@@ -13,11 +12,11 @@ import numpy as np
 
 from whylight.contract import MapFacts
 from whylight.errors import WhylightError, WhylightWarning
-from whylight.files.storage import path_of
+from whylight.files.storage import local_path_of
 from whylight.images.inputs import ImageLike, is_image, prepared_inputs, read_image
 from whylight.images.pictures import Picture
 from whylight.options import PREDICTED, ClassIndex, Execution, class_reference, parsed
-from whylight.parallel import ordered_map
+from whylight.parallel import in_batches, ordered_map
 from whylight.running.explainer_graph import ExplainerGraph, FloatArray
 from whylight.running.explanation import Explanation
 
@@ -47,7 +46,7 @@ class Explainer(ExplainerGraph):
             WhylightError: it is not an explainer graph.
         """
         self.execution = Execution.of(execution, **options)
-        file = graph if isinstance(graph, bytes) else path_of(graph)
+        file = graph if isinstance(graph, bytes) else local_path_of(graph)
         super().__init__(file, self.execution.device, self.execution.threads)
         self._said_zero: set[str] = set()
 
@@ -94,13 +93,14 @@ class Explainer(ExplainerGraph):
             return self.explain([self.picture(image)], [class_index])[0]
         if not isinstance(image, Sequence):
             return self.explain([self.picture(image)], [PREDICTED])  # which says what it found
+        images = cast(Sequence[ImageLike], image)
         single = isinstance(class_index, str) or not isinstance(class_index, Sequence)
         indices: Sequence[ClassIndex] = [class_index] * len(image) if single else class_index  # type: ignore[list-item, assignment]
         if len(indices) != len(image):
             raise WhylightError(f"{len(image)} images and {len(indices)} class indices: expected as many of both")
         explanations: list[Explanation] = []
-        for batch in _batches(zip(image, indices, strict=True), self.batch_size):
-            pictures, chosen = [self.picture(one) for one, _ in batch], [index for _, index in batch]
+        for batch in in_batches(range(len(image)), self.batch_size):
+            pictures, chosen = [self.picture(images[i]) for i in batch], [indices[i] for i in batch]
             explanations += self.explain(pictures, chosen)
         return explanations
 
@@ -116,7 +116,7 @@ class Explainer(ExplainerGraph):
         """
         if not isinstance(rows, Iterable):
             raise WhylightError(f"found {type(rows).__name__} in place of rows: expected pairs of an image and a class")
-        batches = _batches(rows, self.batch_size)
+        batches = in_batches(rows, self.batch_size)
         for batch in ordered_map(self._explained_or_not, batches, _BATCHES_AHEAD, _BATCHES_AHEAD):
             for one in batch:
                 if isinstance(one, WhylightError):
@@ -220,9 +220,3 @@ class Explainer(ExplainerGraph):
                 WhylightWarning,
                 stacklevel=3,
             )
-
-
-def _batches(rows: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    source = iter(rows)
-    while batch := list(islice(source, size)):
-        yield batch

@@ -20,6 +20,7 @@ from whylight.contract import (
     SCORE,
     ExplainerFacts,
 )
+from whylight.files.checks import reading
 from whylight.files.external_data import data_files
 from whylight.methods import Method, method_named
 from whylight.running.maps import smoothed, stretched
@@ -91,7 +92,8 @@ class ExplainerGraph:
             return self.graph
         from whylight.running.head import whole_model
 
-        return whole_model(self.graph)
+        with reading(self.graph):
+            return whole_model(self.graph)
 
     def digest(self) -> str:
         """What tells the explainer graph, as it is kept, from all others."""
@@ -99,8 +101,9 @@ class ExplainerGraph:
         if isinstance(self.graph, bytes):
             digest.update(self.graph)
         else:
-            for path in (self.graph, *data_files(self.graph)):
-                digest.update(path.read_bytes())
+            with reading(self.graph):
+                for path in (self.graph, *data_files(self.graph)):
+                    digest.update(path.read_bytes())
         return digest.hexdigest()
 
     def run(self, images: FloatArray, class_indices: NDArray[np.int64]) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -187,7 +190,8 @@ class ExplainerGraph:
             if self._head is None:
                 from whylight.running.head import open_head
 
-                self._head = open_head(self.graph, opened.device, self._threads)
+                with reading(self.graph):
+                    self._head = open_head(self.graph, opened.device, self._threads)
             return self._head
 
     @cached_property

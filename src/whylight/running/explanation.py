@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -81,11 +82,11 @@ class Explanation:
         save_image(self.overlay(rendering, **options), path_of(path))
 
     def to_dict(self) -> dict[str, Any]:
-        """What is known of the class, ready for JSON; the map itself is ``cam``."""
+        """What is known of the class, ready for JSON, None where it is no number; the map itself is ``cam``."""
         return {
             "class_index": self.class_index,
-            "score": self.score,
-            "probability": self.probability,
+            "score": self.score if isfinite(self.score) else None,
+            "probability": self.probability if isfinite(self.probability) else None,
             "predicted": self.predicted,
             "rank": self.rank,
             "method": self.method,

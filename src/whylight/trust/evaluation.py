@@ -29,7 +29,7 @@ from whylight.errors import WhylightError
 from whylight.files.writing import replacing
 from whylight.images.pictures import Picture, quiet_decoders
 from whylight.options import ClassIndex
-from whylight.parallel import ordered_map
+from whylight.parallel import in_batches, ordered_map
 from whylight.running.explainer import Explainer
 from whylight.running.maps import stretched
 from whylight.trust.cases import Cases, Explain, FloatArray, Values, refuse_arrays
@@ -121,7 +121,7 @@ def evaluate_dataset(
     curves: dict[str, dict[str, tuple[Values, Tally]]] = {name: {} for name in methods}
     count = 0
     rows = islice(dataset.rows(), options.limit)
-    batches = _batches(rows, min(explainer.batch_size for explainer in known))
+    batches = in_batches(rows, min(explainer.batch_size for explainer in known))
     with (
         _values_of_rows(options, dataset, list(methods), chosen) as write,
         closing(ordered_map(judge, batches, threads, threads + 1)) as results,
@@ -166,11 +166,6 @@ def _chosen_metrics(options: EvaluationOptions, dataset: Dataset, columns: Regio
                 "'box' (box__0 to box__3: left, top, right, bottom) or 'mask' (an image file), or name one"
             )
     return chosen
-
-
-def _batches(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
-    while batch := list(islice(rows, size)):
-        yield batch
 
 
 class _NoMoreMapsError(WhylightError):

@@ -37,7 +37,7 @@ class Score:
 
     def to_dict(self) -> dict[str, float | int | None]:
         """Ready for JSON: what is not known is None."""
-        mean, error = (None if math.isnan(value) else value for value in (self.mean, self.error))
+        mean, error = (value if math.isfinite(value) else None for value in (self.mean, self.error))
         return {"mean": mean, "error": error, "count": self.count}
 
 
