@@ -1,8 +1,10 @@
 """The front desk: what a program may call."""
 
 import io
+import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -18,6 +20,9 @@ from whylight.errors import WhylightError
 
 MNIST = BUNDLED / "mnist"
 MODEL, TABLE, IMAGE = MNIST / "results.nnp", MNIST / "output_result.csv", MNIST / "images" / "0000.png"
+
+
+ODD: Any = 5
 
 
 @pytest.fixture(scope="module")
@@ -215,3 +220,95 @@ def test_two_threads_open_one_session(monkeypatch: pytest.MonkeyPatch) -> None:
     assert opened == [1]
     for cam in maps:
         np.testing.assert_array_equal(cam, maps[0])
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"layer": "nope"}, {"method": "layercam"}, {"input_range": 255}, {"parameters": "p.h5"}, {"smooth": True}],
+)
+def test_an_explainer_is_not_asked_for_what_it_was_not_made_for(
+    explainer: whylight.Explainer, asked: dict[str, Any]
+) -> None:
+    with pytest.raises(WhylightError, match=r"the explainer is made already, of method 'gradcam': give"):
+        whylight.explain(explainer, IMAGE, 9, **asked)
+
+
+def test_an_explainer_may_be_run_otherwise(explainer: whylight.Explainer, tmp_path: Path) -> None:
+    done: list[int] = []
+    output = tmp_path / "gradcam.csv"
+    whylight.explain_dataset(explainer, TABLE, output, batch_size=9, advance=done.append)
+    assert max(done) == 9
+
+
+@pytest.mark.parametrize(
+    ("work", "message"),
+    [
+        (lambda: whylight.compare(MODEL, IMAGE, against=99), "class index 99 to compare with is out of range"),
+        (lambda: whylight.evaluate_dataset(MODEL, TABLE, methods=()), "no method is named"),
+        (lambda: whylight.check_sanity(MODEL, methods=""), "no method is named"),
+        (lambda: whylight.evaluate_dataset(MODEL, TABLE, output="e.png"), "the chart has this name"),
+        (lambda: whylight.check_sanity(MODEL, output="s.PNG"), "the chart has this name"),
+        (lambda: whylight.evaluate_dataset(MODEL, TABLE, maps={"gradcam": "m.npy"}), "expected a name that no method"),
+        (lambda: whylight.evaluate_dataset(MODEL, TABLE, maps=ODD), "expected a mapping"),
+        (lambda: whylight.compile(MODEL, [("gradcam", None)], layer="nope"), "several methods name their layers"),
+        (lambda: whylight.load(MODEL, None, whylight.ModelOptions(), whylight.ModelOptions()), "given 2 times"),
+        (lambda: whylight.explain_dataset(MODEL, TABLE, "g.csv", advance=ODD), "advance: expected a function"),
+        (lambda: whylight.explain_dataset(MODEL, TABLE, "g.csv", cancel=ODD), "cancel: expected a threading.Event"),
+        (lambda: whylight.Explainer("memory://e.onnx"), "a URL|pip install"),
+        (lambda: whylight.load("memory://m.nnp"), "a URL|pip install"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(
+    work: Any, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(WhylightError, match=message):
+        work()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_all_methods_are_cancelled_between_two_of_them() -> None:
+    cancel, told = Event(), list[int]()
+
+    def advance(done: int) -> None:
+        told.append(done)
+        if len(told) == 3:
+            cancel.set()
+
+    with pytest.raises(whylight.Cancelled):
+        whylight.evaluate_dataset(MODEL, TABLE, methods="all", cache=False, advance=advance, cancel=cancel)
+    assert told == [0, 0, 0]
+
+
+def test_options_are_ready_for_json() -> None:
+    for options in (
+        whylight.ReportOptions(labels=Path("labels.txt")),
+        whylight.EvaluationOptions(per_image=Path("each.csv"), tolerance=2),
+        whylight.ModelOptions(input_size=(3, 4), mean=(1, 2, 3)),
+        whylight.Question(layer=("a", "b"), against=3),
+    ):
+        assert json.loads(json.dumps(options.to_dict(), allow_nan=False)) == options.to_dict()
+
+
+NAMES = ["gradcam", "layercam", "hirescam", "xgradcam"]
+
+
+def test_warnings_are_as_they_were_after_many_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    monkeypatch.setenv("WHYLIGHT_CACHE", str(tmp_path))
+    before = (list(warnings.filters), warnings.showwarning, warnings._showwarnmsg_impl)  # type: ignore[attr-defined]
+    with ThreadPoolExecutor(8) as pool:
+        list(
+            pool.map(lambda name: whylight.explainer(MODEL, name), ["gradcam", "layercam", "hirescam", "xgradcam"] * 4)
+        )
+    assert (list(warnings.filters), warnings.showwarning, warnings._showwarnmsg_impl) == before  # type: ignore[attr-defined]
+
+
+def test_a_kept_explainer_that_is_removed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHYLIGHT_CACHE", str(tmp_path))
+    explainer = whylight.explainer(MODEL)
+    whylight.clear_cache()
+    for use in (lambda: explainer(IMAGE), explainer.digest, explainer.content):
+        with pytest.raises(WhylightError, match=r"graph\.onnx"):
+            use()

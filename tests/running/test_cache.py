@@ -171,3 +171,12 @@ def test_an_entry_that_another_package_had_a_part_in_is_made_again_when_that_cha
     os.utime(outside, ns=(0, 0))
     explained()
     assert len(made) == 3
+    monkeypatch.setattr(registry, "_OUTSIDE", set())
+    explained()
+    assert len(made) == 3, "a command that has not loaded the package yet takes it"
+    other = ModuleType("other")
+    other.__file__ = str(here / "results.nnp")
+    monkeypatch.setitem(sys.modules, "other", other)
+    monkeypatch.setattr(registry, "_OUTSIDE", {"other"})
+    explained()
+    assert len(made) == 4, "another program may define the same name otherwise"
