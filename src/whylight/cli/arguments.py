@@ -6,8 +6,7 @@ import argparse
 from dataclasses import fields
 from pathlib import Path
 
-from whylight.errors import WhylightError
-from whylight.options import Chosen, ClassIndex, Options, class_reference
+from whylight.options import Chosen, ClassIndex, Options, class_reference, parsed
 
 
 def add_options(command: argparse.ArgumentParser, kind: type[Options]) -> None:
@@ -88,37 +87,10 @@ def class_names(path: Path | None) -> list[str] | None:
     return None if path is None else api.read_labels(path)
 
 
-def class_index_of(text: str) -> ClassIndex:
-    """A class index, or ``predicted``.
+def class_index_of(arguments: argparse.Namespace) -> ClassIndex:
+    """The class to explain, before anything else is done.
 
     Raises:
-        WhylightError: it is none.
+        WhylightError: it is no class index.
     """
-    try:
-        return class_reference(text)
-    except ValueError as error:
-        raise WhylightError(f"class index '{text}': {error}") from None
-
-
-def names_of(text: str) -> tuple[str, ...]:
-    """The names of a list with commas, each once.
-
-    Raises:
-        WhylightError: one of them is empty.
-    """
-    names = tuple(dict.fromkeys(name.strip() for name in text.split(","))) if text else ()
-    if not all(names):
-        raise WhylightError(f"'{text}': expected names with commas between them")
-    return names
-
-
-def methods_of(text: str) -> tuple[str, ...]:
-    """The methods of a list with commas, or ``all``.
-
-    Raises:
-        WhylightError: there is no name.
-    """
-    names = names_of(text)
-    if not names:
-        raise WhylightError("no method is named: expected names with commas between them, or 'all'")
-    return names
+    return parsed("class index", arguments.class_index, class_reference)

@@ -12,7 +12,6 @@ from whylight.cli.arguments import (
     add_model_option,
     class_index_of,
     class_names,
-    names_of,
 )
 from whylight.cli.command import Answer, Command
 from whylight.cli.progress import progress
@@ -38,7 +37,7 @@ def add_gradcam(command: argparse.ArgumentParser) -> None:
 
 
 def run_gradcam(arguments: argparse.Namespace, options: Chosen) -> Answer:
-    index = class_index_of(arguments.class_index)
+    index = class_index_of(arguments)
     explainer = api.explainer(
         arguments.model,
         arguments.method,
@@ -83,11 +82,11 @@ def run_compare(arguments: argparse.Namespace, options: Chosen) -> Answer:
         comparison = api.compare(
             arguments.model,
             arguments.image,
-            class_index_of(arguments.class_index),
+            class_index_of(arguments),
             options[ModelOptions],
             options[Question],
             options[Execution],
-            methods=names_of(arguments.methods),
+            methods=arguments.methods,
             parameters=arguments.parameters,
             advance=bar.advance,
         )

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from whylight import api
-from whylight.cli.arguments import add_model, add_model_option, methods_of
+from whylight.cli.arguments import add_model, add_model_option
 from whylight.cli.command import Answer, Command
 from whylight.cli.progress import progress
 from whylight.cli.tables import evaluation_table, sanity_table, table_text
@@ -45,8 +45,10 @@ def add_evaluate(command: argparse.ArgumentParser) -> None:
 
 def run_evaluate(arguments: argparse.Namespace, options: Chosen) -> Answer:
     maps = dict(_named_file(text) for text in arguments.maps)
-    methods = methods_of(arguments.methods) if arguments.methods or not maps else ()
+    limit = options[EvaluationOptions].limit
     with progress("evaluating") as bar:
+        if limit is not None:
+            bar.expect(limit)
         evaluation = api.evaluate_dataset(
             arguments.model,
             arguments.input,
@@ -54,7 +56,7 @@ def run_evaluate(arguments: argparse.Namespace, options: Chosen) -> Answer:
             options[ModelOptions],
             options[Question],
             options[Execution],
-            methods=methods,
+            methods=arguments.methods,
             maps=maps,
             output=arguments.output,
             parameters=arguments.parameters,
@@ -103,7 +105,7 @@ def run_sanity(arguments: argparse.Namespace, options: Chosen) -> Answer:
             options[ModelOptions],
             options[Question],
             options[Execution],
-            methods=methods_of(arguments.methods),
+            methods=arguments.methods,
             images=arguments.image,
             output=arguments.output,
             parameters=arguments.parameters,
