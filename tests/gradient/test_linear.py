@@ -67,6 +67,6 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_derivative(case: Case) -> None:
-    if release("onnx") < (1, 23) and str(case).startswith("Conv 4x4 auto_pad="):
+    if release("onnx") < (1, 23) and str(case).startswith(("Conv 4x4 auto_pad=SAME_LOWER", "Conv 4x4 auto_pad=VALID")):
         pytest.skip("this version's reference evaluator pads where it should not")
     assert_derivative(case)
