@@ -1,4 +1,4 @@
-"""A trained image classifier: its ONNX graph and the facts that ONNX does not hold."""
+"""Finding in an ONNX graph what makes it a classifier: its image, its scores, its classes, its layers."""
 
 from __future__ import annotations
 

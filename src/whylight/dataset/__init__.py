@@ -1,1 +1,1 @@
-"""Dataset CSVs: a table in -> rows with an image and a class; rows and results in -> a table."""
+"""Datasets: a CSV or a table in memory in -> rows with an image and a class; rows and results in -> a CSV."""
