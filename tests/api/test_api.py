@@ -312,3 +312,10 @@ def test_a_kept_explainer_that_is_removed_is_named(tmp_path: Path, monkeypatch: 
     for use in (lambda: explainer(IMAGE), explainer.digest, explainer.content):
         with pytest.raises(WhylightError, match=r"graph\.onnx"):
             use()
+
+
+@pytest.mark.parametrize("fault", [{"input_variable": "nope"}, {"table": "none.csv"}])
+def test_a_faulty_table_is_said_before_the_model_is_read(fault: dict[str, Any], tmp_path: Path) -> None:
+    table = fault.pop("table", TABLE)
+    with pytest.raises(WhylightError, match=r"no variable 'nope'|none\.csv"):
+        whylight.explain_dataset(tmp_path / "none.nnp", table, tmp_path / "gradcam.csv", **fault)

@@ -73,18 +73,21 @@ def explain_dataset(
     from whylight.batch.options import BatchOptions
 
     chosen = Chosen(options, fields, ModelOptions, Question, Execution, Rendering, BatchOptions)
+    watch = watched(advance, cancel)
+    dataset = open_dataset(table)
+    dataset.columns_of(chosen[BatchOptions].input_variable)  # said before a model is read and compiled
     own = explainer_of(model, method, parameters, chosen)
     from whylight.batch.run import explain_dataset
 
     return explain_dataset(
         own,
-        table,
+        dataset,
         path_of(output),
         chosen[BatchOptions],
         chosen[Rendering],
         say=say or tell_nobody,
         expect=expect or tell_nobody,
-        advance=watched(advance, cancel),
+        advance=watch,
     )
 
 
