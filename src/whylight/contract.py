@@ -138,6 +138,7 @@ class ExplainerFacts:
         against: the class that a contrast is made with: its index or ``predicted``.
         counterfactual: whether what speaks against the class is explained.
         explains_tokens: whether the layer holds tokens rather than feature maps.
+        notes: what a person should know of how it was made: of the model, and of the layers.
     """
 
     maps: tuple[MapFacts, ...]
@@ -154,6 +155,7 @@ class ExplainerFacts:
     against: int | str | None = None
     counterfactual: bool = False
     explains_tokens: bool = False
+    notes: tuple[str, ...] = ()
 
     def to_metadata(self) -> dict[str, str]:
         """As entries of an ONNX model's metadata."""
@@ -178,8 +180,8 @@ class ExplainerFacts:
             image: dict[str, Any] = {
                 name: tuple(value) if isinstance(value, list) else value for name, value in stated.items()
             }
-            baseline = tuple(facts["baseline"])
-            return cls(**{**facts, "input": InputFacts(**image), "maps": maps, "baseline": baseline})
+            baseline, notes = tuple(facts["baseline"]), tuple(facts["notes"])
+            return cls(**{**facts, "input": InputFacts(**image), "maps": maps, "baseline": baseline, "notes": notes})
         except (KeyError, TypeError, ValueError) as error:
             raise WhylightError("not an explainer graph made by this version of 'whylight compile'") from error
 

@@ -32,6 +32,7 @@ class Classifier:
         class_count: number of classes; 2 for a model with one Sigmoid output.
         layers: the layers that can be explained, in the order in which they run.
         tensors: shape and type of every tensor of the graph, by name.
+        notes: what a person should know of how it was read, such as a guess: sentences of one line.
     """
 
     path: Path
@@ -43,6 +44,7 @@ class Classifier:
     class_count: int
     layers: tuple[Layer, ...]
     tensors: dict[str, Tensor]
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         size = " x ".join(map(str, self.input.size))

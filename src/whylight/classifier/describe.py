@@ -34,6 +34,7 @@ def describe(
     mean: tuple[float, ...] = (),
     std: tuple[float, ...] = (),
     channel_order: str = "RGB",
+    notes: tuple[str, ...] = (),
 ) -> Classifier:
     """Describe the classifier in ``model``: find its class scores, its classes and the layers to explain.
 
@@ -48,6 +49,7 @@ def describe(
         mean: see `InputFacts`.
         std: see `InputFacts`.
         channel_order: see `InputFacts`.
+        notes: see `Classifier`.
 
     Raises:
         WhylightError: the input is no image, or no output holds class scores.
@@ -78,6 +80,7 @@ def describe(
             if layer.tensor in reached & needed and _is_feature_map(tensors[layer.tensor], layer, len(input_facts.size))
         ),
         tensors=tensors,
+        notes=notes,
     )
 
 

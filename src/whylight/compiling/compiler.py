@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from whylight.contract import (
     ExplainerFacts,
     MapFacts,
 )
-from whylight.errors import WhylightError
+from whylight.errors import WhylightError, WhylightWarning
 from whylight.graph.builder import GraphBuilder
 from whylight.graph.tensor import Tensor
 from whylight.graph.walks import renamed_tensors
@@ -128,7 +129,10 @@ def compile_maps(
         against=question.against,
         counterfactual=question.counterfactual,
         explains_tokens=any(layer.grid is not None for _, layers in chosen for layer in layers),
+        notes=classifier.notes,
     )
+    for note in facts.notes:
+        warnings.warn(note, WhylightWarning, stacklevel=2)
     outputs += [op.rename(class_score.value, SCORE), *(op.rename(cam, facts.output) for facts, cam in maps), *above]
     return op.model(outputs, "explainer", facts.to_metadata())
 

@@ -36,6 +36,7 @@ class Inspection:
         layers: ``name``, ``type`` and ``shape`` of those that can be explained.
         functions: how often each type of function, or operator, is used.
         unsupported: the types of functions that cannot be converted.
+        notes: what a person should know of how it is read, such as a guess.
         problem: why it cannot be explained, or None.
     """
 
@@ -53,6 +54,7 @@ class Inspection:
     layers: Sequence[Description] = ()
     functions: Mapping[str, int] = field(default_factory=dict)
     unsupported: Sequence[str] = ()
+    notes: Sequence[str] = ()
     problem: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -73,6 +75,7 @@ class Inspection:
             ("batch", self.batch),
             ("functions", ", ".join(f"{name} ({count})" for name, count in self.functions.items())),
             ("unsupported", ", ".join(self.unsupported)),
+            *(("note", note) for note in self.notes),
             ("problem", self.problem),
         ]
         text = [f"{label:<12} {value}" for label, value in lines if value]
@@ -107,6 +110,7 @@ def with_explainable(
             inputs=tuple({**variable, **more} for variable in held.inputs),
             classes=classifier.class_count,
             final_activation=classifier.final_activation,
+            notes=classifier.notes,
             batch=f"fixed at {batch}" if isinstance(batch, int) else "any",
             layers=tuple(
                 {"name": layer.name, "type": layer.type, "shape": list(classifier.tensors[layer.tensor].shape)}
