@@ -12,7 +12,7 @@ import pytest
 
 from installing import install
 from whylight.errors import WhylightError, WhylightWarning
-from whylight.methods import method, methods
+from whylight.methods import method, method_named, methods
 from whylight.reading.nnp.functions import function
 from whylight.registry import Registry
 from whylight.trust.metrics import metric_named, metrics
@@ -199,7 +199,7 @@ print(list(metrics())[-1], len(metrics()), metric_named("mine").function is mine
 def test_a_program_that_takes_a_built_in_name_is_told_at_once(tmp_path: Path) -> None:
     text = """
 from whylight.errors import WhylightError
-from whylight.methods import method, methods
+from whylight.methods import method, method_named, methods
 try:
     @method("gradcam", "mine", "nobody")
     def mine(op, target): return target.activation
@@ -232,3 +232,40 @@ def test_what_is_said_of_methods_and_metrics_in_json() -> None:
     judged = metrics()["deletion"].to_dict()
     assert list(judged) == ["name", "summary", "paper", "passes", "higher_is_better", "needs_regions"]
     assert judged["higher_is_better"] is False
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("GradCAM", "gradcam"),
+        ("grad-cam", "gradcam"),
+        ("Grad_CAM", "gradcam"),
+        ("Grad-CAM++", "gradcam++"),
+        ("gradcam_plusplus", "gradcam++"),
+        ("GradCAMPlusPlus", "gradcam++"),
+        ("EigenCAM", "eigencam"),
+        ("EigenGradCAM", "eigen-gradcam"),
+        ("ScoreCAM", "score-cam"),
+        ("HiResCAM", "hirescam"),
+        ("LayerCAM", "layercam"),
+        ("AblationCAM", "ablation-cam"),
+        ("Integrated Gradients", "integrated-gradients"),
+        ("RISE", "rise"),
+    ],
+)
+def test_methods_are_known_by_the_names_that_people_use(written: str, name: str) -> None:
+    assert method_named(written).name == name
+
+
+def test_the_nearest_names_are_near() -> None:
+    with pytest.raises(WhylightError, match=r"the nearest are 'eigencam'"):
+        method_named("EIGENCAMM")
+
+
+def test_a_name_that_could_be_two_is_none() -> None:
+    registry = of_colors()
+    registry.add("red-apple", "red", "orchard:a")
+    registry.add("redapple", "green", "orchard:b")
+    assert registry.named("redapple") == "green"
+    with pytest.raises(WhylightError, match="no fruit 'RedApple'"):
+        registry.named("RedApple")

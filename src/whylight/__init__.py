@@ -9,9 +9,13 @@ explanation.overlay().save("grad_cam.png")
 All that may be called is named here: see `whylight.api`. What is not is private, and may change.
 """
 
+import os
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+# ONNX Runtime asks for it once, while it is imported; it would write into the user's folders, and send
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from whylight.api import *  # noqa: F403

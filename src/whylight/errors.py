@@ -35,9 +35,18 @@ def _printable(message: str) -> str:
 
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> str:
-    """The names of ``known`` that are most like ``name``, quoted and joined, for an error message."""
+    """The names of ``known`` that are most like ``name``, quoted and joined, for an error message.
+
+    Capitals do not count.
+    """
     import difflib
 
     known = list(known)
-    close = difflib.get_close_matches(name, known, count, cutoff=0.3) or known[:count]
+
+    def likeness(candidate: str) -> float:
+        return difflib.SequenceMatcher(None, candidate.casefold(), name.casefold()).ratio()
+
+    likenesses = {candidate: likeness(candidate) for candidate in known}
+    close = [each for each in sorted(known, key=lambda each: -likenesses[each]) if likenesses[each] >= 0.3][:count]
+    close = close or known[:count]
     return ", ".join(repr(candidate) for candidate in close)

@@ -101,15 +101,18 @@ class Registry(Mapping[str, Value]):
             _OUTSIDE.add(_module(origin))
 
     def named(self, name: str) -> Value:
-        """The value of a name.
+        """The value of a name as people write it: `GradCAM`, `grad-cam` and `grad_cam` are one, `++` is `plusplus`.
 
         Raises:
             WhylightError: there is none; the message has the nearest names, and the packages that could not be loaded.
         """
-        if not self._has(name):
-            missing = f"no {self._noun} '{name}'; the nearest are {nearest(name, self._names())}"
-            raise WhylightError("; ".join([missing, *(self._failures or ())]))
-        return self[name]
+        if self._has(name):
+            return self[name]
+        alike = [known for known in self._names() if _letters(known) == _letters(name)]
+        if len(alike) == 1:
+            return self[alike[0]]
+        missing = f"no {self._noun} '{name}'; the nearest are {nearest(name, self._names())}"
+        raise WhylightError("; ".join([missing, *(self._failures or ())]))
 
     def __getitem__(self, name: str) -> Value:
         if not self._has(name):
@@ -171,6 +174,11 @@ class Registry(Mapping[str, Value]):
             self._has_warned = True
             for failure in self._failures:
                 warnings.warn(failure, WhylightWarning, stacklevel=3)
+
+
+def _letters(name: str) -> str:
+    """A name without what is written in different ways: capitals, hyphens and spaces."""
+    return "".join(each for each in name.casefold().replace("++", "plusplus") if each.isalnum())
 
 
 def _module(origin: str) -> str:

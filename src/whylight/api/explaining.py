@@ -142,7 +142,10 @@ def _as_it_is(explainer: Explainer, method: str, parameters: str | Path | None, 
     Raises:
         WhylightError: something else is asked of it than it was made for.
     """
+    from whylight.methods import method_named
+
     own = explainer.facts.maps[0].method
+    method = method_named(method).name
     asked = [*chosen[ModelOptions].changed(), *chosen[Question].changed(), *(["parameters"] if parameters else [])]
     if asked or method not in (own, _DEFAULT):
         raise WhylightError(

@@ -1,13 +1,14 @@
 """The command line: it reads arguments, calls the library and prints. Each command imports what it needs."""
 
 import argparse
+import io
 import json
 import os
 import sys
 import warnings
 from collections.abc import Sequence
 from itertools import chain
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 from whylight.cli import dataset, explain, models, trust, upkeep
 from whylight.cli.arguments import add_options, options_of
@@ -47,14 +48,20 @@ def _run(arguments: argparse.Namespace) -> int:
     answer = command.run(arguments, options)
     if arguments.json:
         result = {**answer.result, **({"options": options.to_dict()} if command.options else {})}
-        print(json.dumps(result, ensure_ascii=False, indent=2))
+        print(json.dumps(result, ensure_ascii=not _is_unicode(sys.stdout), indent=2))
     else:
         print(answer.text)
     return answer.code
 
 
 def run() -> NoReturn:
-    """The program: `main`, without taking down at the end what it has built up, which can take as long as the work."""
+    """The program: `main`, without taking down at the end what it has built up, which can take as long as the work.
+
+    What a terminal or a pipe cannot show is replaced.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         code = main()
         sys.stdout.flush()
@@ -62,6 +69,11 @@ def run() -> NoReturn:
     except BrokenPipeError:  # whoever reads the output has seen enough
         code = _READER_GONE
     os._exit(code)
+
+
+def _is_unicode(stream: TextIO) -> bool:
+    """Whether it takes every character; None says that it has no encoding: it keeps text."""
+    return (stream.encoding or "utf").lower().startswith("utf")
 
 
 class _Parser(argparse.ArgumentParser):
