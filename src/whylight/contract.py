@@ -19,7 +19,8 @@ ALTERED = "altered"
 ALTERED_CLASS_INDEX = "altered_class_index"
 ALTERED_SCORE = "altered_score"
 BESIDE = "beside"
-"""The names of an explainer graph's own inputs and outputs; the last begins several."""
+PIXELS = "pixels"
+"""The names of an explainer graph's own inputs and outputs; `BESIDE` begins several."""
 
 Box = tuple[float, ...]
 """Where a part of the image begins along each of its axes, and then where it ends, as fractions.

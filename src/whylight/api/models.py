@@ -81,6 +81,7 @@ def compile(  # noqa: A001  # it is what the command is called
     method: str | Sequence[tuple[str, str | Sequence[str] | None]] = "gradcam",
     *options: Options,
     parameters: str | Path | None = None,
+    pixels: bool = False,
     **fields: Any,
 ) -> onnx.ModelProto:
     """The explainer of a model as one ONNX model, which any program with ONNX Runtime can run.
@@ -94,20 +95,27 @@ def compile(  # noqa: A001  # it is what the command is called
             first one's map is ``cam``, the others' are ``cam/1``, ``cam/2``, and the network runs once for all.
         *options: `Question`; `ModelOptions` for a file.
         parameters: see `load`.
+        pixels: take RGB bytes, ``pixels`` (N, H, W, 3) uint8 of any size, in place of the model's input: preparation is
+            part of the graph. For models of pictures and methods of one pass.
         **fields: fields of these.
 
     Raises:
         WhylightError: no such method, layer or class, or the layer cannot be differentiated through.
     """
-    from whylight.compiling.compiler import compile_explainer, compile_maps
+    from whylight.compiling.compiler import compile_maps
+    from whylight.compiling.pixels import taking_pixels
 
     chosen = Chosen(options, fields, ModelOptions, Question)
     classifier = loaded(model, parameters, chosen[ModelOptions])
+    question = chosen[Question]
     if isinstance(method, str):
-        return compile_explainer(classifier, method, chosen[Question])
-    if chosen[Question].layer is not None:
+        wanted: Sequence[tuple[str, str | Sequence[str] | None]] = [(method, question.layer)]
+    elif question.layer is not None:
         raise WhylightError("several methods name their layers themselves: leave the option 'layer' out")
-    return compile_maps(classifier, parsed("methods", method, _with_layers), chosen[Question])
+    else:
+        wanted = parsed("methods", method, _with_layers)
+    graph = compile_maps(classifier, wanted, question)
+    return taking_pixels(graph) if pixels else graph
 
 
 def _with_layers(value: Any) -> list[tuple[str, str | Sequence[str] | None]]:

@@ -35,6 +35,11 @@ def add_compile(command: argparse.ArgumentParser) -> None:
         "-o", "--output", metavar="FILE", type=Path, default=Path("explainer.onnx"), help="the ONNX file to write"
     )
     add_method(command)
+    command.add_argument(
+        "--pixels",
+        action="store_true",
+        help="take RGB bytes (N, H, W, 3) of any size: resizing and normalization are part of the file",
+    )
 
 
 def run_compile(arguments: argparse.Namespace, options: Chosen) -> Answer:
@@ -44,6 +49,7 @@ def run_compile(arguments: argparse.Namespace, options: Chosen) -> Answer:
         options[ModelOptions],
         options[Question],
         parameters=arguments.parameters,
+        pixels=arguments.pixels,
     )
     api.save_model(graph, arguments.output)
     facts = api.Explainer(graph.SerializeToString()).facts.maps[0]

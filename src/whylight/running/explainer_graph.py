@@ -39,6 +39,7 @@ class _Opened:
         device: what it is on.
         names_beside: the outputs that hold what goes around the layer: see `whylight.compiling.head`.
         fixed_batch: the batch size, where the graph has just one.
+        takes_bytes: whether its image is made of bytes: see `whylight.compiling.pixels`.
         unused_inputs: zeros for the inputs that are not the image's own.
     """
 
@@ -46,6 +47,7 @@ class _Opened:
     device: str
     names_beside: tuple[str, ...]
     fixed_batch: int | None
+    takes_bytes: bool
     unused_inputs: dict[str, NDArray[Any]]
 
 
@@ -153,10 +155,10 @@ class ExplainerGraph:
         Raises:
             WhylightError: ONNX Runtime cannot run it.
         """
-        feeds: dict[str, NDArray[Any]] = {
-            self.facts.input.name: _laid_out(images, self.facts.input.layout),
-            CLASS_INDEX: class_indices,
-        }
+        image: NDArray[Any] = _laid_out(images, self.facts.input.layout)
+        if self._opened.takes_bytes:
+            image = image.round().clip(0, 255).astype(np.uint8)
+        feeds: dict[str, NDArray[Any]] = {self.facts.input.name: image, CLASS_INDEX: class_indices}
         return self._run_session(self._opened.session, outputs, feeds, self._opened.unused_inputs)
 
     def head_scores(
@@ -254,7 +256,8 @@ class ExplainerGraph:
 
 def _opened(session: Any, device: str, facts: ExplainerFacts) -> _Opened:
     inputs = session.get_inputs()
-    batch = next(info.shape[0] for info in inputs if info.name == facts.input.name)
+    image = next(info for info in inputs if info.name == facts.input.name)
+    batch, takes_bytes = image.shape[0], image.type == "tensor(uint8)"
     unused = {
         info.name: np.zeros(
             [extent if isinstance(extent, int) else 1 for extent in info.shape],
@@ -264,7 +267,7 @@ def _opened(session: Any, device: str, facts: ExplainerFacts) -> _Opened:
         if info.name not in (facts.input.name, CLASS_INDEX)
     }
     names = tuple(info.name for info in session.get_outputs() if info.name.startswith(f"{BESIDE}/"))
-    return _Opened(session, device, names, batch if isinstance(batch, int) else None, unused)
+    return _Opened(session, device, names, batch if isinstance(batch, int) else None, takes_bytes, unused)
 
 
 def _laid_out(images: FloatArray, layout: str) -> FloatArray:
