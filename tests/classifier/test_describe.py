@@ -16,7 +16,7 @@ from reading.nnp.networks import (
     variable,
     write_nnp,
 )
-from samples import BUNDLED, DATA
+from samples import BUNDLED
 from whylight.errors import WhylightError, WhylightWarning
 
 
@@ -33,12 +33,11 @@ def test_classes_and_final_activation(
     assert classifier.is_two_class == (classes == 1)
 
 
-def test_the_default_layer_is_the_last_convolution() -> None:
+def test_the_default_layer_of_a_plain_network_is_its_last_convolution() -> None:
     classifier = whylight.load(BUNDLED / "mnist" / "results.nnp")
     assert classifier.default_layer.tensor == "@MainRuntime/Convolution_out_1"
     assert classifier.layer("Convolution_1") == classifier.default_layer, "the part after the slash is enough"
     assert [layer.type for layer in classifier.layers].count("Convolution") == 2
-    assert whylight.load(DATA / "archs" / "resnet.nnp").default_layer.type == "Convolution"
 
 
 def test_augmentations_are_left_out_with_a_warning_that_names_the_function(tmp_path: Path) -> None:

@@ -250,7 +250,7 @@ def test_inspect(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert part in said
     assert main(["inspect", "results.nnp", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
-    assert facts["default_layer"] == "Convolution"
+    assert facts["default_layers"] == ["Convolution"]
     assert [layer["name"] for layer in facts["layers"]] == ["Convolution", "ReLU"]
     assert facts["unsupported"] == []
     assert facts["problem"] is None

@@ -82,7 +82,8 @@ def test_inspect_shows_what_was_found(folder: Path, capsys: pytest.CaptureFixtur
     assert main(["inspect", "model.onnx", "--mean", "0.5", "--std", "0.25"]) == 0
     text = capsys.readouterr().out
     assert "image batch x 3 x 6 x 9, range 0 to 1, mean 0.5, 0.5, 0.5, std 0.25, 0.25, 0.25" in text
-    assert "* norm1" in text
+    assert "* embed " in text
+    assert "before the last attention" in text
     assert "batch        any" in text
 
 

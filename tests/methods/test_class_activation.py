@@ -1,5 +1,6 @@
 """The maps, against the paper's formula and the Console plugins' stored results."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,11 @@ def test_gradcam_is_the_papers_formula(path: Path) -> None:
     with np.load(path) as file:
         reference = dict(file)
     expected = paper(reference["conv_output"][0], reference["conv_grad_score"][0])
-    np.testing.assert_allclose(raw_map(path, reference), expected, atol=1e-4 * expected.max())
+    layer = whylight.load(model_and_image(path)[0]).last_convolution.name  # which the stored numbers are of
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*goes around", whylight.WhylightWarning)
+        found = raw_map(path, reference, layer=layer)
+    np.testing.assert_allclose(found, expected, atol=1e-4 * expected.max())
 
 
 @pytest.mark.parametrize("path", REFERENCES, ids=lambda path: path.stem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,12 +11,12 @@ import onnx
 
 from whylight.classifier.baseline import baseline_pixel
 from whylight.classifier.crop import crop_before
-from whylight.classifier.default_layer import default_layer
+from whylight.classifier.default_layer import DefaultLayers, default_layers, last_convolution
 from whylight.classifier.layer import Layer
 from whylight.contract import Box, InputFacts
 from whylight.errors import WhylightError, nearest
 from whylight.graph.tensor import Tensor
-from whylight.graph.walks import dependent_nodes, needed_nodes
+from whylight.graph.ways import dominators, smallest_cut, ways
 
 
 @dataclass(frozen=True, repr=False)
@@ -60,23 +61,53 @@ class Classifier:
 
     @cached_property
     def path_nodes(self) -> list[onnx.NodeProto]:
-        """The nodes between the image and `logits`, in topological order."""
-        return dependent_nodes(needed_nodes(self.model.graph.node, [self.logits]), self.input.name)
+        """The nodes on the ways from the image to `logits`, in topological order."""
+        return ways(self.model.graph.node, self.tensors, self.input.name, self.logits)
 
     @cached_property
-    def default_layer(self) -> Layer:
-        """The layer to explain where none is named: see `whylight.classifier.default_layer`.
+    def default_layers(self) -> DefaultLayers:
+        """The layers to explain where none is named, and why: see `whylight.classifier.default_layer`.
 
         Raises:
             WhylightError: the network has none that suits.
         """
-        layer = default_layer(self.model.graph.node, self.layers, self.tensors, self.input.name, self.logits)
-        if layer is None:
+        found = default_layers(self.model.graph.node, self.layers, self.tensors, self.input.name, self.logits)
+        if found is None:
+            names = ", ".join(layer.name for layer in self.layers)
             raise WhylightError(
-                f"{self.path}: the network has no convolution on the way to its class scores; "
-                f"name another layer to explain: {', '.join(layer.name for layer in self.layers) or 'it has none'}"
+                f"{self.path}: the network has no feature map to look at: no convolution or product with places is on "
+                f"the way to its class scores; name another layer to explain: {names or 'it has none'}"
             )
-        return layer
+        return found
+
+    @property
+    def default_layer(self) -> Layer:
+        """The last of `default_layers`: the one, but in a network of towers.
+
+        Raises:
+            WhylightError: the network has none that suits.
+        """
+        return self.default_layers.layers[-1]
+
+    @property
+    def last_convolution(self) -> Layer:
+        """The last convolution in the file's order, or `default_layer` where there is none.
+
+        Raises:
+            WhylightError: as `default_layer`.
+        """
+        nodes, image = self.model.graph.node, self.input.name
+        return last_convolution(nodes, self.layers, self.tensors, image, self.logits) or self.default_layer
+
+    @property
+    def through(self) -> set[str]:
+        """The names of the tensors that all of the class scores passes through."""
+        return set(dominators(self.path_nodes, self.input.name, self.logits))
+
+    def sees_all(self, layers: Sequence[Layer]) -> bool:
+        """Whether all of the class scores passes through one of some layers."""
+        names = {layer.tensor for layer in layers}
+        return bool(smallest_cut(self.path_nodes, self.input.name, self.logits, names, len(names)))
 
     def layer(self, name: str | None = None) -> Layer:
         """The layer of that name, or the default layer.

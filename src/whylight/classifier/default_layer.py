@@ -1,71 +1,168 @@
-"""The layer that is explained where none is named.
+"""The layer that is explained where none is named: the last one with places that all of the score passes through.
 
-For a convolutional network it is the last convolution before the spatial axes are lost. A network that goes on for
-long after its last convolution, as transformers and mixers do, is explained at the last feature map or token tensor
-that all of the score passes through. Where the score reads the class token alone, the other tokens behind the last
-attention have no gradient: there it is the last such tensor before that attention.
+    Conv ──> Relu ──> Conv ──┬──> Conv ──> Relu ──┐
+                             ├──> Conv ──> Relu ──┼──> Concat* ──> Relu ──> mean over places ──> Gemm
+                             └──> MaxPool ────────┘
+
+It is the end of a block, never one of its branches. Of the tensors that hold the same features, the block's own end is
+taken: the sum, the concatenation or the convolution before it is normalized, rectified or pooled
+(`benchmarks/default_layer.py` compares them).
+
+- Where the network consists of towers that meet only behind their last places, there is one such layer in each, and
+  their maps are fused.
+- Where the score reads the class token alone, the other tokens behind the last attention have no gradient: the layer
+  lies before that attention.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import onnx
 
-from whylight.graph.dominators import dominators
 from whylight.graph.tensor import Tensor
-from whylight.graph.walks import dependent_nodes, needed_nodes
+from whylight.graph.walks import dependent_nodes, needed_nodes, read_names
+from whylight.graph.ways import dominators, smallest_cut, ways
 
 if TYPE_CHECKING:
     from whylight.classifier.layer import Layer
 
-_MANY = 4
-"""More matrix products than this after the last convolution are no part of its block."""
-_PRODUCTS = ("MatMul", "Einsum", "Gemm", "Attention")
+_CONVOLUTIONS = ("Conv", "ConvTranspose", "ConvInteger", "QLinearConv")
+_PRODUCTS = ("MatMul", "Einsum", "Gemm", "Attention", "MatMulInteger", "QLinearMatMul")
+_JOINS = ("Add", "Sum", "Concat")
+_MOST_TOWERS = 8
+_EARLY = 0.5
+"""Behind a layer that comes so early, as a share of the convolutions and products, towers are looked for."""
 
 
-def default_layer(
+@dataclass(frozen=True)
+class DefaultLayers:
+    """The layers that are explained where none is named, and why.
+
+    Attributes:
+        layers: one; several in a network of towers, which all of the score passes through together.
+        reason: what they are.
+    """
+
+    layers: tuple[Layer, ...]
+    reason: str
+
+
+def default_layers(
+    nodes: Sequence[onnx.NodeProto], layers: Sequence[Layer], tensors: Mapping[str, Tensor], image: str, score: str
+) -> DefaultLayers | None:
+    """The layers, or None where the network has no feature map behind a convolution or a product.
+
+    Args:
+        nodes: of the graph, in topological order.
+        layers: all that can be explained, in the order in which they run.
+        tensors: shape and type of every tensor, by name.
+        image: the input's name.
+        score: the name of the tensor of class scores.
+    """
+    path = ways(nodes, tensors, image, score)
+    work = [node for node in path if node.op_type in (*_CONVOLUTIONS, *_PRODUCTS)]
+    worked = {name for node in work[:1] for name in (node.output[0], *_behind(path, node.output[0]))}
+    worked.update(node.output[0] for node in work)
+    blind = _without_gradient(path, layers, tensors, image)
+    named = {layer.tensor: layer for layer in layers}
+    candidates = named.keys() & worked - blind
+    found: list[str] = []
+    while candidates:
+        cut = smallest_cut(path, image, score, candidates, _MOST_TOWERS)
+        if not cut:
+            break
+        found = cut
+        before = {name for node in needed_nodes(path, cut) for name in node.output}
+        if sum(node.output[0] in before for node in work) > _EARLY * len(work):
+            break
+        candidates = candidates - before
+    if not found:
+        return None
+    chosen = tuple(dict.fromkeys(named[_block_end(path, tensors, name, named.keys() - blind, image)] for name in found))
+    return DefaultLayers(chosen, _reason(chosen, len(blind) > 0))
+
+
+def last_convolution(
     nodes: Sequence[onnx.NodeProto], layers: Sequence[Layer], tensors: Mapping[str, Tensor], image: str, score: str
 ) -> Layer | None:
-    """The layer, or None where no convolution and no other tensor suits."""
-    path = dependent_nodes(needed_nodes(nodes, [score]), image)
-    convolutions = [layer for layer in layers if "Conv" in layer.type and "Deconv" not in layer.type]
-    order = {name: index for index, node in enumerate(path) for name in node.output}
-    if convolutions:
-        last = convolutions[-1]
-        after = path[order[last.tensor] + 1 :]
-        products = [node for node in after if node.op_type in _PRODUCTS and tensors[node.output[0]].rank > 2]
-        if len(products) <= _MANY:
-            return last
-    through = set(dominators(path, image, score))
-    candidates = [layer for layer in layers if layer.tensor in through]
-    candidates = _before_last_attention(path, layers, tensors, image) or candidates
-    return candidates[-1] if candidates else convolutions[-1] if convolutions else None
+    """The last convolution in the file's order, as Neural Network Console's plugins choose; see `default_layers`."""
+    outputs = {node.output[0] for node in ways(nodes, tensors, image, score)}
+    found = [layer for layer in layers if "Conv" in layer.type and "Deconv" not in layer.type]
+    return next((layer for layer in reversed(found) if layer.tensor in outputs), None)
 
 
-def _before_last_attention(
+def _reason(layers: Sequence[Layer], is_before_attention: bool) -> str:
+    if len(layers) > 1:
+        return f"the last layers of {len(layers)} towers, which all of the score passes through together"
+    if is_before_attention:
+        return "the last one before the last attention that all of the score passes through"
+    return "the last one with more than one place that all of the score passes through"
+
+
+def _behind(path: Sequence[onnx.NodeProto], name: str) -> list[str]:
+    return [output for node in dependent_nodes(path, name) for output in node.output]
+
+
+# ---- of the tensors with the same features, the end of a block
+
+
+def _block_end(
+    path: Sequence[onnx.NodeProto], tensors: Mapping[str, Tensor], name: str, known: Collection[str], image: str
+) -> str:
+    """The first tensor, that is a layer, from which ``name`` is made by normalizing, rectifying and pooling alone."""
+    before = dominators(needed_nodes(path, [name]), image, name)
+    found = name
+    for earlier in reversed(before):
+        between = dependent_nodes(needed_nodes(path, [found]), earlier)
+        if not all(_keeps_features(node, tensors, between, earlier) for node in between):
+            break
+        if earlier in known:
+            found = earlier
+    return found
+
+
+def _keeps_features(
+    node: onnx.NodeProto, tensors: Mapping[str, Tensor], between: Sequence[onnx.NodeProto], start: str
+) -> bool:
+    """Whether it joins no branches, mixes no channels, and adds no numbers of places, as a position embedding has."""
+    moving = {start, *(name for each in between for name in each.output)}
+    others = [tensors[name] for name in node.input if name in tensors and name not in moving]
+    joins = len(moving.intersection(read_names(node))) > 1 or any(
+        sum(extent != 1 for extent in other.shape) > 1 for other in others
+    )
+    return node.op_type not in (*_CONVOLUTIONS, *_PRODUCTS) and not (node.op_type in _JOINS and joins)
+
+
+# ---- class tokens
+
+
+def _without_gradient(
     path: Sequence[onnx.NodeProto], layers: Sequence[Layer], tensors: Mapping[str, Tensor], image: str
-) -> list[Layer]:
-    """The layers that the last attention reads all of, where only tokens without a place are picked out behind it."""
-    depends = {name for node in path for name in node.output} | {image}
+) -> set[str]:
+    """What lies between the last attention and where the tokens without a place are picked out, both included."""
     tokens = {layer.tensor: layer for layer in layers if layer.grid is not None and layer.tokens_before}
-    picks = [
-        (index, tokens[node.input[0]])
-        for index, node in enumerate(path)
-        if node.op_type in ("Gather", "Slice")
-        and node.input[0] in tokens
-        and _keeps_few(tensors[node.input[0]], tensors[node.output[0]], tokens[node.input[0]])
-    ]
-    if not picks:
-        return []
-    last, picked_from = picks[-1]
-    channels = tensors[picked_from.tensor].shape[2 if picked_from.channels_last else 1]
-    for node in reversed(path[:last]):
-        if node.op_type in _PRODUCTS and sum(name in depends for name in node.input) > 1:
-            through = dominators(needed_nodes(path, node.output), image, node.output[0])
-            return [layer for layer in layers if layer.tensor in through and channels in tensors[layer.tensor].shape]
-    return []
+    moving = {image, *(name for node in path for name in node.output)}
+    blind: set[str] = set()
+    for node in path:
+        if node.op_type not in ("Gather", "Slice") or node.input[0] not in tokens:
+            continue
+        picked_from = node.input[0]
+        if not _keeps_few(tensors[picked_from], tensors[node.output[0]], tokens[picked_from]):
+            continue
+        before = needed_nodes(path, [picked_from])
+        attention = next((each for each in reversed(before) if _is_attention(each, moving)), None)
+        if attention is not None:
+            behind = {attention.output[0], *_behind(before, attention.output[0])}
+            blind |= behind
+    return blind
+
+
+def _is_attention(node: onnx.NodeProto, moving: Collection[str]) -> bool:
+    """Whether it is a product of two tensors that both come of the image."""
+    return node.op_type in _PRODUCTS and sum(name in moving for name in node.input) > 1
 
 
 def _keeps_few(before: Tensor, after: Tensor, layer: Layer) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 
 from whylight.compiling.head import add_head
+from whylight.compiling.share import share_around
 from whylight.contract import (
     ALTERED,
     ALTERED_CLASS_INDEX,
@@ -129,7 +130,7 @@ def compile_maps(
         against=question.against,
         counterfactual=question.counterfactual,
         explains_tokens=any(layer.grid is not None for _, layers in chosen for layer in layers),
-        notes=classifier.notes,
+        notes=(*classifier.notes, *_notes(classifier, wanted, chosen)),
     )
     for note in facts.notes:
         warnings.warn(note, WhylightWarning, stacklevel=2)
@@ -144,10 +145,33 @@ def _layers(classifier: Classifier, method: Method, names: Layers) -> list[Layer
         return []
     if names is None and method.layers:
         return list(method.layers(classifier))
-    layers = [classifier.layer(name) for name in ([names] if names is None or isinstance(names, str) else names)]
+    if names is None:
+        return [classifier.default_layer] if method.driver else list(classifier.default_layers.layers)
+    layers = [classifier.layer(name) for name in ([names] if isinstance(names, str) else names)]
     if method.driver and len(layers) > 1:
         raise WhylightError(f"method '{method.name}' takes one layer, {len(layers)} were given")
     return layers
+
+
+def _notes(
+    classifier: Classifier, wanted: Sequence[tuple[str, Layers]], chosen: Sequence[tuple[Method, list[Layer]]]
+) -> list[str]:
+    """What there is to say of the layers: that several are fused, or that some of the score goes around them."""
+    notes = []
+    for (_, names), (method, layers) in zip(wanted, chosen, strict=True):
+        if not layers or (names is None and method.layers):
+            continue
+        text = " + ".join(f"'{layer.name}'" for layer in layers)
+        if names is None and len(layers) > 1:
+            notes.append(
+                f"{classifier.path}: no layer sees all of the score; the maps of {len(layers)} towers are fused: {text}"
+            )
+        elif around := share_around(classifier, layers):
+            notes.append(
+                f"{classifier.path}: {around:.0%} of the score goes around layer {text}, and its map does not show "
+                "that part; leave the layer out to see all of it"
+            )
+    return list(dict.fromkeys(notes))
 
 
 def _seen(classifier: Classifier, layers: list[Layer]) -> list[int]:

@@ -62,7 +62,7 @@ class Method:
             maps (N, h, w).
         seed: the weight (N, K) of each class's score in what is differentiated; by default 1 for the class, 0 for the
             others.
-        layers: the layers to look at where none is named; by default `Classifier.default_layer`.
+        layers: the layers to look at where none is named; by default `Classifier.default_layers`.
         fusion: how the maps of several layers become one; by default `whylight.methods.fusion.mean_of_maps`.
         sees_layer: whether it looks at a layer; otherwise its map has the size of the model's input.
         perturbs_layer: whether its driver changes the layer's activation and asks for the scores above it.

@@ -62,7 +62,7 @@ def _block_map(op: GraphBuilder, target: Target, attention: str, tokens: str, la
 
 def _blocks(classifier: Classifier) -> Iterator[tuple[str, str]]:
     """Each block's attention, (N, heads, T, T) or (N heads, T, T), and the tokens behind it, (N, T, C), by name."""
-    from whylight.graph.dominators import dominators
+    from whylight.graph.ways import dominators
 
     nodes, tensors = classifier.path_nodes, classifier.tensors
     attentions = [node.output[0] for node in nodes if _is_attention(node, tensors)]

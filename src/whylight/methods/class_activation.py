@@ -15,6 +15,8 @@ from whylight.methods import method
 from whylight.methods.axes import channel_mean, channel_sum, spatial_mean, spatial_sum
 
 if TYPE_CHECKING:
+    from whylight.classifier.classifier import Classifier
+    from whylight.classifier.layer import Layer
     from whylight.graph.builder import GraphBuilder
     from whylight.graph.tensor import Tensor
     from whylight.target.class_score import ClassScore
@@ -35,10 +37,16 @@ def gradcam(op: GraphBuilder, target: Target) -> Tensor:
     return _weighted_sum(op, spatial_mean(op, target.gradient), target.activation)
 
 
+def last_convolution(classifier: Classifier) -> list[Layer]:
+    """The layer that the plugins look at, though some of the score may go around it."""
+    return [classifier.last_convolution]
+
+
 @method(
     "gradcam-nnc",
     "the Console plugins' variant of Grad-CAM: mean over channels of ReLU",
     "Neural Network Console",
+    layers=last_convolution,
     negates_class_zero=False,
 )
 def gradcam_nnc(op: GraphBuilder, target: Target) -> Tensor:

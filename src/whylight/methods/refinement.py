@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def last_at_each_resolution(classifier: Classifier) -> list[Layer]:
     """The stages' ends: at each resolution of a convolution the last layer that all of the score passes through."""
-    from whylight.graph.dominators import dominators
+    from whylight.graph.ways import dominators
 
     nodes = classifier.path_nodes
     convolutions = [index for index, node in enumerate(nodes) if "Conv" in node.op_type]

@@ -32,8 +32,10 @@ class Inspection:
         classes: their number.
         final_activation: the operator that turns scores into the model's output.
         batch: whether its size is fixed.
-        default_layer: the layer that is explained where none is named.
-        layers: ``name``, ``type`` and ``shape`` of those that can be explained.
+        default_layers: the layers that are explained where none is named; their maps are fused where they are several.
+        why: why these.
+        layers: ``name``, ``type`` and ``shape`` of those that can be explained, and ``sees_all``: whether all of the
+            score passes through it.
         functions: how often each type of function, or operator, is used.
         unsupported: the types of functions that cannot be converted.
         notes: what a person should know of how it is read, such as a guess.
@@ -50,7 +52,8 @@ class Inspection:
     classes: int | None = None
     final_activation: str | None = None
     batch: str | None = None
-    default_layer: str | None = None
+    default_layers: Sequence[str] = ()
+    why: str | None = None
     layers: Sequence[Description] = ()
     functions: Mapping[str, int] = field(default_factory=dict)
     unsupported: Sequence[str] = ()
@@ -60,6 +63,9 @@ class Inspection:
     def to_dict(self) -> dict[str, Any]:
         """All of it, ready for JSON."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+    def _mark(self, layer: Description) -> str:
+        return "*" if layer["name"] in self.default_layers else "+" if layer["sees_all"] else " "
 
     def to_text(self) -> str:
         """All of it as a page of text."""
@@ -73,6 +79,7 @@ class Inspection:
             ("classes", self.classes),
             ("activation", self.final_activation),
             ("batch", self.batch),
+            ("layer", self.why),
             ("functions", ", ".join(f"{name} ({count})" for name, count in self.functions.items())),
             ("unsupported", ", ".join(self.unsupported)),
             *(("note", note) for note in self.notes),
@@ -82,10 +89,9 @@ class Inspection:
         if self.layers:
             width = max(len(layer["name"]) for layer in self.layers)
             kind = max(len(layer["type"]) for layer in self.layers)
-            text += ["", "layers that can be explained (* is the default):"]
+            text += ["", "layers that can be explained (* is the default, + sees all of the score too):"]
             text += [
-                f"{'*' if layer['name'] == self.default_layer else ' '} {layer['name']:<{width}}  "
-                f"{layer['type']:<{kind}}  {_shape(layer['shape'])}"
+                f"{self._mark(layer)} {layer['name']:<{width}}  {layer['type']:<{kind}}  {_shape(layer['shape'])}"
                 for layer in self.layers
             ]
         return "\n".join(text)
@@ -103,6 +109,7 @@ def with_explainable(
     """
     try:
         classifier = classify()
+        through = classifier.through
         batch = classifier.tensors[classifier.input.name].shape[0]
         more = of_input(classifier.input)
         held = replace(
@@ -113,11 +120,17 @@ def with_explainable(
             notes=classifier.notes,
             batch=f"fixed at {batch}" if isinstance(batch, int) else "any",
             layers=tuple(
-                {"name": layer.name, "type": layer.type, "shape": list(classifier.tensors[layer.tensor].shape)}
+                {
+                    "name": layer.name,
+                    "type": layer.type,
+                    "shape": list(classifier.tensors[layer.tensor].shape),
+                    "sees_all": layer.tensor in through,
+                }
                 for layer in classifier.layers
             ),
         )
-        return replace(held, default_layer=classifier.default_layer.name)
+        default = classifier.default_layers
+        return replace(held, default_layers=tuple(layer.name for layer in default.layers), why=default.reason)
     except WhylightError as error:
         return replace(held, problem=str(error))
 

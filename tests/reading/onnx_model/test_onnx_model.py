@@ -15,6 +15,7 @@ from onnx_samples import CLASSES, HEIGHT, WIDTH, cnn, cnn_weights, expected_cam,
 from versions import runtime_runs
 from whylight import Classifier
 from whylight.compiling.compiler import compile_explainer
+from whylight.options import Question
 
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
 PLAIN = {"input_range": "1"}
@@ -235,14 +236,16 @@ def test_any_image_size(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("batch", ["batch", 1])
 def test_tokens_of_a_vision_transformer(tmp_path: Path, batch: int | str) -> None:
-    """The slope at the default layer, by finite differences of the network above it."""
+    """The slope at a layer, by finite differences of the network above it."""
     content = vision_transformer(batch)
     classifier = load(tmp_path, content)
-    layer = classifier.default_layer
-    assert (layer.name, layer.grid, layer.tokens_before) == ("norm1", (2, 3), 1)
+    assert classifier.default_layer.name == "embed", "what the class token holds goes around norm1"
+    layer = classifier.layer("norm1")
+    assert (layer.grid, layer.tokens_before) == ((2, 3), 1)
     assert classifier.tensors["image"].shape[0] == "N"
     images = np.random.default_rng(3).random((2, 3, HEIGHT, WIDTH)).astype(np.float32)
-    session = onnxruntime.InferenceSession(compile_explainer(classifier).SerializeToString())
+    explainer = compile_explainer(classifier, question=Question(layer="norm1"))
+    session = onnxruntime.InferenceSession(explainer.SerializeToString())
     (cams,) = session.run(["cam"], {"image": images, "class_index": np.array([1, 2])})
 
     free = onnx.ModelProto()
@@ -379,16 +382,23 @@ def test_bytes_as_input(tmp_path: Path) -> None:
     np.testing.assert_allclose(explanation.cam, expected, atol=1e-4)
 
 
+LAST = {
+    **dict.fromkeys(("densenet121", "inception_v1", "inception_v2"), "Concat"),
+    **dict.fromkeys(("resnet50", "shufflenet"), "Sum"),
+    **dict.fromkeys(("bvlc_alexnet", "squeezenet", "vgg19", "zfnet512"), "Conv"),
+}
+
+
 @pytest.mark.parametrize("path", sorted(LIGHT.glob("*.onnx")), ids=lambda path: path.stem)
 def test_architectures_of_the_onnx_package(path: Path) -> None:
-    """With no option: a map of the last convolution, above 1 x 1, and the file's own scores."""
+    """With no option: a map of the last convolution, or of the block that joins it with others, above 1 x 1."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", whylight.WhylightWarning)
         classifier = whylight.load(path)
     explainer = classifier.explainer()
     image = np.random.default_rng(0).random((224, 224, 3)).astype(np.float32)
     explanation = explainer(image, 7)
-    assert classifier.default_layer.type == "Conv"
+    assert classifier.default_layer.type == LAST[path.stem.removeprefix("light_")]
     assert min(explanation.cam.shape) >= 6
     assert explanation.cam.max() == 1
     assert classifier.class_count == 1000
