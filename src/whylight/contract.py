@@ -204,6 +204,21 @@ class ExplainerFacts:
                 f"{source}: not an explainer graph made by this version of 'whylight compile'"
             ) from error
 
+    @classmethod
+    def held_by(cls, path: Path) -> "ExplainerFacts | None":
+        """The facts in a model file, or None where it is no explainer graph.
+
+        Raises:
+            WhylightError: it is one that another version of whylight made.
+        """
+        try:
+            with _content(path) as content:
+                if METADATA_KEY not in dict(_metadata(content)):
+                    return None
+        except (OSError, ValueError, IndexError):
+            return None
+        return cls.of(path)
+
 
 # ---- the metadata of an ONNX file, without the onnx package (onnx.proto: ModelProto.metadata_props)
 

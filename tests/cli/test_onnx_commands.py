@@ -39,11 +39,44 @@ def test_options_on_pixels_change_the_score_also_when_cached(folder: Path, capsy
     assert explained(capsys, "--input-range", "1")["score"] == plain["score"]
 
 
-def test_a_compiled_explainer_is_no_model(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("options", [(), ("--pixels",)])
+def test_a_compiled_explainer_explains_as_the_model_does(
+    folder: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...]
+) -> None:
+    onnx.save(cnn(), "model.onnx")
+    known = ("--input-range", "1", "--mean", "0.5", "--std", "0.2,0.3,0.4")
+    expected = explained(capsys, *known, "--method", "layercam")
+    overlay = Path("grad_cam.png").read_bytes()
+    assert main(["compile", "model.onnx", "--method", "layercam", *known, *options]) == 0
+    found = explained(capsys, "-m", "explainer.onnx")
+    assert found["score"] == pytest.approx(expected["score"], rel=1e-5)
+    assert str(found["method"]) == "layercam"
+    assert Path("grad_cam.png").read_bytes() == overlay
+
+
+def test_a_compiled_explainer_is_what_it_was_made_for(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     onnx.save(cnn(), "model.onnx")
     assert main(["compile", "model.onnx", "--input-range", "1"]) == 0
-    assert main(["gradcam", "-m", "explainer.onnx", "--image", "image.png"]) == 2
+    for option in (["--method", "hirescam"], ["--layer", "conv"], ["--mean", "0.5"]):
+        assert main(["gradcam", "-m", "explainer.onnx", "--image", "image.png", *option]) == 2
+        said = capsys.readouterr().err
+        assert "the explainer is made already, of method 'gradcam'" in said
+        assert said.count("\n") == 1
+    assert main(["compare", "explainer.onnx", "image.png"]) == 2
     assert "an explainer that 'whylight compile' wrote" in capsys.readouterr().err
+
+
+def test_a_compiled_explainer_is_shown(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    onnx.save(cnn(layout="NHWC"), "model.onnx")
+    assert main(["compile", "model.onnx", "--input-range", "255", "--mean", "124,116,104", "--std", "58"]) == 0
+    capsys.readouterr()
+    assert main(["inspect", "explainer.onnx"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    image = f"input        image N x {HEIGHT} x {WIDTH} x 3, range 0 to 255, mean 124, 116, 104, std 58, 58, 58"
+    assert image in lines
+    assert "map          cam: gradcam at layer conv, of the logit" in lines
+    assert main(["inspect", "explainer.onnx", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["maps"][0]["method"] == "gradcam"
 
 
 @pytest.mark.parametrize(

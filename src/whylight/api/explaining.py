@@ -33,7 +33,7 @@ def explainer(
     That of a model file is kept on disk: the next start needs neither the file's reader nor the compiler.
 
     Args:
-        model: see `load`; or a `Classifier`.
+        model: see `load`; or a `Classifier`, or a file that ``whylight compile`` wrote.
         method: the name of a method: see `methods`.
         *options: `Question`, `Execution`; `ModelOptions` for a file.
         parameters: see `load`.
@@ -120,6 +120,8 @@ def explainer_of(model: Any, method: str, parameters: str | Path | None, chosen:
 
     if _is_explainer(model):
         return _as_it_is(model, method, parameters, chosen)
+    if isinstance(model, str | Path) and (made := _made_already(local_path_of(model))):
+        return _as_it_is(made, method, parameters, chosen)
     if isinstance(model, str | Path) and execution.cache:
         from whylight.running.cache import cached_explainer
 
@@ -136,6 +138,22 @@ def _is_explainer(model: object) -> bool:
     return module is not None and isinstance(model, module.Explainer)
 
 
+def _made_already(path: Path) -> Explainer | None:
+    """The explainer in a file that ``whylight compile`` wrote."""
+    from whylight.contract import ExplainerFacts
+
+    facts = ExplainerFacts.held_by(path) if path.suffix.lower() == ".onnx" else None
+    if facts is None:
+        return None
+    import warnings
+
+    from whylight.running.explainer import Explainer
+
+    for note in facts.notes:
+        warnings.warn(note, WhylightWarning, stacklevel=4)
+    return Explainer(path)
+
+
 def _as_it_is(explainer: Explainer, method: str, parameters: str | Path | None, chosen: Chosen) -> Explainer:
     """The explainer that is given, perhaps run otherwise.
 
@@ -150,7 +168,7 @@ def _as_it_is(explainer: Explainer, method: str, parameters: str | Path | None, 
     if asked or method not in (own, _DEFAULT):
         raise WhylightError(
             f"the explainer is made already, of method '{own}': give {', '.join(asked) or f'method {method!r}'} to "
-            "whylight.explainer"
+            "whylight.explainer or 'whylight compile'"
         )
     changed = chosen[Execution].changed()
     return type(explainer)(explainer.graph, explainer.execution, **changed) if changed else explainer

@@ -12,16 +12,17 @@ from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from whylight.contract import ExplainerFacts
 from whylight.errors import WhylightError
 from whylight.files.checks import check_file
 from whylight.options import ModelOptions
+from whylight.reading.inspection import Inspection, inspect_explainer
 from whylight.registry import Registry, origin_of
 
 if TYPE_CHECKING:
     import onnx
 
     from whylight.classifier.classifier import Classifier
-    from whylight.reading.inspection import Inspection
 
 _AS_THE_FILE_SAYS = ModelOptions()
 
@@ -101,7 +102,10 @@ def inspect(path: Path, parameters: Path | None = None, options: ModelOptions = 
     Raises:
         WhylightError: the file cannot be read, or its format does not know an option.
     """
-    return _checked(path, parameters, options).inspect(path, parameters, options)
+    found = _checked(path, parameters, options)
+    if facts := ExplainerFacts.held_by(path):
+        return inspect_explainer(path, facts)
+    return found.inspect(path, parameters, options)
 
 
 def convert(path: Path, parameters: Path | None = None) -> onnx.ModelProto:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from whylight.errors import WhylightError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from whylight.classifier.classifier import Classifier
-    from whylight.contract import InputFacts
+    from whylight.contract import ExplainerFacts, InputFacts
 
 Description = Mapping[str, Any]
 """Of a variable or a layer: its ``name``, its ``shape``, and what else there is to say, ready for JSON."""
@@ -38,6 +40,8 @@ class Inspection:
             score passes through it.
         functions: how often each type of function, or operator, is used.
         unsupported: the types of functions that cannot be converted.
+        maps: of a file that ``whylight compile`` wrote, for each output with a map: ``name``, ``method``, ``layer`` and
+            ``score``, what was differentiated.
         notes: what a person should know of how it is read, such as a guess.
         problem: why it cannot be explained, or None.
     """
@@ -57,6 +61,7 @@ class Inspection:
     layers: Sequence[Description] = ()
     functions: Mapping[str, int] = field(default_factory=dict)
     unsupported: Sequence[str] = ()
+    maps: Sequence[Description] = ()
     notes: Sequence[str] = ()
     problem: str | None = None
 
@@ -82,6 +87,7 @@ class Inspection:
             ("layer", self.why),
             ("functions", ", ".join(f"{name} ({count})" for name, count in self.functions.items())),
             ("unsupported", ", ".join(self.unsupported)),
+            *(("map", _explained(one)) for one in self.maps),
             *(("note", note) for note in self.notes),
             ("problem", self.problem),
         ]
@@ -95,6 +101,35 @@ class Inspection:
                 for layer in self.layers
             ]
         return "\n".join(text)
+
+
+def inspect_explainer(path: Path, facts: ExplainerFacts) -> Inspection:
+    """What a file holds that ``whylight compile`` wrote: what it takes, and what it explains."""
+    image = facts.input
+    extents = dict(zip(image.layout.replace("C", ""), image.size, strict=True)) | {"C": image.channels}
+    of_image = {"name": image.name, "data_name": image.name, "shape": ["N", *(extents[axis] for axis in image.layout)]}
+    white = image.maximum if image.is_picture else None
+    scores = 1 if facts.is_two_class else facts.class_count
+    return Inspection(
+        path=str(path),
+        format="an explainer that 'whylight compile' wrote",
+        networks=(),
+        executor=None,
+        network="",
+        inputs=({**of_image, "mean": list(image.mean), "std": list(image.std), "range": white},),
+        outputs=({"name": facts.output, "data_name": facts.output, "shape": ["N", scores]},),
+        classes=facts.class_count,
+        final_activation=facts.final_activation,
+        maps=tuple(
+            {"name": one.output, "method": one.method, "layer": one.layer, "score": facts.score} for one in facts.maps
+        ),
+        notes=facts.notes,
+    )
+
+
+def _explained(one: Description) -> str:
+    layer = f" at layer {one['layer']}" if one["layer"] else ""
+    return f"{one['name']}: {one['method']}{layer}, of the {one['score']}"
 
 
 def with_explainable(

@@ -38,8 +38,8 @@ def read_model(path: Path) -> onnx.ModelProto:
         raise WhylightError(f"{path}: {found}{_looks_like(path)}")
     if any(entry.key == METADATA_KEY for entry in model.metadata_props):
         raise WhylightError(
-            f"{path}: an explainer that 'whylight compile' wrote, not a classifier: run it with whylight.Explainer or "
-            "ONNX Runtime, or name the model that it was made from"
+            f"{path}: an explainer that 'whylight compile' wrote, not a classifier: 'whylight gradcam' runs it; "
+            "name the model that it was made from"
         )
     _load_external_data(path, model)
     return prepared(path, model)
