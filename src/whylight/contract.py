@@ -57,6 +57,7 @@ class InputFacts:
         mean: what is subtracted from values between 0 and ``maximum``: one number a channel, or none.
         std: what they are divided by after that: one number a channel, or none.
         channel_order: ``RGB``, or ``BGR`` for a model that takes blue first; mean and std are in this order too.
+        exif_orientation: whether a photograph is turned upright, as its EXIF orientation says, before it is looked at.
     """
 
     name: str
@@ -67,6 +68,7 @@ class InputFacts:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     channel_order: str = "RGB"
+    exif_orientation: bool = True
 
     @property
     def kind(self) -> Kind:

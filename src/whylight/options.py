@@ -338,6 +338,8 @@ class ModelOptions(Options):
             signals the length, of volumes depth, height and width.
         model_input: the input that takes the image; by default the one with an image's shape.
         output_variable: the output that holds the class scores; by default the first that can.
+        exif_orientation: photographs are turned upright as their EXIF orientation says; False for a model that was
+            trained on them as they are stored. ``gradcam-nnc`` takes them as stored, as the Console's plugins do.
     """
 
     input_range: str = option(
@@ -367,6 +369,7 @@ class ModelOptions(Options):
     output_variable: str | None = option(
         None, "the model's output that holds the classes (default: the first that can)", metavar="NAME", flags=("-ov",)
     )
+    exif_orientation: bool = option(True, "turn photographs upright, as their EXIF orientation says (the default)")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ import pytest
 
 import whylight
 from reading.nnp.networks import function, network, small_classifier, variable, write_nnp
-from whylight.compiling.compiler import compile_explainer
+from whylight.compiling.compiler import compile_explainer, compile_maps
+from whylight.contract import ExplainerFacts
 from whylight.errors import WhylightError
 from whylight.reading.nnp import to_onnx
 
@@ -49,6 +50,7 @@ def test_inputs_outputs_and_facts(tmp_path: Path) -> None:
         "mean": [],
         "std": [],
         "channel_order": "RGB",
+        "exif_orientation": True,
     }
 
 
@@ -139,3 +141,22 @@ def test_what_is_wrong_is_said(tmp_path: Path, options: dict[str, Any], message:
     classifier = whylight.load(small_classifier(tmp_path / "m.nnp"))
     with pytest.raises(WhylightError, match=message):
         classifier.explainer(**options)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "method", "expected"),
+    [(True, "gradcam", True), (False, "gradcam", False), (True, "gradcam-nnc", False)],
+)
+def test_the_compiled_file_keeps_which_way_up_pictures_are_taken(
+    tmp_path: Path, chosen: bool, method: str, expected: bool
+) -> None:
+    path = small_classifier(tmp_path / "m.nnp")
+    classifier = whylight.load(path, exif_orientation=chosen)
+    facts = ExplainerFacts.of(compile_explainer(classifier, method).SerializeToString())
+    assert facts.input.exif_orientation is expected
+
+
+def test_beside_others_every_method_sees_the_picture_upright(tmp_path: Path) -> None:
+    classifier = whylight.load(small_classifier(tmp_path / "m.nnp"))
+    graph = compile_maps(classifier, [("gradcam-nnc", None), ("gradcam", None)])
+    assert ExplainerFacts.of(graph.SerializeToString()).input.exif_orientation

@@ -28,8 +28,9 @@ GIVEN: dict[str, Any] = {
     "input_size": (8, 8),
     "model_input": "x",
     "output_variable": "y",
+    "exif_orientation": False,
 }
-KNOWN_TO_NNABLA = ("input_range", "mean", "std", "output_variable")
+KNOWN_TO_NNABLA = ("input_range", "mean", "std", "output_variable", "exif_orientation")
 
 
 def outputs(graph: onnx.ModelProto, images: Array) -> Array:
@@ -56,7 +57,7 @@ def test_options_that_a_format_does_not_know_are_refused(name: str, tmp_path: Pa
     if name in KNOWN_TO_NNABLA:
         classifier = load(path, None, options)
         image = classifier.input
-        expected = {"input_range": 255.0, "mean": (0.5,), "std": (0.5,), "output_variable": "y"}[name]
+        expected = {**GIVEN, "input_range": 255.0}[name]
         assert {"input_range": image.maximum, "output_variable": classifier.output, **asdict(image)}[name] == expected
         return
     for act in (load, inspect):

@@ -35,6 +35,7 @@ def describe(
     std: tuple[float, ...] = (),
     channel_order: str = "RGB",
     notes: tuple[str, ...] = (),
+    exif_orientation: bool = True,
 ) -> Classifier:
     """Describe the classifier in ``model``: find its class scores, its classes and the layers to explain.
 
@@ -50,6 +51,7 @@ def describe(
         std: see `InputFacts`.
         channel_order: see `InputFacts`.
         notes: see `Classifier`.
+        exif_orientation: see `InputFacts`.
 
     Raises:
         WhylightError: the input is no image, or no output holds class scores.
@@ -60,6 +62,7 @@ def describe(
         mean=mean,
         std=std,
         channel_order=channel_order,
+        exif_orientation=exif_orientation,
     )
     output = _class_output(path, [output] if output else [info.name for info in model.graph.output], tensors)
     logits, activation = _before_final_activation(model, output)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from whylight.contract import (
     MAP,
     SCORE,
     ExplainerFacts,
+    InputFacts,
     MapFacts,
 )
 from whylight.errors import WhylightError, WhylightWarning
@@ -118,7 +120,7 @@ def compile_maps(
     facts = ExplainerFacts(
         maps=tuple(facts for facts, _ in maps),
         score=question.score,
-        input=classifier.input,
+        input=_input(classifier.input, [method for method, _ in chosen]),
         output=reserved.get(classifier.output, classifier.output),
         final_activation=classifier.final_activation,
         class_count=classifier.class_count,
@@ -180,6 +182,11 @@ def _seen(classifier: Classifier, layers: list[Layer]) -> list[int]:
     box = classifier.crop(layers[0]) if layers else facts.whole
     starts, ends = box[: len(facts.size)], box[len(facts.size) :]
     return [round((end - start) * extent) for start, end, extent in zip(starts, ends, facts.size, strict=True)]
+
+
+def _input(facts: InputFacts, methods: Sequence[Method]) -> InputFacts:
+    """The classifier's input, with photographs as stored where that is what all of the methods want."""
+    return replace(facts, exif_orientation=facts.exif_orientation and any(one.turns_pictures for one in methods))
 
 
 def _layer_or_none(layers: list[Layer]) -> Sequence[Layer | None]:

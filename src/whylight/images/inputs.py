@@ -45,7 +45,9 @@ def read_image(image: ImageLike, facts: InputFacts) -> Picture:
         case Path():
             return _read(image, facts)
         case Image.Image() | np.ndarray():
-            return picture_of(image, facts.channels) if facts.is_picture else array_of(image, facts)
+            if not facts.is_picture:
+                return array_of(image, facts)
+            return picture_of(image, facts.channels, facts.exif_orientation)
         case bytes():
             return _decoded(image, "the image", facts)
     if hasattr(image, "fs") and hasattr(image, "read_bytes"):  # a path of universal_pathlib
@@ -88,10 +90,12 @@ def prepared_inputs(pictures: Sequence[Picture], facts: InputFacts) -> NDArray[n
 
 
 def _read(path: Path, facts: InputFacts) -> Picture:
-    return read_picture(path, facts.channels) if facts.is_picture else read_array(path, facts)
+    if not facts.is_picture:
+        return read_array(path, facts)
+    return read_picture(path, facts.channels, facts.exif_orientation)
 
 
 def _decoded(content: bytes, source: str, facts: InputFacts) -> Picture:
     if not facts.is_picture:
         raise WhylightError(f"{source}: the model takes {facts.kind}s: expected a path or an array")
-    return decoded(io.BytesIO(content), facts.channels, source)
+    return decoded(io.BytesIO(content), facts.channels, source, exif_orientation=facts.exif_orientation)

@@ -1,8 +1,8 @@
 """Pictures: read from files and arrays, converted to a model's channels, resized and scaled to its range.
 
 A model sees what Neural Network Console would show it: gray made of RGB or RGB of gray, alpha dropped, palettes
-resolved, 16-bit images scaled by 65535, DICOM files in the window they state, sizes changed by Pillow's antialiased
-bilinear filter.
+resolved, 16-bit images scaled by 65535, DICOM files in the window they state, photographs turned as their EXIF
+orientation says, sizes changed by Pillow's antialiased bilinear filter.
 """
 
 import io
@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +22,11 @@ from whylight.errors import WhylightError
 from whylight.files.checks import check_file, one_line, reason
 from whylight.files.storage import is_remote, local_copy
 from whylight.files.values import finite, read_values
+from whylight.images.opening import opened, upright, warn_of_frames
 
 Array = NDArray[Any]
 FloatArray = NDArray[np.float32]
 
-_DRIVERS = {".jpg": "JpegImagePlugin", ".jpeg": "JpegImagePlugin", ".bmp": "BmpImagePlugin", ".gif": "GifImagePlugin"}
-"""Loaded ahead of the first file of the kind: Pillow would load all drivers that it has."""
-_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "DIB")
-"""The frequent ones first, as Pillow tries them in this order."""
 _PICTURE_CHANNELS = (1, 3)
 _LUMA = np.array([0.299, 0.587, 0.114])
 """Red, green and blue in gray, of ITU-R BT.601: Pillow's weights too."""
@@ -55,12 +51,15 @@ class Picture:
     source: str
 
 
-def read_picture(path: Path, channels: int) -> Picture:
-    """Read an image file: BMP, GIF (first frame), JPEG, PNG, TIFF, DICOM, or values from .npy and .csv.
+def read_picture(path: Path, channels: int, exif_orientation: bool = True) -> Picture:
+    """Read an image file: AVIF, BMP, GIF, JPEG, JPEG 2000, PNG, TIFF, WebP, DICOM, or values from .npy and .csv.
+
+    HEIC too, where a package that reads it is installed. Of several frames or pages the first is taken.
 
     Args:
         path: the file. The ending tells .dcm, .npy and .csv; the others are known by their content.
         channels: the model's: 1 is gray, 3 is RGB; any other number can only come from .npy.
+        exif_orientation: whether it is turned as its EXIF orientation says. TIFF and HEIC files always are.
 
     Raises:
         WhylightError: it is missing, not an image, corrupt, too large, empty, or has the wrong channels.
@@ -69,7 +68,7 @@ def read_picture(path: Path, channels: int) -> Picture:
     suffix = path.suffix.lower()
     if is_remote(path):
         with local_copy(path) as copy:
-            return replace(read_picture(copy, channels), source=source)
+            return replace(read_picture(copy, channels, exif_orientation), source=source)
     if suffix in (".npy", ".csv"):
         pixels = _channels_last(read_values(path), (channels,), source).astype(np.float32)
         return Picture(finite(pixels, source), None, source)
@@ -77,30 +76,33 @@ def read_picture(path: Path, channels: int) -> Picture:
     with _decoding(source):
         if suffix == ".dcm":
             return _dicom_picture(path, channels, source)
-        import_module(f"PIL.{_DRIVERS.get(suffix, 'PngImagePlugin')}")
         # of a file in memory Pillow takes half the time that it takes of one it reads in pieces
         with path.open("rb", buffering=0) as file:
             content = io.BytesIO(file.read())
-    return decoded(content, channels, source)
+    return decoded(content, channels, source, suffix, exif_orientation)
 
 
-def decoded(content: io.BytesIO, channels: int, source: str) -> Picture:
+def decoded(
+    content: io.BytesIO, channels: int, source: str, suffix: str = "", exif_orientation: bool = True
+) -> Picture:
     """The picture in an image file's content; see `read_picture`.
 
     Raises:
         WhylightError: it is not an image, corrupt, too large, empty, or has the wrong channels.
     """
-    with _decoding(source), Image.open(content, formats=_FORMATS) as image:
-        return _pillow_picture(image, channels, source)
+    with _decoding(source), opened(content, suffix, source) as image:
+        warn_of_frames(image, source)
+        return _pillow_picture(image, channels, source, exif_orientation)
 
 
-def picture_of(image: Image.Image | Array, channels: int) -> Picture:
+def picture_of(image: Image.Image | Array, channels: int, exif_orientation: bool = True) -> Picture:
     """A picture of what Python code holds.
 
     Args:
         image: a Pillow image, or an array (H, W), (H, W, C) or (C, H, W): uint8, uint16, or float in [0, 1]; C is
             the model's channel count, or 1 to 4 (gray, gray and alpha, RGB, RGB and alpha) where that is 1 or 3.
         channels: the model's.
+        exif_orientation: whether a Pillow image is turned as its EXIF orientation says.
 
     Raises:
         WhylightError: the type, shape or values are none of these.
@@ -108,13 +110,13 @@ def picture_of(image: Image.Image | Array, channels: int) -> Picture:
     if isinstance(image, Image.Image):
         source = str(getattr(image, "filename", "")) or "the image"
         with _decoding(source):
-            return _pillow_picture(image, channels, source)
+            return _pillow_picture(image, channels, source, exif_orientation)
     source = "the array"
     counts = (channels, 3, 1, 4, 2) if channels in _PICTURE_CHANNELS else (channels,)
     pixels = _channels_last(image, counts, source)
     if image.dtype == np.uint8 and channels in _PICTURE_CHANNELS:
         flat = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
-        return _pillow_picture(Image.fromarray(np.ascontiguousarray(flat)), channels, source)
+        return _pillow_picture(Image.fromarray(np.ascontiguousarray(flat)), channels, source, exif_orientation=False)
     if image.dtype in (np.uint8, np.uint16):
         return Picture(_converted(pixels, channels).copy(), float(np.iinfo(image.dtype).max), source)
     if image.dtype.kind == "f":
@@ -208,20 +210,23 @@ def _decoding(source: str) -> Iterator[None]:
     except WhylightError:
         raise
     except UnidentifiedImageError as error:
-        expected = "BMP, GIF, JPEG, PNG, TIFF, .dcm, .npy or .csv"
+        expected = "AVIF, BMP, GIF, HEIC, JPEG, JPEG 2000, PNG, TIFF, WebP, .dcm, .npy or .csv"
         raise WhylightError(f"{source}: not an image: expected {expected}") from error
     except Exception as error:  # decoders' errors share no base class
         raise WhylightError(f"{source}: cannot be read as an image: {reason(error)}") from error
 
 
-def _pillow_picture(image: Image.Image, channels: int, source: str) -> Picture:
+def _pillow_picture(image: Image.Image, channels: int, source: str, exif_orientation: bool) -> Picture:
     _check_size(image.height, image.width, source)
     _check_channels(len(image.getbands()), channels, source)
     image.load()
+    is_inverted = getattr(image, "tag_v2", {}).get(_TIFF_PHOTOMETRIC) == _TIFF_WHITE_IS_ZERO
+    if exif_orientation:
+        image = upright(image, source)
     if image.mode == "F":
         return _unit_picture(np.asarray(image)[..., np.newaxis], channels, source)
     if image.mode.startswith("I"):
-        return Picture(_converted(_16_bits(image, source)[..., np.newaxis], channels), 65535, source)
+        return Picture(_converted(_16_bits(image, is_inverted, source)[..., np.newaxis], channels), 65535, source)
     if image.mode == "LAB":  # Pillow makes no gray of it
         image = image.convert("RGB")
     mode = "RGB" if channels == 3 else "L"
@@ -231,13 +236,13 @@ def _pillow_picture(image: Image.Image, channels: int, source: str) -> Picture:
     return Picture(pixels.reshape(image.height, image.width, channels), 255, source)
 
 
-def _16_bits(image: Image.Image, source: str) -> NDArray[np.uint16]:
+def _16_bits(image: Image.Image, is_inverted: bool, source: str) -> NDArray[np.uint16]:
     """The values of a gray image of more than 8 bits; older Pillow holds them in 32."""
     values = np.asarray(image)
     low, high = int(values.min()), int(values.max())
     if low < 0 or high > 65535:
         raise WhylightError(f"{source}: values from {low} to {high}: expected 8 or 16 bits, 0 to 65535")
-    if getattr(image, "tag_v2", {}).get(_TIFF_PHOTOMETRIC) == _TIFF_WHITE_IS_ZERO:
+    if is_inverted:
         values = 65535 - values
     return values.astype(np.uint16)
 

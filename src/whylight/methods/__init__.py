@@ -70,6 +70,8 @@ class Method:
             to [0, 1].
         negates_class_zero: whether class 0 of a model with one output is explained by the negated score;
             otherwise both classes are explained by the output itself.
+        turns_pictures: whether photographs are turned upright, as their EXIF orientation says; otherwise they are
+            explained as they are stored, unless another method is explained with it.
     """
 
     name: str
@@ -85,11 +87,12 @@ class Method:
     perturbs_layer: bool = False
     is_signed: bool = False
     negates_class_zero: bool = True
+    turns_pictures: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         """What can be said of it in JSON."""
         said = ("name", "summary", "paper", "passes", "sees_layer", "perturbs_layer", "is_signed", "negates_class_zero")
-        return {name: getattr(self, name) for name in said}
+        return {name: getattr(self, name) for name in (*said, "turns_pictures")}
 
 
 _METHODS = Registry[Method]("method", [f"{__name__}.{family}" for family in _FAMILIES], "whylight.methods")

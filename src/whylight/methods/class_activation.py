@@ -48,6 +48,7 @@ def last_convolution(classifier: Classifier) -> list[Layer]:
     "Neural Network Console",
     layers=last_convolution,
     negates_class_zero=False,
+    turns_pictures=False,
 )
 def gradcam_nnc(op: GraphBuilder, target: Target) -> Tensor:
     """Neural Network Console's variant: mean_k ReLU(alpha_k A_k), with alpha_k as in Grad-CAM.

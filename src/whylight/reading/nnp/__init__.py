@@ -116,6 +116,7 @@ def to_classifier(model: NnpModel, options: ModelOptions = _AS_THE_FILE_SAYS) ->
         image=next(iter(network.data)),
         maximum=maximum(network, options.input_range),
         output=_output(network, options.output_variable) if options.output_variable else None,
+        exif_orientation=options.exif_orientation,
     )
     image = classifier.input
     mean = () if options.mean is None else per_channel(network.path, "mean", options.mean, image.channels)

@@ -97,6 +97,7 @@ def to_classifier(path: Path, original: onnx.ModelProto, options: ModelOptions) 
         mean=prepared.mean,
         std=prepared.std,
         channel_order=prepared.channel_order,
+        exif_orientation=options.exif_orientation,
     )
 
 
