@@ -1,9 +1,19 @@
-"""A progress bar on a terminal."""
+"""How far a piece of work is: a bar on a terminal, a line now and then elsewhere."""
 
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+
+_SILENCE = 2.0
+"""Seconds after which the first line is due where there is no terminal; each next one waits twice as long."""
+_LONGEST_SILENCE = 60.0
+_WINDOW = 10.0
+"""Seconds that a rate is taken over."""
+_SHORTEST = 1.0
+"""Seconds that are too few for a rate."""
 
 
 @dataclass(frozen=True)
@@ -19,21 +29,44 @@ class Bar:
     advance: Callable[[int], None]
 
 
+class Rate:
+    """How much is done in a second: over the last seconds, never over an instant."""
+
+    def __init__(self, now: float) -> None:
+        self._start = now
+        self._done: list[tuple[float, int]] = []
+
+    def add(self, count: int, now: float) -> None:
+        """Something is done."""
+        self._done = [(then, more) for then, more in self._done if now - then < _WINDOW]
+        self._done.append((now, count))
+
+    def text(self, unit: str, now: float) -> str:
+        """For people; empty as long as nothing is known."""
+        seconds = min(now - self._start, _WINDOW)
+        done = sum(count for then, count in self._done if now - then < _WINDOW)
+        return f"{done / seconds:.1f} {unit}/s" if done and seconds >= _SHORTEST else ""
+
+
 @contextmanager
 def progress(doing: str, unit: str = "images") -> Iterator[Bar]:
-    """A progress bar with rate and remaining time on a terminal, nothing elsewhere.
+    """A progress bar with rate and remaining time on a terminal; elsewhere a line when it takes long.
 
     Args:
         doing: what is being done, such as "explaining".
         unit: what is counted.
     """
-    if not sys.stderr.isatty():
-        yield Bar(lambda _: None, lambda _: None)
-        return
+    with _bar(doing, unit) if sys.stderr.isatty() else _lines(doing, unit) as bar:
+        yield bar
+
+
+@contextmanager
+def _bar(doing: str, unit: str) -> Iterator[Bar]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     bar = Progress(
+        TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
@@ -42,12 +75,47 @@ def progress(doing: str, unit: str = "images") -> Iterator[Bar]:
     )
     with bar:
         task = bar.add_task(doing, total=None, rate="")
+        rate = Rate(time.monotonic())
 
         def expect(total: int) -> None:
             bar.update(task, total=total)
 
         def advance(count: int) -> None:
-            speed = bar.tasks[0].speed
-            bar.update(task, advance=count, rate=f"{speed:.1f} {unit}/s" if speed else "")
+            now = time.monotonic()
+            rate.add(count, now)
+            bar.update(task, advance=count, rate=rate.text(unit, now))
 
         yield Bar(expect, advance)
+
+
+@contextmanager
+def _lines(doing: str, unit: str) -> Iterator[Bar]:
+    """Lines from a thread: they come also where one step takes minutes."""
+    done, total, start, ended = 0, 0, time.monotonic(), threading.Event()
+
+    def expect(count: int) -> None:
+        nonlocal total
+        total = count
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+
+    def say() -> None:
+        silence = _SILENCE
+        while not ended.wait(silence):
+            of_all = f" of {total}" if total else ""
+            print(
+                f"whylight: {doing}: {done}{of_all} {unit} after {time.monotonic() - start:.0f} s",
+                file=sys.stderr,
+                flush=True,
+            )
+            silence = min(2 * silence, _LONGEST_SILENCE)
+
+    thread = threading.Thread(target=say, daemon=True)
+    thread.start()
+    try:
+        yield Bar(expect, advance)
+    finally:
+        ended.set()
+        thread.join()
