@@ -198,7 +198,7 @@ def test_a_slice_whose_axes_are_not_constant_is_passed_over() -> None:
 
 
 @pytest.mark.parametrize("second", [False, True])
-def test_where_several_nodes_read_the_image_only_its_axes_are_followed(second: bool) -> None:
+def test_where_several_nodes_read_the_image_only_its_axes_and_range_are_followed(second: bool) -> None:
     def front(op: GraphBuilder, image: Tensor) -> Tensor:
         seen = op.Slice(op.Sub(image, 128.0), [1], [4], [2])
         return op.Add(seen, op.ReduceMean(image)) if second else seen
@@ -207,7 +207,7 @@ def test_where_several_nodes_read_the_image_only_its_axes_are_followed(second: b
     known = tensors_of(model).get
     assert crop("CHW", model) == ((0, 0, 1, 1) if second else pytest.approx((1 / 6, 0, 4 / 6, 1)))
     assert baseline("CHW", model) == ((0,) * 3 if second else (128,) * 3)
-    assert range_by_first_steps(model.graph.node, known, "image", 4) == ((False, 1) if second else (True, 255))
+    assert range_by_first_steps(model.graph.node, known, "image", 4) == (True, 255)
     assert layout_by_first_step(model.graph.node, known, "image", 4) == "CHW"
     assert next(steps(model.graph.node, "image", 4, known)).is_alone is not second
 
@@ -247,6 +247,23 @@ def test_the_range_that_numbers_suggest(
 
 def test_the_first_number_suggests_the_range() -> None:
     model = built("CHW", lambda op, x: op.Div(op.Sub(x, 128.0), 0.5))
+    assert range_by_first_steps(model.graph.node, tensors_of(model).get, "image", 4) == (True, 255)
+
+
+@pytest.mark.parametrize("operator", ["Sub", "Mul"])
+def test_a_constant_before_the_image_suggests_the_range_as_well(operator: str) -> None:
+    constant = np.float32(255 if operator == "Sub" else 1 / 255)
+    model = built("CHW", lambda op, x: getattr(op, operator)(op.constant(constant), x))
+    assert range_by_first_steps(model.graph.node, tensors_of(model).get, "image", 4) == (True, 255)
+
+
+def test_what_is_computed_of_the_image_says_nothing_of_its_range() -> None:
+    model = built("CHW", lambda op, x: op.Mul(x, op.Sigmoid(op.ReduceMean(x))))
+    assert range_by_first_steps(model.graph.node, tensors_of(model).get, "image", 4) == (False, 1)
+
+
+def test_numbers_behind_a_crop_suggest_the_range() -> None:
+    model = built("CHW", lambda op, x: op.Div(op.Slice(x, [1], [5], [2]), np.float32(255)))
     assert range_by_first_steps(model.graph.node, tensors_of(model).get, "image", 4) == (True, 255)
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 import onnx
 
-from whylight.classifier.first_steps import Known, Step, straight_steps
+from whylight.classifier.first_steps import Known, Step, steps
 
 _ARITHMETIC = ("Sub", "Add", "Mul", "Div", "BatchNormalization")
-_SAME_PIXELS = ("Cast", "Transpose", "Identity")
+_SAME_PIXELS = ("Cast", "Transpose", "Identity", "Slice", "Pad", "Reshape", "Unsqueeze", "Squeeze")
 _LARGEST_FROM_0_TO_1 = 2
 """What is taken off pixels from 0 to 1, or divides them, is not larger."""
 
@@ -23,19 +23,33 @@ def range_by_first_steps(nodes: Iterable[onnx.NodeProto], known: Known, image: s
         image: the input's name.
         rank: the number of its axes, with the batch.
     """
-    normalizes, number = False, None
-    for step in straight_steps(nodes, image, rank, known):
-        if step.node.op_type in _ARITHMETIC:
+    as_they_are, prepared = {image}, set[str]()
+    normalizes, numbers = False, []
+    for step in steps(nodes, image, rank, known):
+        if step.source not in as_they_are | prepared:
+            continue
+        if step.node.op_type in _SAME_PIXELS:
+            (as_they_are if step.source in as_they_are else prepared).add(step.result)
+        elif step.node.op_type in _ARITHMETIC and _is_by_constants(step, known):
             normalizes = True
-            number = _number(step, known) if number is None else number
-        elif step.node.op_type not in _SAME_PIXELS:
-            break
-    return normalizes, 255.0 if number is not None and number > _LARGEST_FROM_0_TO_1 else 1.0
+            number = _number(step, known) if step.source in as_they_are else None
+            if number is None:
+                (as_they_are if step.source in as_they_are else prepared).add(step.result)
+            else:
+                prepared.add(step.result)
+                numbers.append(number)
+    return normalizes, 255.0 if max(numbers, default=0) > _LARGEST_FROM_0_TO_1 else 1.0
+
+
+def _is_by_constants(step: Step, known: Known) -> bool:
+    """Whether the image is the one thing that it reads that is not constant."""
+    others = [name for name in step.node.input if name and name != step.source]
+    return all((tensor := known(name)) is not None and tensor.value is not None for name in others)
 
 
 def _number(step: Step, known: Known) -> float | None:
     """What is taken off pixels, or what they are divided by."""
-    tensors = [known(name) for name in step.node.input[1:]]
+    tensors = [known(name) for name in step.node.input if name != step.source]
     values = [tensor.value for tensor in tensors if tensor is not None and tensor.value is not None]
     if not values:
         return None

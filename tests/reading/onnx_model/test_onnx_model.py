@@ -371,13 +371,17 @@ def test_a_file_that_reads_what_it_does_not_hold_is_named(tmp_path: Path) -> Non
         load(tmp_path, content)
 
 
-def test_bytes_as_input(tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [{}, {"input_range": "255"}])
+def test_bytes_as_input(tmp_path: Path, options: dict[str, str]) -> None:
+    """Bytes are pixels from 0 to 255: at 0 to 1 the network would see a black picture."""
     content = cnn()
     content.graph.input[0].type.tensor_type.elem_type = TensorProto.UINT8
     content.graph.node[0].input[0] = "floats"
     content.graph.node.insert(0, helper.make_node("Cast", ["image"], ["floats"], to=TensorProto.FLOAT))
     pixels = (255 * IMAGE).astype(np.uint8)
-    explanation = load(tmp_path, content, input_range="255").explainer()(pixels, 1)
+    classifier = whylight.load(saved(tmp_path, content), **options)
+    assert classifier.input.maximum == 255
+    explanation = classifier.explainer()(pixels, 1)
     expected = expected_cam(pixels.transpose(2, 0, 1).astype(np.float32), 1)
     np.testing.assert_allclose(explanation.cam, expected, atol=1e-4)
 

@@ -220,10 +220,12 @@ def pixels(
         return found
     if kind != "picture":  # a signal or a volume is given as it is
         return replace(found, maximum=1.0)
+    image = next(info for info in model.graph.input if info.name == name)
+    if image.type.tensor_type.elem_type == TensorProto.UINT8:
+        return replace(found, maximum=255.0)
     if found.mean or found.std:
         return replace(found, maximum=255.0 if max((*found.mean, *found.std)) > 2 else 1.0)
-    rank = next(len(_declared(info)) for info in model.graph.input if info.name == name)
-    normalizes, maximum = range_by_first_steps(model.graph.node, _constants(model), name, rank)
+    normalizes, maximum = range_by_first_steps(model.graph.node, _constants(model), name, len(_declared(image)))
     if not normalizes:
         warnings.warn(
             f"{path}: nothing in the file says how pixels are prepared; values from 0 to 1 are given. "
