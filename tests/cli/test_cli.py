@@ -136,7 +136,12 @@ def test_a_network_without_convolution_is_refused(here: Path, capsys: pytest.Cap
         function("Affine", ["x", "w"], ["y"], "affine_param { base_axis: 1 }"),
     )
     write_nnp(here / "m.nnp", text, {"w": np.ones((64, 3))})
-    assert "no convolution" in failure(capsys, "gradcam", "--model", "m.nnp", "--image", "image.png")
+    said = failure(capsys, "gradcam", "--model", "m.nnp", "--image", "image.png")
+    assert "no convolution" in said
+    assert "methods that need none: " in said
+    assert "occlusion" in said
+    for method in ("occlusion", "gradient"):
+        assert main(["gradcam", "--model", "m.nnp", "--image", "image.png", "--method", method]) == 0
 
 
 def test_nan_weights_are_a_warning(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

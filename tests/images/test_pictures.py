@@ -295,6 +295,17 @@ def test_arrays_that_are_no_pictures(array: Array, message: str) -> None:
         picture_of(array, 3)
 
 
+def test_bytes_in_npy_files_are_pixels(tmp_path: Path) -> None:
+    """As in Python: the same picture as that of the array, and of a PNG with the same pixels."""
+    values = np.random.default_rng(0).integers(0, 256, (5, 4, 3), np.uint8)
+    np.save(tmp_path / "a.npy", values)
+    Image.fromarray(values).save(tmp_path / "a.png")
+    found = read_picture(tmp_path / "a.npy", 3)
+    for other in (picture_of(values, 3), read_picture(tmp_path / "a.png", 3)):
+        assert found.white == other.white == 255
+        np.testing.assert_array_equal(found.pixels, other.pixels)
+
+
 def test_npy_values_are_the_models_own(tmp_path: Path) -> None:
     values = RNG.normal(0, 50, (3, 6, 5))
     path = tmp_path / "a.npy"
@@ -306,7 +317,7 @@ def test_npy_values_are_the_models_own(tmp_path: Path) -> None:
         np.testing.assert_array_equal(model_input(picture, (6, 5), 255), model_input(picture, (6, 5), 1))
     resized = model_input(read_picture(path, 3), (3, 4), 1)
     np.testing.assert_allclose(resized, triangle(6, 3) @ values @ triangle(5, 4).T, rtol=1e-4, atol=1e-4)
-    np.save(path, GRAY)
+    np.save(path, GRAY.astype(np.int64))
     np.testing.assert_array_equal(model_input(read_picture(path, 1), (6, 5), 1)[0], GRAY)
 
 

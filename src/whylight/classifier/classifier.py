@@ -74,9 +74,10 @@ class Classifier:
         found = default_layers(self.model.graph.node, self.layers, self.tensors, self.input.name, self.logits)
         if found is None:
             names = ", ".join(layer.name for layer in self.layers)
+            other = f"; name another layer to explain: {names}" if names else ""
             raise WhylightError(
                 f"{self.path}: the network has no feature map to look at: no convolution or product with places is on "
-                f"the way to its class scores; name another layer to explain: {names or 'it has none'}"
+                f"the way to its class scores{other}"
             )
         return found
 

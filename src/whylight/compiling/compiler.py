@@ -28,7 +28,7 @@ from whylight.errors import WhylightError, WhylightWarning
 from whylight.graph.builder import GraphBuilder
 from whylight.graph.tensor import Tensor
 from whylight.graph.walks import renamed_tensors
-from whylight.methods import Method, method_named
+from whylight.methods import Method, method_named, methods
 from whylight.methods.fusion import mean_of_maps
 from whylight.options import Question
 from whylight.target.class_score import ClassScore, Weighting
@@ -148,7 +148,11 @@ def _layers(classifier: Classifier, method: Method, names: Layers) -> list[Layer
     if names is None and method.layers:
         return list(method.layers(classifier))
     if names is None:
-        return [classifier.default_layer] if method.driver else list(classifier.default_layers.layers)
+        try:
+            return [classifier.default_layer] if method.driver else list(classifier.default_layers.layers)
+        except WhylightError as error:
+            others = ", ".join(one.name for one in methods().values() if not one.sees_layer)
+            raise WhylightError(f"{error}; methods that need none: {others}") from None
     layers = [classifier.layer(name) for name in ([names] if isinstance(names, str) else names)]
     if method.driver and len(layers) > 1:
         raise WhylightError(f"method '{method.name}' takes one layer, {len(layers)} were given")

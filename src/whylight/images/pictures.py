@@ -42,7 +42,7 @@ class Picture:
     Attributes:
         pixels: (H, W, C) uint8, uint16 or float32, C as the model wants it.
         white: the value of full brightness: 255, 65535 or 1; None where the values are already in the model's own
-            range (.npy and .csv files).
+            range (.npy and .csv files, but for bytes).
         source: where it comes from, for messages.
     """
 
@@ -70,8 +70,10 @@ def read_picture(path: Path, channels: int, exif_orientation: bool = True) -> Pi
         with local_copy(path) as copy:
             return replace(read_picture(copy, channels, exif_orientation), source=source)
     if suffix in (".npy", ".csv"):
-        pixels = _channels_last(read_values(path), (channels,), source).astype(np.float32)
-        return Picture(finite(pixels, source), None, source)
+        values = _channels_last(read_values(path), (channels,), source)
+        if values.dtype == np.uint8:
+            return Picture(values.copy(), 255, source)
+        return Picture(finite(values.astype(np.float32), source), None, source)
     check_file(path)
     with _decoding(source):
         if suffix == ".dcm":
