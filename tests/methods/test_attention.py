@@ -76,6 +76,65 @@ def test_legrad_of_one_block_is_the_papers_formula() -> None:
     )
 
 
+def packed_blocks() -> tuple[Classifier, dict[str, Array]]:
+    """Two blocks of one head on patches of 4 x 4 pixels, each with one product for query, key and value, and a bias."""
+    rng = np.random.default_rng(7)
+    shapes = {"patch": (48, 6), "packed 0": (6, 18), "packed 1": (6, 18), "bias 0": (18,), "bias 1": (18,)}
+    weight = {
+        name: rng.normal(size=shape).astype(np.float32) / np.float32(np.sqrt(shape[0]))
+        for name, shape in {**shapes, "head": (6, 5)}.items()
+    }
+    op = GraphBuilder()
+    image = op.input("image", ("N", 3, 8, 12))
+    kernel = weight["patch"].reshape(3, 4, 4, 6).transpose(3, 0, 1, 2)
+    patches = op.Reshape(op.Conv(image, np.ascontiguousarray(kernel), strides=[4, 4]), [0, 6, -1])
+    tokens = op.Transpose(op.with_shape(patches, ("N", 6, 6)), perm=[0, 2, 1])
+    for block in range(2):
+        packed = op.Add(op.MatMul(tokens, weight[f"packed {block}"]), weight[f"bias {block}"])
+        parts = op.Transpose(op.with_shape(op.Reshape(packed, [0, 6, 3, 6]), ("N", 6, 3, 6)), perm=[2, 0, 1, 3])
+        query, key, value = (op.Gather(parts, np.int64(part), axis=0) for part in range(3))
+        attention = op.Softmax(op.MatMul(query, op.Transpose(key, perm=[0, 2, 1])))
+        tokens = op.Add(tokens, op.MatMul(attention, value))
+    scores = op.MatMul(op.ReduceMean(tokens, [1], keepdims=0), weight["head"])
+    return describe(Path("packed"), op.model([scores], "packed"), [], "image", 1), weight
+
+
+def test_query_key_and_value_may_be_one_product() -> None:
+    """As timm has them. The product's bias is added to all tokens too, but ends no block.
+
+    S_l = C mean_i (z_i + sum_j A_ij v_j), of the tokens z before block l: dS_l/dA_ij = C v_j / T.
+    """
+    model, weight = packed_blocks()
+    images = np.random.default_rng(8).normal(size=(2, 3, 8, 12)).astype(np.float32)
+    classes = np.array([1, 3])
+    tokens = images.reshape(2, 3, 2, 4, 3, 4).transpose(0, 2, 4, 1, 3, 5).reshape(2, 6, 48) @ weight["patch"]
+    parts = []
+    for block in range(2):
+        query, key, value = np.split(tokens @ weight[f"packed {block}"] + weight[f"bias {block}"], 3, axis=-1)
+        power = np.exp(query @ key.transpose(0, 2, 1))
+        tokens = tokens + power / power.sum(-1, keepdims=True) @ value
+        parts.append(np.maximum(np.einsum("ntd,dn->nt", value, weight["head"][:, classes]) / 6, 0))
+    assert_same_map(model.explainer("legrad").run(images, classes)[2], np.mean(parts, 0).reshape(2, 2, 3))
+
+
+def test_attention_within_windows_is_refused() -> None:
+    """Two windows of three places, then one of all six: of the first block LeGrad's formula says nothing."""
+    op = GraphBuilder()
+    rng = np.random.default_rng(9)
+    image = op.input("image", ("N", 3, 8, 12))
+    patches = op.Reshape(op.Conv(image, rng.normal(size=(6, 3, 4, 4)).astype(np.float32), strides=[4, 4]), [0, 6, -1])
+    tokens = op.Transpose(op.with_shape(patches, ("N", 6, 6)), perm=[0, 2, 1])
+    for window in (3, 6):
+        windows = op.with_shape(op.Reshape(tokens, [-1, window, 6]), ("M", window, 6))
+        attended = op.MatMul(op.Softmax(op.MatMul(windows, op.Transpose(windows, perm=[0, 2, 1]))), windows)
+        projected = op.Add(op.MatMul(attended, rng.normal(size=(6, 6)).astype(np.float32)), np.ones(6, np.float32))
+        tokens = op.Add(tokens, op.with_shape(op.Reshape(projected, [-1, 6, 6]), ("N", 6, 6)))
+    scores = op.MatMul(op.ReduceMean(tokens, [1], keepdims=0), rng.normal(size=(6, 5)).astype(np.float32))
+    model = describe(Path("windows"), op.model([scores], "windows"), [], "image", 1)
+    with pytest.raises(WhylightError, match="'legrad' takes vision transformers whose tokens attend to all tokens"):
+        model.explainer("legrad")
+
+
 def test_a_network_without_attention_is_refused() -> None:
     with pytest.raises(WhylightError, match="'legrad' takes vision transformers"):
         classifier("pooled").explainer("legrad")

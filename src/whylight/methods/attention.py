@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -34,7 +34,7 @@ def legrad(op: GraphBuilder, target: Target) -> Tensor:
     Raises:
         WhylightError: the network has no self-attention of all tokens to all tokens.
     """
-    blocks = list(_blocks(target.classifier))
+    blocks = _blocks(target.classifier)
     if not blocks:
         raise WhylightError(
             f"{target.classifier.path}: method 'legrad' takes vision transformers whose tokens attend to all tokens; "
@@ -60,23 +60,33 @@ def _block_map(op: GraphBuilder, target: Target, attention: str, tokens: str, la
     return op.with_shape(op.ReduceMean(by_query, [1], keepdims=0), (output.shape[0], keys))
 
 
-def _blocks(classifier: Classifier) -> Iterator[tuple[str, str]]:
-    """Each block's attention, (N, heads, T, T) or (N heads, T, T), and the tokens behind it, (N, T, C), by name."""
+def _blocks(classifier: Classifier) -> list[tuple[str, str]]:
+    """Each block's attention, (N, heads, T, T) or (N heads, T, T), and the tokens behind it, (N, T, C), by name.
+
+    There are none where any attention is of windows, or where blocks differ in their tokens: their maps have no sum,
+    and the head that reads the last ones does not take the others.
+    """
     from whylight.graph.ways import dominators
 
     nodes, tensors = classifier.path_nodes, classifier.tensors
+    computed = {name for node in nodes for name in node.output}
     attentions = [node.output[0] for node in nodes if _is_attention(node, tensors)]
+    blocks = []
     for attention, following in pairwise([*attentions, classifier.logits]):
         between = _between(nodes, attention, following)
-        sums = {node.output[0] for node in between if node.op_type == "Add"}
+        # A bias is added to the tokens of a block too; what ends the block is a sum of two that the image gives.
+        sums = {node.output[0] for node in between if node.op_type == "Add" and computed.issuperset(node.input)}
         size = tensors[attention].shape[-1]
         candidates = [
             name
             for name in dominators(between, attention, following)
             if name in sums and tensors[name].rank == 3 and tensors[name].shape[1] == size
         ]
-        if candidates:
-            yield attention, candidates[-1]
+        if not candidates:
+            return []
+        blocks.append((attention, candidates[-1]))
+    alike = {tensors[tokens].shape[1:] for _, tokens in blocks}
+    return blocks if len(alike) == 1 else []
 
 
 def _is_attention(node: onnx.NodeProto, tensors: Mapping[str, Tensor]) -> bool:
