@@ -11,6 +11,7 @@ import onnxruntime
 import pytest
 from PIL import Image
 
+import whylight
 from reading.nnp.networks import function, network, small_classifier, variable, write_nnp
 from samples import BUNDLED, DATA, evaluation, pixels
 from whylight.cli import main
@@ -316,3 +317,25 @@ def test_it_runs_as_a_module_without_a_training_framework() -> None:
         [sys.executable, "-m", "whylight", "--version"], capture_output=True, text=True, check=True
     )
     assert version.stdout.startswith("whylight 0.")
+
+
+def test_gradcam_says_what_the_model_sees_where_it_explains_another_class(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Class 0 is the plugins' default; the five most probable classes are those of the model's own output."""
+    assert main(["gradcam", "--image", "image.png", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    explainer = whylight.explainer("results.nnp", cache=False)
+    output = explainer.probabilities(explainer.inputs([explainer.picture("image.png")]))[0]
+    assert [each["class_index"] for each in facts["top"]] == sorted(range(3), key=lambda k: -output[k])
+    assert [each["probability"] for each in facts["top"]] == pytest.approx(sorted(output)[::-1])
+    for index in range(3):
+        assert main(["gradcam", "--image", "image.png", "--class_index", str(index)]) == 0
+        said = capsys.readouterr().out
+        note = f"the model sees class {facts['predicted']}: --class_index predicted explains it"
+        assert (note in said) is (index != facts["predicted"])
+        assert f"most likely  {facts['predicted']} {max(output):.1%}, " in said
+
+
+def test_a_second_class_does_not_silently_replace_the_first(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "given twice" in failure(capsys, "gradcam", "--image", "image.png", "-c", "1", "-c", "2")

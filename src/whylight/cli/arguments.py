@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from whylight.options import Chosen, ClassIndex, Options, class_reference, parsed
 
@@ -70,9 +71,27 @@ def add_method(command: argparse.ArgumentParser) -> None:
     command.add_argument("--method", default="gradcam", metavar="NAME", help="how to explain: see 'whylight methods'")
 
 
+class _Once(argparse.Action):
+    """An option whose second use would silently replace the first."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        given = f"{self.dest} given"
+        if getattr(namespace, given, False):
+            parser.error(f"argument {option}: given twice: expected one class a run")
+        setattr(namespace, given, True)
+        setattr(namespace, self.dest, values)
+
+
 def add_class_index(command: argparse.ArgumentParser, default: str) -> None:
     command.add_argument(
-        "-c", "--class_index", default=default, metavar="INDEX", help="the class to explain, or 'predicted'"
+        "-c",
+        "--class_index",
+        default=default,
+        metavar="INDEX",
+        action=_Once,
+        help="the class to explain, or 'predicted'",
     )
 
 

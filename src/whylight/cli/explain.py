@@ -49,14 +49,23 @@ def run_gradcam(arguments: argparse.Namespace, options: Chosen) -> Answer:
     labels = class_names(arguments.labels)
     explanation = explainer(arguments.image, index)
     explanation.save(arguments.output, options[Rendering])
+
+    def named(index: int) -> str:
+        return f"{index} ({labels[index]})" if labels and index < len(labels) else str(index)
+
     name = labels[explanation.class_index] if labels and explanation.class_index < len(labels) else None
     lines = [
-        f"class        {explanation.class_index}{f' ({name})' if name else ''}",
+        f"class        {named(explanation.class_index)}",
         f"score        {explanation.score:.6g} ({explainer.facts.score})",
         f"probability  {explanation.probability:.6g}",
+        f"most likely  {', '.join(f'{named(top)} {probability:.1%}' for top, probability in explanation.top)}",
         f"layer        {explanation.layer}",
         f"overlay      {arguments.output}",
     ]
+    if explanation.class_index != explanation.predicted:
+        lines.append(
+            f"note         the model sees class {named(explanation.predicted)}: --class_index predicted explains it"
+        )
     return Answer(
         {**explanation.to_dict(), "label": name, "device": explainer.device, "output": str(arguments.output)},
         "\n".join(lines),

@@ -23,6 +23,7 @@ from whylight.running.explanation import Explanation
 _BATCH_BYTES = 512 * 2**20
 _LARGEST_BATCH = 64
 _BATCHES_AHEAD = 2
+_TOP = 5
 
 
 class Explainer(ExplainerGraph):
@@ -168,6 +169,7 @@ class Explainer(ExplainerGraph):
         probabilities = self._probabilities(output)
         predicted, explained = probabilities.argmax(1), self._explained(output, wanted)
         own = probabilities[np.arange(len(explained)), explained]
+        best = np.argsort(-probabilities, axis=1, kind="stable")[:, :_TOP]
         ranks = 1 + (probabilities > own[:, np.newaxis]).sum(1)
         for one, cams in zip(facts.maps, maps, strict=True):
             self._warn_of_empty(one, cams)
@@ -180,6 +182,7 @@ class Explainer(ExplainerGraph):
                     score=float(scores[i]),
                     probability=float(own[i]),
                     predicted=int(predicted[i]),
+                    top=tuple((int(index), float(probabilities[i, index])) for index in best[i]),
                     rank=int(ranks[i]),
                     layer=one.layer,
                     method=one.method,

@@ -36,6 +36,7 @@ class Explanation:
         probability: the class's probability as the model gives it; for a model without a final activation,
             the softmax of its scores.
         predicted: the class that the model finds most probable.
+        top: the most probable classes, up to five, each with its probability; the first is ``predicted``.
         rank: the explained class's place among all by probability: 1 for the predicted one.
         layer: the target layer's name.
         method: the method's name.
@@ -49,6 +50,7 @@ class Explanation:
     score: float
     probability: float
     predicted: int
+    top: tuple[tuple[int, float], ...]
     rank: int
     layer: str
     method: str
@@ -85,9 +87,10 @@ class Explanation:
         """What is known of the class, ready for JSON, None where it is no number; the map itself is ``cam``."""
         return {
             "class_index": self.class_index,
-            "score": self.score if isfinite(self.score) else None,
-            "probability": self.probability if isfinite(self.probability) else None,
+            "score": _number(self.score),
+            "probability": _number(self.probability),
             "predicted": self.predicted,
+            "top": [{"class_index": index, "probability": _number(value)} for index, value in self.top],
             "rank": self.rank,
             "method": self.method,
             "layer": self.layer,
@@ -95,6 +98,10 @@ class Explanation:
 
     def _repr_png_(self) -> bytes:
         return encoded_png(next(overlays([self])))
+
+
+def _number(value: float) -> float | None:
+    return value if isfinite(value) else None
 
 
 def overlays(explanations: Sequence[Explanation], rendering: Rendering = _PLAIN) -> Iterator[Pixels]:
