@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from whylight.class_names.lookup import name_of
 from whylight.compiling.compiler import compile_maps
 from whylight.drawing.grid import grid
 from whylight.errors import WhylightError, WhylightWarning
@@ -45,13 +46,13 @@ class Comparison:
         """The image and all overlays, each with the name of its method, on white.
 
         Args:
-            labels: names of the classes.
+            labels: names of the classes; by default those that the model has.
             rendering: how overlays look.
             **options: fields of `Rendering`, in place of those of ``rendering``.
         """
         look = Rendering.of(rendering, **options)
         first = self.rows[0][0]
-        name = labels[first.class_index] if labels and first.class_index < len(labels) else f"class {first.class_index}"
+        name = name_of(first.class_index, labels or first.class_names) or f"class {first.class_index}"
         original = (first.overlay(look, alpha=0), f"{name}, {first.probability:.1%}")
         cells = [[original, *((one.overlay(look), one.method) for one in row)] for row in self.rows]
         if not self.labels:
@@ -90,7 +91,7 @@ def compare(
     advance: Callable[[int], None],
 ) -> Comparison:
     """Explain an image by several methods at several layers: see `whylight.api.compare`."""
-    question.check(classifier.class_count)
+    question = question.about(classifier.class_names, classifier.class_count)
     picture = read_image(image, classifier.input)
     advance(0)
     if not names or list(names) == ["all"]:

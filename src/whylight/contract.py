@@ -142,6 +142,7 @@ class ExplainerFacts:
         counterfactual: whether what speaks against the class is explained.
         explains_tokens: whether the layer holds tokens rather than feature maps.
         notes: what a person should know of how it was made: of the model, and of the layers.
+        class_names: the classes' names, the first that of class 0; empty where they have none.
     """
 
     maps: tuple[MapFacts, ...]
@@ -159,6 +160,7 @@ class ExplainerFacts:
     counterfactual: bool = False
     explains_tokens: bool = False
     notes: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
 
     def to_metadata(self) -> dict[str, str]:
         """As entries of an ONNX model's metadata."""
@@ -183,8 +185,8 @@ class ExplainerFacts:
             image: dict[str, Any] = {
                 name: tuple(value) if isinstance(value, list) else value for name, value in stated.items()
             }
-            baseline, notes = tuple(facts["baseline"]), tuple(facts["notes"])
-            return cls(**{**facts, "input": InputFacts(**image), "maps": maps, "baseline": baseline, "notes": notes})
+            lists = {name: tuple(facts[name]) for name in ("baseline", "notes", "class_names")}
+            return cls(**{**facts, "input": InputFacts(**image), "maps": maps, **lists})
         except (KeyError, TypeError, ValueError) as error:
             raise WhylightError("not an explainer graph made by this version of 'whylight compile'") from error
 

@@ -10,14 +10,17 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from math import isfinite
 from numbers import Number
+from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
+from whylight.class_names.lookup import class_index_of
 from whylight.drawing.colormaps import COLORMAPS
 from whylight.errors import WhylightError, nearest
 
 PREDICTED: Literal["predicted"] = "predicted"
 """In place of a class index: the class that the model finds most probable."""
-ClassIndex = int | Literal["predicted"]
+ClassIndex = int | str
+"""A class: its index, its name, or ``"predicted"``."""
 Against = ClassIndex | None
 """The class that a contrast is made with."""
 
@@ -34,6 +37,7 @@ PROVIDERS = {
 """What ONNX Runtime calls the devices, the fastest one first."""
 DEVICES = ("auto", *PROVIDERS)
 _MOST = 2**31 - 1
+_A_CLASS = "expected a whole number, a class's name or 'predicted'"
 _SHOWN = 80
 """Characters of a value that a message shows at most."""
 
@@ -297,16 +301,25 @@ def listed(value: Any) -> tuple[str, ...]:
 
 
 def class_reference(value: Any) -> ClassIndex:
-    """``"predicted"``, or a class index as a number or as text."""
-    if isinstance(value, str) and value == "predicted":
-        return "predicted"
+    """``"predicted"``, a class index as a number or as text, or a class's name."""
     try:
         index = int(value)
     except (ValueError, TypeError):
-        raise ValueError("expected a whole number or 'predicted'") from None
+        if isinstance(value, str) and value.strip():
+            return value.strip()
+        raise ValueError(_A_CLASS) from None
     if abs(index) > _MOST or (not isinstance(value, str) and index != value):
-        raise ValueError("expected a whole number or 'predicted'")
+        raise ValueError(_A_CLASS)
     return index
+
+
+def labels(value: Any) -> Path | str | tuple[str, ...]:
+    """A labels file, ``"imagenet"``, or the classes' names."""
+    if isinstance(value, str | Path):
+        return value
+    if not isinstance(value, Sequence) or not all(isinstance(name, str) for name in value):
+        raise ValueError("expected a file with one class name a line, 'imagenet', or the names")
+    return tuple(value)
 
 
 def _input_range(value: Any) -> str:
@@ -338,6 +351,8 @@ class ModelOptions(Options):
             signals the length, of volumes depth, height and width.
         model_input: the input that takes the image; by default the one with an image's shape.
         output_variable: the output that holds the class scores; by default the first that can.
+        labels: the classes' names, the first that of class 0; a file with one a line, or a JSON list or mapping; or
+            ``imagenet``, the 1000 classes of ILSVRC 2012. By default as the model's metadata say.
         exif_orientation: photographs are turned upright as their EXIF orientation says; False for a model that was
             trained on them as they are stored. ``gradcam-nnc`` takes them as stored, as the Console's plugins do.
     """
@@ -369,6 +384,12 @@ class ModelOptions(Options):
     output_variable: str | None = option(
         None, "the model's output that holds the classes (default: the first that can)", metavar="NAME", flags=("-ov",)
     )
+    labels: Path | str | Sequence[str] | None = option(
+        None,
+        "the classes' names: a file with one a line, a JSON list or mapping, or 'imagenet' (default: as the file says)",
+        metavar="FILE",
+        parse=labels,
+    )
     exif_orientation: bool = option(True, "turn photographs upright, as their EXIF orientation says (the default)")
 
 
@@ -396,24 +417,22 @@ class Question(Options):
     )
     against: Against = option(
         None,
-        "explain why the class rather than this one: an index, or 'predicted'",
-        metavar="INDEX",
+        "explain why the class rather than this one: an index, a name, or 'predicted'",
+        metavar="CLASS",
         parse=class_reference,
     )
     counterfactual: bool = option(False, "explain what speaks against the class")
     smooth: bool = option(False, "average the maps over flipped and rescaled images (six passes)")
 
-    def check(self, class_count: int) -> None:
-        """See that it can be asked of a model.
+    def about(self, class_names: Sequence[str], class_count: int) -> Self:
+        """The same question of a model, with the index of the class that it names.
 
         Raises:
-            WhylightError: it has no such class.
+            WhylightError: the model has no such class to compare with.
         """
-        if isinstance(self.against, int) and not 0 <= self.against < class_count:
-            raise WhylightError(
-                f"class index {self.against} to compare with is out of range: "
-                f"the model has classes 0 to {class_count - 1}"
-            )
+        if self.against is None or self.against == PREDICTED:
+            return self
+        return replace(self, against=class_index_of(self.against, class_names, class_count, " to compare with"))
 
     @property
     def layers(self) -> tuple[str | None, ...]:

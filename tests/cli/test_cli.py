@@ -77,7 +77,8 @@ def test_gradcam_as_json_with_names_for_the_predicted_class(here: Path, capsys: 
         main(["gradcam", "--image", "image.png", "--class_index", "predicted", "--labels", "names.txt", "--json"]) == 0
     )
     facts = json.loads(capsys.readouterr().out)
-    assert facts["label"] == "犬猫鳥"[facts["class_index"]]
+    assert facts["class_name"] == "犬猫鳥"[facts["class_index"]]
+    assert [one["class_name"] for one in facts["top"]] == ["犬猫鳥"[one["class_index"]] for one in facts["top"]]
     assert facts["class_index"] == facts["predicted"]
     assert facts["probability"] > 1 / 3
     assert facts["output"] == "grad_cam.png"
@@ -96,7 +97,8 @@ def test_gradcam_in_the_models_own_size(here: Path) -> None:
         (["--image", "image.png", "--model", "none.nnp"], "none.nnp: no such file"),
         (["--image", "image.png", "--class_index", "3"], "class index 3 is out of range: the model has classes 0 to 2"),
         (["--image", "image.png", "--class_index", "-1"], "class index -1 is out of range"),
-        (["--image", "image.png", "--class_index", "cat"], "'cat': expected a whole number or 'predicted'"),
+        (["--image", "image.png", "--class_index", "cat"], "no class 'cat': the model's classes have no names"),
+        (["--image", "image.png", "--class_index", "1,,2"], "class index '': expected a whole number, a class's name"),
         (["--image", "image.png", "--layer", "Convolution9"], "the nearest are 'Convolution'"),
         (["--image", "image.png", "--method", "lime"], "no method 'lime'"),
         (["--image", "image.png", "--alpha", "2"], "alpha 2: expected a number from 0 to 1"),
@@ -337,5 +339,42 @@ def test_gradcam_says_what_the_model_sees_where_it_explains_another_class(
         assert f"most likely  {facts['predicted']} {max(output):.1%}, " in said
 
 
-def test_a_second_class_does_not_silently_replace_the_first(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "given twice" in failure(capsys, "gradcam", "--image", "image.png", "-c", "1", "-c", "2")
+@pytest.mark.parametrize(
+    "words", [("-c", "1", "-c", "2"), ("--class_index", "1,2"), ("-c", "dog", "-c", "the bird, dog")]
+)
+def test_several_classes_get_an_overlay_each(
+    here: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    (here / "names.txt").write_text("cat\ndog, hound\nthe bird\n", encoding="utf-8")
+    assert main(["gradcam", "--image", "image.png", "--labels", "names.txt", *words, "--json"]) == 0
+    answers = json.loads(capsys.readouterr().out)["explanations"]
+    assert [one["output"] for one in answers] == ["grad_cam_1.png", "grad_cam_2.png"]
+    assert [one["class_name"] for one in answers] == ["dog, hound", "the bird"]
+    for index in (1, 2):
+        assert main(["gradcam", "--image", "image.png", "-c", str(index), "-o", "one.png"]) == 0
+        assert (here / f"grad_cam_{index}.png").read_bytes() == (here / "one.png").read_bytes()
+    assert not (here / "grad_cam.png").exists()
+
+
+def test_a_class_that_is_asked_for_twice_is_explained_once(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["gradcam", "--image", "image.png", "-c", "0,1,2,predicted"]) == 0
+    said = capsys.readouterr().out
+    assert [line for line in said.splitlines() if line.startswith("class ")] == [f"class        {i}" for i in range(3)]
+    assert "note" not in said
+
+
+def test_a_class_that_is_not_there_is_said_with_the_nearest(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "names.json").write_text('{"0": "cat", "1": "dog", "2": "bird"}', encoding="utf-8")
+    said = failure(capsys, "gradcam", "--image", "image.png", "--labels", "names.json", "-c", "dogg")
+    assert "no class 'dogg'; the nearest are 'dog'" in said
+    said = failure(capsys, "gradcam", "--image", "image.png", "--labels", "imagenet")
+    assert "labels 'imagenet': 1000 names, but the model has 3 classes" in said
+    said = failure(capsys, "compare", "results.nnp", "image.png", "-c", "1", "-c", "2")
+    assert "given 2 times: this command explains one class" in said
+
+
+def test_labels_that_change_are_seen_also_when_cached(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for names in ("cat\ndog\nbird\n", "猫\n犬\n鳥\n"):
+        (here / "names.txt").write_text(names, encoding="utf-8")
+        assert main(["gradcam", "--image", "image.png", "--labels", "names.txt", "-c", "1"]) == 0
+        assert f"class        1 ({names.split()[1]})" in capsys.readouterr().out

@@ -79,6 +79,41 @@ def test_a_compiled_explainer_is_shown(folder: Path, capsys: pytest.CaptureFixtu
     assert json.loads(capsys.readouterr().out)["maps"][0]["method"] == "gradcam"
 
 
+NAMES = ["tabby, tabby cat", "tiger cat", "dog", "鳥"]
+
+
+@pytest.mark.parametrize(
+    "metadata", [{"names": str(dict(enumerate(NAMES)))}, {"id2label": json.dumps(dict(enumerate(NAMES)))}]
+)
+def test_a_models_own_names_are_shown_taken_and_compiled(
+    folder: Path, capsys: pytest.CaptureFixture[str], metadata: dict[str, str]
+) -> None:
+    model = cnn()
+    onnx.helper.set_model_props(model, metadata)
+    onnx.save(model, "model.onnx")
+    known = ("--input-range", "1")
+    assert main(["inspect", "model.onnx", *known]) == 0
+    assert "classes      4: tabby, tabby cat; tiger cat; dog; 鳥" in capsys.readouterr().out
+    found = explained(capsys, *known, "-c", "Tabby Cat")
+    assert found["class_index"] == 0
+    assert str(found["class_name"]) == "tabby, tabby cat"
+    asked = [("-c", "鳥", "--against", "tiger cat"), ("-c", "3", "--against", "1")]
+    scores = [explained(capsys, *known, *words)["score"] for words in asked]
+    assert scores[0] == scores[1]
+    assert scores[0] != explained(capsys, *known, "-c", "3")["score"]
+    assert main(["compile", "model.onnx", *known]) == 0
+    assert explained(capsys, "-m", "explainer.onnx", "-c", "dog")["class_index"] == 2
+    assert main(["gradcam", "-m", "model.onnx", "--image", "image.png", *known, "--against", "lion"]) == 2
+    assert "no class 'lion' to compare with; the nearest are" in capsys.readouterr().err
+
+
+def test_a_compiled_explainer_takes_names(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    onnx.save(cnn(), "model.onnx")
+    assert main(["compile", "model.onnx", "--input-range", "1"]) == 0
+    Path("names.txt").write_text("\n".join(NAMES), "utf-8")
+    assert explained(capsys, "-m", "explainer.onnx", "--labels", "names.txt", "-c", "dog")["class_index"] == 2
+
+
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [

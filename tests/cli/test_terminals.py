@@ -56,7 +56,7 @@ def test_json_loses_nothing_where_the_pipe_takes_ascii_alone(here: Path) -> None
     command = ("gradcam", "--image", "image.png", "--labels", "labels.txt", "--json")
     for encoding in ("ascii", "cp1252", "utf-8"):
         done = program(here, *command, PYTHONIOENCODING=encoding)
-        assert json.loads(done.stdout.decode(encoding))["label"] == NAMES[0], encoding
+        assert json.loads(done.stdout.decode(encoding))["class_name"] == NAMES[0], encoding
 
 
 def test_nothing_but_its_own_cache_is_left_in_the_users_folders(here: Path) -> None:

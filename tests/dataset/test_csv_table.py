@@ -9,7 +9,6 @@ import pytest
 
 from samples import SHARED, evaluation, needs_shared
 from whylight.dataset.csv_table import CsvTable, open_csv
-from whylight.dataset.labels import read_labels
 from whylight.dataset.result import writing_result
 from whylight.dataset.table import Row
 from whylight.errors import WhylightError
@@ -351,17 +350,3 @@ def test_shards_are_the_rows_again(table: MakeTable, size: int) -> None:
     assert [shard.index for shard in shards] == list(range(len(shards)))
     assert sum(shard.count for shard in shards) == 5
     assert list(dataset.rows(shards[-1]))[-1].cells == ("e.png", "5")
-
-
-# ---- class names
-
-
-def test_class_names(tmp_path: Path) -> None:
-    path = tmp_path / "labels.txt"
-    path.write_bytes("\ufefftench, Tinca tinca\r\n金魚 \r\n\r\ncat".encode())
-    assert read_labels(path) == ["tench, Tinca tinca", "金魚", "", "cat"]
-    path.write_bytes("金魚".encode("cp932"))
-    with pytest.raises(WhylightError, match="not UTF-8"):
-        read_labels(path)
-    with pytest.raises(WhylightError, match="no such file"):
-        read_labels(tmp_path / "none.txt")

@@ -40,6 +40,15 @@ def test_a_module_has_the_map_of_autograd(tmp_path: Path) -> None:
     np.testing.assert_allclose(exported(image, 2).cam, expected, atol=1e-4)
 
 
+def test_a_module_says_the_names_of_its_classes() -> None:
+    module = network()
+    module.names = {0: "cat", 1: "dog", 2: "bird", 3: "鳥"}
+    assert whylight.load(module, input_size=(9, 7), input_range="1").class_names == ("cat", "dog", "bird", "鳥")
+    module.names = None
+    module.config = type("Config", (), {"id2label": {0: "a", 1: "b", 2: "c", 3: "d"}})()
+    assert whylight.load(module, input_size=(9, 7), input_range="1").class_names == ("a", "b", "c", "d")
+
+
 def test_a_file_that_is_no_exported_program(tmp_path: Path) -> None:
     (tmp_path / "model.pt2").write_bytes(b"nothing")
     with pytest.raises(whylight.WhylightError, match=r"torch\.export\.save"):

@@ -28,9 +28,10 @@ GIVEN: dict[str, Any] = {
     "input_size": (8, 8),
     "model_input": "x",
     "output_variable": "y",
+    "labels": ("cat", "dog", "bird"),
     "exif_orientation": False,
 }
-KNOWN_TO_NNABLA = ("input_range", "mean", "std", "output_variable", "exif_orientation")
+KNOWN_TO_NNABLA = ("input_range", "mean", "std", "output_variable", "labels", "exif_orientation")
 
 
 def outputs(graph: onnx.ModelProto, images: Array) -> Array:
@@ -58,7 +59,8 @@ def test_options_that_a_format_does_not_know_are_refused(name: str, tmp_path: Pa
         classifier = load(path, None, options)
         image = classifier.input
         expected = {**GIVEN, "input_range": 255.0}[name]
-        assert {"input_range": image.maximum, "output_variable": classifier.output, **asdict(image)}[name] == expected
+        found = {"input_range": image.maximum, "output_variable": classifier.output, "labels": classifier.class_names}
+        assert {**found, **asdict(image)}[name] == expected
         return
     for act in (load, inspect):
         with pytest.raises(WhylightError, match=rf"m\.nnp: no option '{name}' for this format \(nnabla network\): it "):

@@ -106,12 +106,22 @@ def test_maps_are_stretched_one_by_one() -> None:
     np.testing.assert_allclose(stretched(cams), expected)
 
 
+def test_one_image_is_explained_for_several_classes(mnist: Explainer) -> None:
+    image = MNIST / "images" / "0000.png"
+    found = mnist(image, [3, "predicted", 5])
+    alone = [mnist(image, 3), mnist(image, "predicted"), mnist(image, 5)]
+    assert [one.class_index for one in found] == [one.class_index for one in alone]
+    for one, other in zip(found, alone, strict=True):
+        np.testing.assert_allclose(one.cam, other.cam, atol=1e-5)
+    assert mnist(image, []) == []
+
+
 @pytest.mark.parametrize(
     ("images", "indices", "message"),
     [
         ([MNIST / "images" / "0000.png"], [1, 2], "1 images and 2 class indices"),
         ([MNIST / "images" / "0000.png"], [10], "class index 10 is out of range: the model has classes 0 to 9"),
-        (MNIST / "images" / "0000.png", [1], "one image takes one class index"),
+        (MNIST / "images" / "0000.png", [1, "nine"], "no class 'nine': the model's classes have no names"),
         ([MNIST / "images" / "none.png"], [1], "none.png"),
     ],
 )

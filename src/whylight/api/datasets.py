@@ -119,12 +119,15 @@ def write_report(
     return write_report(path_of(table), path_of(output), chosen, watched(advance, cancel))
 
 
-def read_labels(path: str | Path) -> list[str]:
-    """The class names of a text file: one a line, the first is class 0.
+def read_labels(labels: str | Path) -> list[str]:
+    """The classes' names, the first that of class 0.
+
+    Args:
+        labels: a text file with one name a line, a JSON file with a list or a mapping, or ``"imagenet"``.
 
     Raises:
-        WhylightError: the file is missing, or is not UTF-8 text.
+        WhylightError: the file is missing, is not UTF-8 text, or holds no names.
     """
-    from whylight.dataset.labels import read_labels
+    from whylight.class_names.source import IMAGENET, class_names
 
-    return read_labels(path_of(path))
+    return list(class_names(labels if isinstance(labels, str) and labels == IMAGENET else path_of(labels)))

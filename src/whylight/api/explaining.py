@@ -55,13 +55,16 @@ def explain(
     parameters: str | Path | None = None,
     **fields: Any,
 ) -> Explanation | list[Explanation]:
-    """Explain one image, or a list of images in batches: `explainer`, called once. For more see `Explainer.stream`.
+    """Explain one image, for one class or several, or a list of images in batches: `explainer`, called once.
+
+    For more see `Explainer.stream`.
 
     Args:
         model: see `explainer`.
         image: an image file, a Pillow image, or an array (H, W), (H, W, C) or (C, H, W) of uint8, uint16, or float in
             [0, 1]; or a list of these.
-        class_index: the class to explain, or ``"predicted"``; for a list of images, one for all or one each.
+        class_index: the class to explain: its index, its name, or ``"predicted"``; of one image several too, each of
+            which gets an explanation; for a list of images, one for all or one each.
         *options: see `explainer`.
         method: see `explainer`.
         parameters: see `load`.
@@ -71,7 +74,7 @@ def explain(
         WhylightError: as `explainer`; or an image cannot be read, or a class index is out of range.
     """
     chosen = Chosen(options, fields, ModelOptions, Question, Execution)
-    return explainer_of(model, method, parameters, chosen)(image, class_index)  # type: ignore[arg-type]
+    return explainer_of(model, method, parameters, chosen)(image, class_index)
 
 
 def compare(
@@ -90,7 +93,7 @@ def compare(
     Args:
         model: see `explainer`.
         image: see `explain`.
-        class_index: the class to explain, or ``"predicted"``.
+        class_index: the class to explain: its index, its name, or ``"predicted"``.
         *options: `Question` (of several layers each is a row), `Execution`; `ModelOptions` for a file.
         methods: their names; by default all of one pass, ``["all"]`` for those of several too. Of these, one that
             cannot explain the model is left out, with a warning.
@@ -125,7 +128,7 @@ def explainer_of(model: Any, method: str, parameters: str | Path | None, chosen:
     if isinstance(model, str | Path) and execution.cache:
         from whylight.running.cache import cached_explainer
 
-        asked = {"method": method, **options.to_dict(), **question.to_dict()}
+        asked = {"method": method, **options.to_dict(), **question.to_dict(), "labels": _names(options)}
         return cached_explainer(local_path_of(model), path_or_none(parameters), asked, graph, execution)
     from whylight.running.explainer import Explainer
 
@@ -154,6 +157,15 @@ def _made_already(path: Path) -> Explainer | None:
     return Explainer(path)
 
 
+def _names(options: ModelOptions) -> tuple[str, ...]:
+    """The classes' names that are given, rather than the file that has them."""
+    if options.labels is None:
+        return ()
+    from whylight.class_names.source import class_names
+
+    return class_names(options.labels)
+
+
 def _as_it_is(explainer: Explainer, method: str, parameters: str | Path | None, chosen: Chosen) -> Explainer:
     """The explainer that is given, perhaps run otherwise.
 
@@ -162,16 +174,19 @@ def _as_it_is(explainer: Explainer, method: str, parameters: str | Path | None, 
     """
     from whylight.methods import method_named
 
-    own = explainer.facts.maps[0].method
+    made_for = explainer.facts.maps[0].method
     method = method_named(method).name
-    asked = [*chosen[ModelOptions].changed(), *chosen[Question].changed(), *(["parameters"] if parameters else [])]
-    if asked or method not in (own, _DEFAULT):
+    known = [name for name in chosen[ModelOptions].changed() if name != "labels"]
+    asked = [*known, *chosen[Question].changed(), *(["parameters"] if parameters else [])]
+    if asked or method not in (made_for, _DEFAULT):
         raise WhylightError(
-            f"the explainer is made already, of method '{own}': give {', '.join(asked) or f'method {method!r}'} to "
-            "whylight.explainer or 'whylight compile'"
+            f"the explainer is made already, of method '{made_for}': "
+            f"give {', '.join(asked) or f'method {method!r}'} to whylight.explainer or 'whylight compile'"
         )
     changed = chosen[Execution].changed()
-    return type(explainer)(explainer.graph, explainer.execution, **changed) if changed else explainer
+    own = type(explainer)(explainer.graph, explainer.execution, **changed) if changed else explainer
+    labels = chosen[ModelOptions].labels
+    return own if labels is None else own.with_class_names(labels)
 
 
 def fitting(names: str | Sequence[str], make: Callable[[str], Explainer], watch: Advance) -> dict[str, Explainer]:

@@ -34,6 +34,7 @@ class Classifier:
         layers: the layers that can be explained, in the order in which they run.
         tensors: shape and type of every tensor of the graph, by name.
         notes: what a person should know of how it was read, such as a guess: sentences of one line.
+        class_names: the classes' names, the first that of class 0; empty where they have none.
     """
 
     path: Path
@@ -46,6 +47,7 @@ class Classifier:
     layers: tuple[Layer, ...]
     tensors: dict[str, Tensor]
     notes: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         size = " x ".join(map(str, self.input.size))

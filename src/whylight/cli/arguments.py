@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
+from whylight.errors import WhylightError
 from whylight.options import Chosen, ClassIndex, Options, class_reference, parsed
 
 
@@ -71,45 +71,30 @@ def add_method(command: argparse.ArgumentParser) -> None:
     command.add_argument("--method", default="gradcam", metavar="NAME", help="how to explain: see 'whylight methods'")
 
 
-class _Once(argparse.Action):
-    """An option whose second use would silently replace the first."""
-
-    def __call__(
-        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
-    ) -> None:
-        given = f"{self.dest} given"
-        if getattr(namespace, given, False):
-            parser.error(f"argument {option}: given twice: expected one class a run")
-        setattr(namespace, given, True)
-        setattr(namespace, self.dest, values)
+def add_class_index(command: argparse.ArgumentParser, default: str, what: str) -> None:
+    command.add_argument("-c", "--class_index", action="append", default=[], metavar="CLASS", help=what)
+    command.set_defaults(default_class=default)
 
 
-def add_class_index(command: argparse.ArgumentParser, default: str) -> None:
-    command.add_argument(
-        "-c",
-        "--class_index",
-        default=default,
-        metavar="INDEX",
-        action=_Once,
-        help="the class to explain, or 'predicted'",
-    )
+def classes_of(arguments: argparse.Namespace) -> list[str]:
+    """What is said of the classes to explain, word by word, before anything else is done.
+
+    Raises:
+        WhylightError: a word says nothing.
+    """
+    words: list[str] = arguments.class_index or [arguments.default_class]
+    for part in (part for word in words for part in word.split(",")):
+        parsed("class index", part, class_reference)
+    return words
 
 
-def add_labels(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--labels", metavar="FILE", type=Path, help="a text file with one class name a line")
-
-
-def class_names(path: Path | None) -> list[str] | None:
-    """The names of the classes, if there is a file of them."""
-    from whylight import api
-
-    return None if path is None else api.read_labels(path)
-
-
-def class_index_of(arguments: argparse.Namespace) -> ClassIndex:
+def one_class_of(arguments: argparse.Namespace) -> ClassIndex:
     """The class to explain, before anything else is done.
 
     Raises:
-        WhylightError: it is no class index.
+        WhylightError: it is none, or there are several.
     """
-    return parsed("class index", arguments.class_index, class_reference)
+    given = classes_of(arguments)
+    if len(given) > 1:
+        raise WhylightError(f"argument -c/--class_index: given {len(given)} times: this command explains one class")
+    return parsed("class index", given[0], class_reference)

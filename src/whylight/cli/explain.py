@@ -1,21 +1,29 @@
 """Commands that explain one image."""
 
+from __future__ import annotations
+
 import argparse
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from whylight import api
+from whylight.class_names.lookup import named, references_in
 from whylight.cli.arguments import (
     add_class_index,
-    add_labels,
     add_method,
     add_model,
     add_model_option,
-    class_index_of,
-    class_names,
+    classes_of,
+    one_class_of,
 )
 from whylight.cli.command import Answer, Command
 from whylight.cli.progress import progress
 from whylight.options import Chosen, Execution, ModelOptions, Question, Rendering
+
+if TYPE_CHECKING:
+    from whylight.running.explanation import Explanation
 
 
 def add_gradcam(command: argparse.ArgumentParser) -> None:
@@ -28,16 +36,20 @@ def add_gradcam(command: argparse.ArgumentParser) -> None:
         help="the dataset CSV of the image; accepted for the Console, not read",
     )
     command.add_argument("-image", "--image", metavar="FILE", required=True, help="the image to analyse")
-    add_class_index(command, default="0")
+    add_class_index(
+        command,
+        "0",
+        "the class to explain: its index, its name, or 'predicted'; several with commas between them, or by giving it "
+        "again (default: 0)",
+    )
     command.add_argument(
         "-o", "--output", metavar="FILE", type=Path, default=Path("grad_cam.png"), help="the overlay to write"
     )
     add_method(command)
-    add_labels(command)
 
 
 def run_gradcam(arguments: argparse.Namespace, options: Chosen) -> Answer:
-    index = class_index_of(arguments)
+    words = classes_of(arguments)
     explainer = api.explainer(
         arguments.model,
         arguments.method,
@@ -46,52 +58,62 @@ def run_gradcam(arguments: argparse.Namespace, options: Chosen) -> Answer:
         options[Execution],
         parameters=arguments.parameters,
     )
-    labels = class_names(arguments.labels)
-    explanation = explainer(arguments.image, index)
-    explanation.save(arguments.output, options[Rendering])
-
-    def named(index: int) -> str:
-        return f"{index} ({labels[index]})" if labels and index < len(labels) else str(index)
-
-    name = labels[explanation.class_index] if labels and explanation.class_index < len(labels) else None
-    lines = [
-        f"class        {named(explanation.class_index)}",
-        f"score        {explanation.score:.6g} ({explainer.facts.score})",
-        f"probability  {explanation.probability:.6g}",
-        f"most likely  {', '.join(f'{named(top)} {probability:.1%}' for top, probability in explanation.top)}",
-        f"layer        {explanation.layer}",
-        f"overlay      {arguments.output}",
+    classes = [each for word in words for each in references_in(word, explainer.facts.class_names)]
+    explained = {one.class_index: one for one in explainer(arguments.image, classes)}
+    files = _overlay_files(arguments.output, [*explained], several=len(classes) > 1)
+    for explanation, file in zip(explained.values(), files, strict=True):
+        explanation.save(file, options[Rendering])
+    answers = [
+        {**explanation.to_dict(), "device": explainer.device, "output": str(file)}
+        for explanation, file in zip(explained.values(), files, strict=True)
     ]
-    if explanation.class_index != explanation.predicted:
-        lines.append(
-            f"note         the model sees class {named(explanation.predicted)}: --class_index predicted explains it"
-        )
-    return Answer(
-        {**explanation.to_dict(), "label": name, "device": explainer.device, "output": str(arguments.output)},
-        "\n".join(lines),
-    )
+    text = _explained_text(list(explained.values()), files, explainer.facts.score)
+    return Answer(answers[0] if len(classes) == 1 else {"explanations": answers}, text)
+
+
+def _overlay_files(output: Path, classes: Sequence[int], several: bool) -> list[Path]:
+    """The overlay's file, or, of several classes, one each: ``grad_cam_281.png``, ``grad_cam_285.png``."""
+    return [output.with_stem(f"{output.stem}_{index}") if several else output for index in classes]
+
+
+def _explained_text(explanations: Sequence[Explanation], files: Sequence[Path], score: str) -> str:
+    first = explanations[0]
+    blocks = [
+        [
+            f"class        {named(one.class_index, one.class_names)}",
+            f"score        {one.score:.6g} ({score})",
+            f"probability  {one.probability:.6g}",
+            f"overlay      {file}",
+        ]
+        for one, file in zip(explanations, files, strict=True)
+    ]
+    top = ", ".join(f"{named(index, first.class_names)} {probability:.1%}" for index, probability in first.top)
+    of_all = [f"most likely  {top}", f"layer        {first.layer}"]
+    if first.predicted not in [one.class_index for one in explanations]:
+        seen = named(first.predicted, first.class_names)
+        of_all.append(f"note         the model sees class {seen}: --class_index predicted explains it")
+    return "\n".join([*chain.from_iterable(blocks), *of_all])
 
 
 def add_compare(command: argparse.ArgumentParser) -> None:
     add_model(command)
     command.add_argument("image", metavar="IMAGE", help="the image to analyse")
-    add_class_index(command, default="predicted")
+    add_class_index(command, "predicted", "the class to explain: its index, its name, or 'predicted' (the default)")
     command.add_argument(
         "--methods", default="", metavar="A,B", help="the methods, or 'all' (default: all of one pass)"
     )
     command.add_argument(
         "-o", "--output", metavar="FILE", type=Path, default=Path("comparison.png"), help="the picture to write"
     )
-    add_labels(command)
 
 
 def run_compare(arguments: argparse.Namespace, options: Chosen) -> Answer:
-    labels = class_names(arguments.labels)
+    index = one_class_of(arguments)
     with progress("explaining", "maps") as bar:
         comparison = api.compare(
             arguments.model,
             arguments.image,
-            class_index_of(arguments),
+            index,
             options[ModelOptions],
             options[Question],
             options[Execution],
@@ -99,9 +121,9 @@ def run_compare(arguments: argparse.Namespace, options: Chosen) -> Answer:
             parameters=arguments.parameters,
             advance=bar.advance,
         )
-    comparison.save(arguments.output, labels, options[Rendering])
-    count, index = sum(map(len, comparison.rows)), comparison.rows[0][0].class_index
-    text = f"{count} maps of class {index}: {arguments.output}"
+    comparison.save(arguments.output, rendering=options[Rendering])
+    count, first = sum(map(len, comparison.rows)), comparison.rows[0][0]
+    text = f"{count} maps of class {named(first.class_index, first.class_names)}: {arguments.output}"
     return Answer({**comparison.to_dict(), "output": str(arguments.output)}, text)
 
 

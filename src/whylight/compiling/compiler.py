@@ -79,7 +79,7 @@ def compile_maps(
     Raises:
         WhylightError: as `compile_explainer`; or a method that takes several passes is one of several.
     """
-    question.check(classifier.class_count)
+    question = question.about(classifier.class_names, classifier.class_count)
     chosen = [(method_named(method), _layers(classifier, method_named(method), layers)) for method, layers in wanted]
     _refuse_drivers_in_company(chosen)
     reserved = {name: f"model/{name}" for name in _RESERVED}
@@ -133,6 +133,7 @@ def compile_maps(
         counterfactual=question.counterfactual,
         explains_tokens=any(layer.grid is not None for _, layers in chosen for layer in layers),
         notes=(*classifier.notes, *_notes(classifier, wanted, chosen)),
+        class_names=classifier.class_names,
     )
     for note in facts.notes:
         warnings.warn(note, WhylightWarning, stacklevel=2)

@@ -229,7 +229,7 @@ _NNABLA = reader(
         _load_nnabla,
         _inspect_nnabla,
         _convert_nnabla,
-        ("input_range", "mean", "std", "output_variable", "exif_orientation"),
+        ("input_range", "mean", "std", "output_variable", "labels", "exif_orientation"),
         takes_parameters=True,
     )
 )

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from whylight.classifier.classifier import Classifier
     from whylight.contract import ExplainerFacts, InputFacts
 
+_NAMES = 5
+"""Classes that are named on a page of text, besides the last."""
+
 Description = Mapping[str, Any]
 """Of a variable or a layer: its ``name``, its ``shape``, and what else there is to say, ready for JSON."""
 
@@ -32,6 +35,7 @@ class Inspection:
             takes no pictures, or nothing is known), and, where the format says it, ``mean`` and ``std``.
         outputs: ``name``, ``data_name`` and ``shape``.
         classes: their number.
+        class_names: their names, where they have some.
         final_activation: the operator that turns scores into the model's output.
         batch: whether its size is fixed.
         default_layers: the layers that are explained where none is named; their maps are fused where they are several.
@@ -54,6 +58,7 @@ class Inspection:
     inputs: Sequence[Description]
     outputs: Sequence[Description]
     classes: int | None = None
+    class_names: Sequence[str] = ()
     final_activation: str | None = None
     batch: str | None = None
     default_layers: Sequence[str] = ()
@@ -81,7 +86,7 @@ class Inspection:
             ("executor", self.executor and f"{self.executor} runs {self.network}"),
             *(("input", _named(x) + _prepared(x)) for x in self.inputs),
             *(("output", _named(y)) for y in self.outputs),
-            ("classes", self.classes),
+            ("classes", self.classes and f"{self.classes}{_listed(self.class_names)}"),
             ("activation", self.final_activation),
             ("batch", self.batch),
             ("layer", self.why),
@@ -119,12 +124,19 @@ def inspect_explainer(path: Path, facts: ExplainerFacts) -> Inspection:
         inputs=({**of_image, "mean": list(image.mean), "std": list(image.std), "range": white},),
         outputs=({"name": facts.output, "data_name": facts.output, "shape": ["N", scores]},),
         classes=facts.class_count,
+        class_names=facts.class_names,
         final_activation=facts.final_activation,
         maps=tuple(
             {"name": one.output, "method": one.method, "layer": one.layer, "score": facts.score} for one in facts.maps
         ),
         notes=facts.notes,
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The first of the classes' names, and the last."""
+    shown = [*names[:_NAMES], "...", names[-1]] if len(names) > _NAMES + 1 else names
+    return f": {'; '.join(shown)}" if shown else ""
 
 
 def _explained(one: Description) -> str:
@@ -151,6 +163,7 @@ def with_explainable(
             held,
             inputs=tuple({**variable, **more} for variable in held.inputs),
             classes=classifier.class_count,
+            class_names=classifier.class_names,
             final_activation=classifier.final_activation,
             notes=classifier.notes,
             batch=f"fixed at {batch}" if isinstance(batch, int) else "any",

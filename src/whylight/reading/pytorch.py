@@ -51,8 +51,10 @@ def load_module(module: Any, options: ModelOptions) -> Classifier:
         model = _exported(path, torch, module, torch.zeros(2, channels, *size, **as_weights))
     finally:
         module.train(was_training)
+    held = _class_names(module)
     if timm.get("mean") and timm.get("std"):
-        onnx.helper.set_model_props(model, {"mean": str(list(timm["mean"])), "std": str(list(timm["std"]))})
+        held |= {"mean": str(list(timm["mean"])), "std": str(list(timm["std"]))}
+    onnx.helper.set_model_props(model, held)
     return to_classifier(path, model, options)
 
 
@@ -91,6 +93,15 @@ def _dimensions(module: Any) -> int:
     """Of the image, as the first convolution takes it; 2 where there is none."""
     sizes = (each.kernel_size for each in module.modules() if hasattr(each, "in_channels"))
     return next((len(size) for size in sizes if isinstance(size, tuple)), 2)
+
+
+def _class_names(module: Any) -> dict[str, str]:
+    """What networks of Ultralytics and of Hugging Face say of their classes, as metadata of a file."""
+    found = {
+        "names": getattr(module, "names", None),
+        "id2label": getattr(getattr(module, "config", None), "id2label", None),
+    }
+    return {name: str(value) for name, value in found.items() if isinstance(value, Mapping | list | tuple)}
 
 
 def _exported(path: Path, torch: Any, network: Any, example: Any) -> onnx.ModelProto:

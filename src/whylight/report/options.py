@@ -5,18 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from whylight.dataset.options import TableOptions
-from whylight.options import option
-
-
-def _labels(value: Any) -> Path | tuple[str, ...]:
-    if isinstance(value, str | Path):
-        return Path(value)
-    if not isinstance(value, Sequence) or not all(isinstance(name, str) for name in value):
-        raise ValueError("expected a text file with one class name a line, or the names")
-    return tuple(value)
+from whylight.options import labels, option
 
 
 @dataclass(frozen=True)
@@ -24,9 +15,13 @@ class ReportOptions(TableOptions):
     """What a report shows of a result.
 
     Attributes:
-        labels: the classes' names, the first that of class 0, or a text file with one a line.
+        labels: the classes' names, the first that of class 0; a file with one a line, or a JSON list or mapping; or
+            ``imagenet``. By default those that the run knew.
     """
 
-    labels: Path | Sequence[str] | None = option(
-        None, "a text file with one class name a line", metavar="FILE", parse=_labels
+    labels: Path | str | Sequence[str] | None = option(
+        None,
+        "the classes' names: a file with one a line, a JSON list or mapping, or 'imagenet' (default: as the run knew)",
+        metavar="FILE",
+        parse=labels,
     )

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from whylight.dataset.labels import read_labels
+from whylight.class_names.source import class_names
 from whylight.errors import WhylightError
 from whylight.files.storage import local_path_of
 from whylight.files.writing import check_writable, replacing
@@ -124,7 +124,7 @@ def write_report(
         WhylightError: the CSV is missing or no result of ``gradcam-batch``, or the output cannot be written.
     """
     table, output = local_path_of(table), local_path_of(output)
-    labels = read_labels(options.labels) if isinstance(options.labels, Path) else options.labels
+    labels = None if options.labels is None else class_names(options.labels)
     results = open_results(table, options.input_variable, options.label_variable, labels)
     check_writable(output)
     if output.is_dir() or (output.exists() and output.samefile(table)):

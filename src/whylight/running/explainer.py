@@ -5,11 +5,14 @@ This module needs no model reader: it runs the file that ``whylight compile`` wr
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast, overload
 
 import numpy as np
 
+from whylight.class_names.lookup import class_index_of
+from whylight.class_names.source import Labels, class_names
 from whylight.contract import MapFacts
 from whylight.errors import WhylightError, WhylightWarning
 from whylight.files.storage import local_path_of
@@ -54,7 +57,17 @@ class Explainer(ExplainerGraph):
     def with_threads(self, threads: int) -> "Explainer":
         """The same explainer with a network of its own, which uses so many threads for one run."""
         own = Explainer(self.graph, self.execution)
-        own._threads = threads
+        own.facts, own._threads = self.facts, threads
+        return own
+
+    def with_class_names(self, labels: Labels) -> "Explainer":
+        """The same explainer with other names of its classes: see `whylight.class_names.source.class_names`.
+
+        Raises:
+            WhylightError: the labels cannot be read, or are not one a class.
+        """
+        own = Explainer(self.graph, self.execution)
+        own.facts = replace(own.facts, class_names=class_names(labels, own.facts.class_count))
         return own
 
     @property
@@ -71,27 +84,31 @@ class Explainer(ExplainerGraph):
     @overload  # a str is a file, not a sequence of images: the first form is meant
     def __call__(self, image: ImageLike, class_index: ClassIndex = PREDICTED) -> Explanation: ...  # type: ignore[overload-overlap]
     @overload
+    def __call__(self, image: ImageLike, class_index: Sequence[ClassIndex]) -> list[Explanation]: ...
+    @overload
     def __call__(
         self, image: Sequence[ImageLike], class_index: ClassIndex | Sequence[ClassIndex] = PREDICTED
     ) -> list[Explanation]: ...
     def __call__(
         self, image: ImageLike | Sequence[ImageLike], class_index: ClassIndex | Sequence[ClassIndex] = PREDICTED
     ) -> Explanation | list[Explanation]:
-        """Explain one image, or a list of images in batches.
+        """Explain one image, for one class or several, or a list of images in batches.
 
         Args:
             image: an image file, a Pillow image, or an array (H, W), (H, W, C) or (C, H, W) of uint8, uint16, or
                 float in [0, 1]; or a list of these. For signals and volumes see `ImageLike`.
-            class_index: the class to explain, or ``"predicted"``; for a list of images, one for all or one each.
+            class_index: the class to explain: its index, its name, or ``"predicted"``; of one image several too, each
+                of which gets an explanation; for a list of images, one for all or one each.
 
         Raises:
             WhylightError: an image cannot be read, or a class index is out of range.
         """
         if is_image(image):
-            image = cast(ImageLike, image)
-            if isinstance(class_index, Sequence) and not isinstance(class_index, str):
-                raise WhylightError(f"one image takes one class index, {len(class_index)} were given")
-            return self.explain([self.picture(image)], [class_index])[0]
+            picture = self.picture(cast(ImageLike, image))
+            if isinstance(class_index, str) or not isinstance(class_index, Sequence):
+                return self.explain([picture], [class_index])[0]
+            classes = in_batches(class_index, self.batch_size)
+            return [one for batch in classes for one in self.explain([picture] * len(batch), batch)]
         if not isinstance(image, Sequence):
             return self.explain([self.picture(image)], [PREDICTED])  # which says what it found
         images = cast(Sequence[ImageLike], image)
@@ -189,6 +206,7 @@ class Explainer(ExplainerGraph):
                     picture=picture,
                     input=facts.input,
                     crop=one.crop,
+                    class_names=facts.class_names,
                 )
                 for one, cams in zip(facts.maps, stretched, strict=True)
             ]
@@ -196,19 +214,15 @@ class Explainer(ExplainerGraph):
         ]
 
     def checked_index(self, index: ClassIndex) -> int:
-        """The class index as the graph takes it: -1 for the predicted class.
+        """The class index, of a name too, as the graph takes it: -1 for the predicted class.
 
         Raises:
-            WhylightError: it is out of range.
+            WhylightError: it is out of range, or no class has that name.
         """
         chosen = parsed("class index", index, class_reference)
         if chosen == PREDICTED:
             return -1
-        if not 0 <= chosen < self.facts.class_count:
-            raise WhylightError(
-                f"class index {chosen} is out of range: the model has classes 0 to {self.facts.class_count - 1}"
-            )
-        return chosen
+        return class_index_of(chosen, self.facts.class_names, self.facts.class_count)
 
     def _warn_of_empty(self, one: MapFacts, cams: FloatArray) -> None:
         """Say it where maps show nothing: once, however many batches of zeros there are."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from whylight.class_names.lookup import name_of
 from whylight.contract import Box, InputFacts
 from whylight.drawing import render
 from whylight.drawing.views import View, view
@@ -43,6 +44,7 @@ class Explanation:
         picture: the decoded image, signal or volume.
         input: the model's input.
         crop: the part of the image that the map covers: top, left, bottom, right in fractions; see `Box`.
+        class_names: the classes' names, the first that of class 0; empty where they have none.
     """
 
     cam: FloatArray
@@ -57,6 +59,12 @@ class Explanation:
     picture: Picture
     input: InputFacts
     crop: Box
+    class_names: tuple[str, ...] = ()
+
+    @property
+    def class_name(self) -> str | None:
+        """The name of the explained class, where it has one."""
+        return name_of(self.class_index, self.class_names)
 
     def overlay(self, rendering: Rendering | None = None, **options: Any) -> Image.Image:
         """The map, in colors, blended over the image.
@@ -87,10 +95,14 @@ class Explanation:
         """What is known of the class, ready for JSON, None where it is no number; the map itself is ``cam``."""
         return {
             "class_index": self.class_index,
+            "class_name": self.class_name,
             "score": _number(self.score),
             "probability": _number(self.probability),
             "predicted": self.predicted,
-            "top": [{"class_index": index, "probability": _number(value)} for index, value in self.top],
+            "top": [
+                {"class_index": index, "class_name": name_of(index, self.class_names), "probability": _number(value)}
+                for index, value in self.top
+            ],
             "rank": self.rank,
             "method": self.method,
             "layer": self.layer,

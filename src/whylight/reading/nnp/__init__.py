@@ -11,6 +11,7 @@ from onnx import helper
 from whylight.classifier.classifier import Classifier
 from whylight.classifier.describe import describe
 from whylight.classifier.layer import Layer
+from whylight.classifier.naming import with_class_names
 from whylight.errors import WhylightError
 from whylight.options import ModelOptions
 from whylight.reading.inspection import Inspection, with_explainable
@@ -121,7 +122,8 @@ def to_classifier(model: NnpModel, options: ModelOptions = _AS_THE_FILE_SAYS) ->
     image = classifier.input
     mean = () if options.mean is None else per_channel(network.path, "mean", options.mean, image.channels)
     std = () if options.std is None else per_channel(network.path, "std", options.std, image.channels)
-    return replace(classifier, input=replace(image, mean=mean, std=std))
+    prepared = replace(classifier, input=replace(image, mean=mean, std=std))
+    return with_class_names(prepared, options.labels, {})
 
 
 def maximum(network: Network, input_range: str = "auto") -> float:

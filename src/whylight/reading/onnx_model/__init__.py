@@ -11,6 +11,7 @@ from onnx import TensorProto, checker, helper
 
 from whylight.classifier.classifier import Classifier
 from whylight.classifier.describe import describe
+from whylight.classifier.naming import with_class_names
 from whylight.contract import InputFacts, kind_of
 from whylight.errors import WhylightError
 from whylight.files.checks import reason
@@ -83,7 +84,7 @@ def to_classifier(path: Path, original: onnx.ModelProto, options: ModelOptions) 
     prepared = pixels(path, model, image, channels, kind, options.input_range, options.mean, options.std)
     plain = _equivalent(path, original, _in_float_pixels(model, image), image, shape)
     graph = GraphBuilder.extending(plain.model)
-    return describe(
+    classifier = describe(
         path,
         plain.model,
         layers(
@@ -99,6 +100,8 @@ def to_classifier(path: Path, original: onnx.ModelProto, options: ModelOptions) 
         channel_order=prepared.channel_order,
         exif_orientation=options.exif_orientation,
     )
+    metadata = {entry.key: entry.value for entry in original.metadata_props}
+    return with_class_names(classifier, options.labels, metadata)
 
 
 def _variable(info: onnx.ValueInfoProto) -> dict[str, Any]:
