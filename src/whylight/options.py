@@ -353,6 +353,8 @@ class ModelOptions(Options):
         output_variable: the output that holds the class scores; by default the first that can.
         labels: the classes' names, the first that of class 0; a file with one a line, or a JSON list or mapping; or
             ``imagenet``, the 1000 classes of ILSVRC 2012. By default as the model's metadata say.
+        output_index: which of several lists of scores: of an output (N, P, classes) one of P, of several outputs that
+            hold one each their number, from 0.
         exif_orientation: photographs are turned upright as their EXIF orientation says; False for a model that was
             trained on them as they are stored. ``gradcam-nnc`` takes them as stored, as the Console's plugins do.
     """
@@ -389,6 +391,9 @@ class ModelOptions(Options):
         "the classes' names: a file with one a line, a JSON list or mapping, or 'imagenet' (default: as the file says)",
         metavar="FILE",
         parse=labels,
+    )
+    output_index: int | None = option(
+        None, "which of several lists of scores, from 0 (default: the only one)", metavar="INDEX", parse=whole_number
     )
     exif_orientation: bool = option(True, "turn photographs upright, as their EXIF orientation says (the default)")
 

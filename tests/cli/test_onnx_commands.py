@@ -12,7 +12,7 @@ from onnx_samples import HEIGHT, WIDTH, cnn, vision_transformer
 from reading.nnp.networks import function, network, variable, write_nnp
 from whylight.cli import main
 from whylight.reading.nnp import to_onnx
-from whylight.reading.onnx_model.image import Pixels, pixels
+from whylight.reading.onnx_model.pixels import Pixels, pixels
 
 
 @pytest.fixture

@@ -36,6 +36,7 @@ CASES = [
     case("Tile", free(2), np.array([3])),
     case("Concat", batch(3, 2), batch(1, 2), batch(4, 2), axis=1),
     case("Concat", batch(2), batch(3), axis=-1),
+    case("Concat", batch(3), batch(3), batch(3), axis=0),
     case("Split", batch(6, 2), np.array([1, 3, 2]), outputs=3, of=1, axis=1),
     case("Split", batch(7), outputs=3, of=2, axis=-1, num_outputs=3),
     case("Slice", batch(6, 5), np.array([1, -4]), np.array([4, 1000]), np.array([1, 2])),

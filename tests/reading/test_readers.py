@@ -29,6 +29,7 @@ GIVEN: dict[str, Any] = {
     "model_input": "x",
     "output_variable": "y",
     "labels": ("cat", "dog", "bird"),
+    "output_index": 1,
     "exif_orientation": False,
 }
 KNOWN_TO_NNABLA = ("input_range", "mean", "std", "output_variable", "labels", "exif_orientation")

@@ -78,8 +78,8 @@ class Classifier:
             names = ", ".join(layer.name for layer in self.layers)
             other = f"; name another layer to explain: {names}" if names else ""
             raise WhylightError(
-                f"{self.path}: the network has no feature map to look at: no convolution or product with places is on "
-                f"the way to its class scores{other}"
+                f"{self.path}: the network has no feature map to look at: no convolution or product with places, and "
+                f"with one row for each image, is on the way to its class scores{other}"
             )
         return found
 

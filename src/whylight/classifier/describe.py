@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +20,8 @@ from whylight.graph.walks import dependent_nodes, needed_nodes
 FINAL_ACTIVATIONS = ("Softmax", "LogSoftmax", "Sigmoid")
 """Operators that turn scores (logits) into the model's output."""
 
-_SAME_VALUES = ("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Dropout", "Cast")
+SAME_VALUES = ("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Dropout", "Cast")
+"""Operators behind it that leave each number as it is."""
 
 
 def describe(
@@ -65,7 +66,7 @@ def describe(
         exif_orientation=exif_orientation,
     )
     output = _class_output(path, [output] if output else [info.name for info in model.graph.output], tensors)
-    logits, activation = _before_final_activation(model, output)
+    logits, activation = before_final_activation(model.graph.node, output)
     outputs = tensors[logits].size(1)
     reached = {name for node in dependent_nodes(model.graph.node, image) for name in node.output}
     needed = {name for node in needed_nodes(model.graph.node, [logits]) for name in node.output}
@@ -133,8 +134,9 @@ def _shape_text(tensor: Tensor) -> str:
     return f"({', '.join(str(extent or '?') for extent in tensor.shape)})"
 
 
-def _before_final_activation(model: onnx.ModelProto, output: str) -> tuple[str, str | None]:
-    producers = {name: node for node in model.graph.node for name in node.output}
+def before_final_activation(nodes: Iterable[onnx.NodeProto], output: str) -> tuple[str, str | None]:
+    """The tensor of scores that an output is made of by a final activation, and that; the output itself without one."""
+    producers = {name: node for node in nodes for name in node.output}
     name = output
     while name in producers:
         node = producers[name]
@@ -142,7 +144,7 @@ def _before_final_activation(model: onnx.ModelProto, output: str) -> tuple[str, 
             return node.input[0], node.op_type
         if node.op_type == "Div" and (scores := _spelled_out_softmax(node, producers)):
             return scores, "Softmax"
-        if node.op_type not in _SAME_VALUES:
+        if node.op_type not in SAME_VALUES:
             break
         name = node.input[0]
     return output, None

@@ -1,5 +1,6 @@
 """Derivatives of operators that only arrange elements: reshape, transpose, join, cut, repeat and pad."""
 
+from functools import partial
 from itertools import accumulate
 
 import numpy as np
@@ -50,9 +51,18 @@ def tile(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> Tensor:
 def concat(op: GraphBuilder, node: ForwardNode, grad: Tensor) -> tuple[Gradient, ...]:
     """Each operand's part of g."""
     axis = node.attributes["axis"]
-    ends = list(accumulate(operand.size(axis) for operand in node.inputs))
-    parts = zip([0, *ends], ends, strict=False)
-    return tuple(lambda part=part: op.Slice(grad, [part[0]], [part[1]], [axis]) for part in parts)
+    extents = [operand.shape[axis] for operand in node.inputs]
+    if all(isinstance(extent, int) for extent in extents):
+        ends = [op.constant([end], np.int64) for end in accumulate(operand.size(axis) for operand in node.inputs)]
+    else:  # along the batch
+        ends = list(accumulate((op.extent(operand, axis) for operand in node.inputs), op.Add))
+    starts = [op.constant([0], np.int64), *ends]
+
+    def part(index: int) -> Tensor:
+        cut = op.Slice(grad, starts[index], ends[index], [axis])
+        return op.with_shape(cut, node.inputs[index].shape)
+
+    return tuple(partial(part, index) for index in range(len(node.inputs)))
 
 
 @rule("Split")

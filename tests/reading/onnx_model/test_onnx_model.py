@@ -150,7 +150,9 @@ def test_models_that_are_no_classifiers_of_one_image(tmp_path: Path) -> None:
     with pytest.raises(whylight.WhylightError, match=r"'rectified' \(N, 5, 4, 7\)"):
         load(tmp_path, segmentation)
     two = cnn()
-    two.graph.input.append(helper.make_tensor_value_info("other", TensorProto.FLOAT, [1, 7]))
+    two.graph.input.append(helper.make_tensor_value_info("other", TensorProto.FLOAT, ["batch", CLASSES]))
+    two.graph.node[-1].input[0] = "sum"
+    two.graph.node.insert(len(two.graph.node) - 1, helper.make_node("Add", ["scores", "other"], ["sum"]))
     with pytest.raises(whylight.WhylightError, match="'other'"):
         load(tmp_path, two)
     with pytest.raises(whylight.WhylightError, match=r"no input 'x'; it has 'image' \(\?, 3, 6, 9\)"):
@@ -209,10 +211,33 @@ def test_facts_in_the_metadata(tmp_path: Path) -> None:
     assert whylight.load(saved(tmp_path, content)).input.maximum == 255
 
 
-def test_where_nothing_is_known_there_is_one_warning(tmp_path: Path) -> None:
-    with pytest.warns(whylight.WhylightWarning, match="the option 'input_range', 255, or 'mean' and 'std'") as caught:
-        whylight.load(saved(tmp_path, cnn()))
+def test_what_was_guessed_of_pixels_is_said_once(tmp_path: Path) -> None:
+    classifier = whylight.load(saved(tmp_path, cnn()))
+    (note,) = classifier.notes
+    assert note.endswith(
+        "model.onnx: nothing in the file says how pixels are prepared; values from 0 to 1, with nothing taken off and "
+        "undivided, are given. If the network was trained otherwise: the option 'input_range', 255, or 'mean' and 'std'"
+    )
+    assert whylight.inspect(tmp_path / "model.onnx").notes == (note,)
+    with pytest.warns(whylight.WhylightWarning, match="nothing in the file says how pixels are prepared") as caught:
+        classifier.explainer()
     assert len(caught) == 1
+
+
+def test_what_is_known_of_pixels_is_no_guess(tmp_path: Path) -> None:
+    content = cnn()
+    for known in ({"input_range": "1"}, {"mean": 0.5, "std": 0.5}, {"std": (0.2, 0.3, 0.2)}, {"mean": 120}):
+        assert whylight.load(saved(tmp_path, content), **known).notes == ()
+    assert "leave open whether white is 1 or 255" in whylight.load(saved(tmp_path, content), mean=0, std=1).notes[0]
+    for said in ({"mean": "[0.485, 0.456, 0.406]"}, {"Image.NominalPixelRange": "NominalRange_0_255"}):
+        helper.set_model_props(content, said)
+        assert whylight.load(saved(tmp_path, content)).notes == ()
+
+
+def test_inputs_that_no_node_reads_are_no_inputs(tmp_path: Path) -> None:
+    content = cnn()
+    content.graph.input.insert(0, helper.make_tensor_value_info("seed", TensorProto.FLOAT, [1, 3, 4, 4]))
+    check_cnn(load(tmp_path, content))
 
 
 def test_a_graph_that_divides_by_255_takes_255(tmp_path: Path) -> None:
@@ -230,8 +255,9 @@ def test_any_image_size(tmp_path: Path) -> None:
     for axis, name in ((2, "height"), (3, "width")):
         content.graph.input[0].type.tensor_type.shape.dim[axis].dim_param = name
     check_cnn(load(tmp_path, content, input_size=(HEIGHT, WIDTH)))
-    with pytest.warns(whylight.WhylightWarning, match="224 x 224 is used"):
-        assert load(tmp_path, content).input.height == 224
+    usual = load(tmp_path, content)
+    assert usual.input.height == 224
+    assert "224 x 224 is used (another: the option 'input_size')" in usual.notes[0]
 
 
 @pytest.mark.parametrize("batch", ["batch", 1])
@@ -396,10 +422,10 @@ LAST = {
 @pytest.mark.parametrize("path", sorted(LIGHT.glob("*.onnx")), ids=lambda path: path.stem)
 def test_architectures_of_the_onnx_package(path: Path) -> None:
     """With no option: a map of the last convolution, or of the block that joins it with others, above 1 x 1."""
+    classifier = whylight.load(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", whylight.WhylightWarning)
-        classifier = whylight.load(path)
-    explainer = classifier.explainer()
+        explainer = classifier.explainer()
     image = np.random.default_rng(0).random((224, 224, 3)).astype(np.float32)
     explanation = explainer(image, 7)
     assert classifier.default_layer.type == LAST[path.stem.removeprefix("light_")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,14 @@ from whylight.options import ModelOptions
 from whylight.reading.inspection import Inspection, with_explainable
 from whylight.reading.onnx_model.axes import BATCH_AXIS, CHANNELS, Positions, Role, Roles, axis_roles
 from whylight.reading.onnx_model.float32 import in_float32
-from whylight.reading.onnx_model.image import Shape, image_input, pixels
+from whylight.reading.onnx_model.image import Shape, image_input, without_unread_inputs
 from whylight.reading.onnx_model.layers import layers
 from whylight.reading.onnx_model.opset import in_our_opset
 from whylight.reading.onnx_model.outputs import class_output, tensor_outputs
+from whylight.reading.onnx_model.pixels import pixels
+from whylight.reading.onnx_model.scores import Scores, one_list
 from whylight.reading.onnx_model.simplify import Simplified, simplified
-from whylight.reading.onnx_model.verify import outputs_differ
+from whylight.reading.onnx_model.verify import BESIDE_OTHERS, outputs_differ
 
 
 def inspect(path: Path, form: str, model: onnx.ModelProto, options: ModelOptions) -> Inspection:
@@ -75,8 +78,10 @@ def to_classifier(path: Path, original: onnx.ModelProto, options: ModelOptions) 
     Raises:
         WhylightError: it is not a classifier of one image, or it cannot be converted.
     """
+    original = without_unread_inputs(original)
     model = in_our_opset(path, in_float32(tensor_outputs(original)))
-    image, shape, layout = image_input(path, model, options.model_input, options.layout, options.input_size)
+    found = image_input(path, model, options.model_input, options.layout, options.input_size)
+    image, shape, layout = found.name, found.shape, found.layout
     kind = kind_of(len(layout.replace("C", "")))
     channels = shape[layout.index("C") + 1] if "C" in layout else 1
     if channels is None:
@@ -84,24 +89,36 @@ def to_classifier(path: Path, original: onnx.ModelProto, options: ModelOptions) 
     prepared = pixels(path, model, image, channels, kind, options.input_range, options.mean, options.std)
     plain = _equivalent(path, original, _in_float_pixels(model, image), image, shape)
     graph = GraphBuilder.extending(plain.model)
+    classes = class_output(path, plain.model, graph.tensors, image, options.output_variable, options.output_index)
+    scores = one_list(path, plain.model, graph.tensors, image, classes.name, classes.index)
     classifier = describe(
         path,
-        plain.model,
+        scores.model,
         layers(
             dependent_nodes(needed_nodes(plain.model.graph.node, graph.tensors), image),
             axis_roles(plain.model.graph.node, graph.tensors, image, _image_roles(shape, layout)),
         ),
         image=image,
         maximum=prepared.maximum or 1.0,
-        output=class_output(path, plain.model, graph.tensors, options.output_variable),
+        output=scores.output,
         layout=layout,
         mean=prepared.mean,
         std=prepared.std,
         channel_order=prepared.channel_order,
         exif_orientation=options.exif_orientation,
+        notes=(*found.notes, *prepared.notes, *classes.notes, *_notes(path, scores)),
     )
     metadata = {entry.key: entry.value for entry in original.metadata_props}
     return with_class_names(classifier, options.labels, metadata)
+
+
+def _notes(path: Path, scores: Scores) -> Iterator[str]:
+    """What a person should know of how scores are made."""
+    if scores.rows > 1:
+        yield (
+            f"{path}: the network makes {scores.rows} images of each one, such as crops: their scores are averaged; "
+            "its layers see them apart, so that methods that need no layer explain it"
+        )
 
 
 def _variable(info: onnx.ValueInfoProto) -> dict[str, Any]:
@@ -139,6 +156,11 @@ def _equivalent(path: Path, original: onnx.ModelProto, model: onnx.ModelProto, i
     if difference and plain.is_dynamic and shape[0] is not None:
         plain = simplified(model, {image: shape}, dynamic=False)
         difference = outputs_differ(path, original, plain.model, shape, image, loose)
+    if difference and difference.endswith(BESIDE_OTHERS):
+        raise WhylightError(
+            f"{path}: the network mixes the images of a batch: {difference} is another one; export it for one image, "
+            "or so that it computes each by itself"
+        )
     if difference:
         raise WhylightError(f"{path}: the converted model does not compute what the file does: {difference} differs")
     return plain

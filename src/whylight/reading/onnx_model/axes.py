@@ -50,7 +50,11 @@ Roles = tuple[Role, ...]
 def axis_roles(
     nodes: Sequence[onnx.NodeProto], tensors: Mapping[str, Tensor], image: str, roles: Roles
 ) -> dict[str, Roles]:
-    """The roles of the axes of every tensor that depends on the image."""
+    """The roles of the axes of every tensor that depends on the image.
+
+    An axis that has several entries an image, such as crops or windows, is no batch axis.
+    """
+    batch = (tensors[image].shape[0], None, "?")
     known: dict[str, Roles] = {image: roles}
     for node in nodes:
         inputs = [name for name in node.input if name in known]
@@ -61,7 +65,7 @@ def axis_roles(
         for name in node.output:
             if name in tensors:
                 found = rule(_Step(node, attributes, tensors, known, name))
-                known[name] = _checked(found, tensors[name])
+                known[name] = _checked(found, tensors[name], batch)
     return known
 
 
@@ -104,14 +108,17 @@ class _Step:
         return []
 
 
-def _checked(roles: Roles, tensor: Tensor) -> Roles:
+def _checked(roles: Roles, tensor: Tensor, batch: Sequence[Extent]) -> Roles:
     """The roles that the tensor's shape bears out."""
     if len(roles) != tensor.rank:
         return (None,) * tensor.rank
-    return tuple(
-        _fitting(role, extent) if isinstance(role, Positions) else role
-        for role, extent in zip(roles, tensor.shape, strict=True)
-    )
+    return tuple(_borne_out(role, extent, batch) for role, extent in zip(roles, tensor.shape, strict=True))
+
+
+def _borne_out(role: Role, extent: Extent, batch: Sequence[Extent]) -> Role:
+    if isinstance(role, Positions):
+        return _fitting(role, extent)
+    return role if role != BATCH_AXIS or extent in batch else None
 
 
 def _fitting(role: Positions, extent: Extent) -> Role:

@@ -1,60 +1,55 @@
-"""Which input of an ONNX model is the image, and how its pixels have to be prepared."""
+"""Which input of an ONNX model is the image."""
 
 from __future__ import annotations
 
-import json
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
 
-from whylight.classifier.first_steps import Known
 from whylight.classifier.input_axes import layout_by_first_step
-from whylight.classifier.input_range import range_by_first_steps
-from whylight.contract import Kind, kind_of
-from whylight.errors import WhylightError, WhylightWarning
-from whylight.graph.tensor import Tensor
-from whylight.reading.per_channel import per_channel, refuse_zero, spread
+from whylight.contract import kind_of
+from whylight.errors import WhylightError
+from whylight.graph.walks import read_names
+from whylight.reading.onnx_model.constants import constants
+from whylight.reading.onnx_model.metadata import metadata, numbers
 
 _USUAL_SIZE = 224
 _CHANNELS = (3, 1, 4, 2)
-_NUMBERS = ("value", "value_float", "value_floats", "value_int", "value_ints")
 _PIXEL_TYPES = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16, TensorProto.UINT8)
 
 Shape = tuple[int | None, ...]
 
 
 @dataclass(frozen=True)
-class Pixels:
-    """How an image becomes the model's input: (value - mean) / std, with values from 0 to ``maximum``.
+class ImageInput:
+    """The input that takes the image.
 
     Attributes:
-        maximum: the value of white, 1 or 255; None where nothing is known.
-        mean: one value a channel, or none.
-        std: one value a channel, or none.
-        channel_order: ``RGB`` or ``BGR``.
+        name: its name.
+        shape: its extents; None is a dynamic batch.
+        layout: see `InputFacts`.
+        notes: what was guessed.
     """
 
-    maximum: float | None = None
-    mean: tuple[float, ...] = ()
-    std: tuple[float, ...] = ()
-    channel_order: str = "RGB"
+    name: str
+    shape: Shape
+    layout: str
+    notes: tuple[str, ...] = ()
 
 
 def image_input(
     path: Path, model: onnx.ModelProto, name: str | None, layout: str, size: tuple[int, ...] | None
-) -> tuple[str, Shape, str]:
-    """The name of the image input, its shape (None is a dynamic batch), and its layout: see `InputFacts`.
+) -> ImageInput:
+    """The input that takes the image, with all extents but that of a dynamic batch.
 
     Raises:
         WhylightError: no input is an image, or several are.
     """
-    constants = {tensor.name for tensor in model.graph.initializer}
-    inputs = {info.name: info for info in model.graph.input if info.name not in constants}
+    constant = {tensor.name for tensor in model.graph.initializer}
+    inputs = {info.name: info for info in model.graph.input if info.name not in constant}
     listed = ", ".join(f"'{key}' {_text(_declared(info))}" for key, info in inputs.items()) or "none"
     if name is not None and name not in inputs:
         raise WhylightError(f"{path}: no input '{name}'; it has {listed}")
@@ -74,7 +69,21 @@ def image_input(
             f"expected the image alone: fix their values when the network is exported"
         )
     key, order = next(iter(found.items()))
-    return key, _sized(path, model, key, _declared(inputs[key]), order, size), order
+    return _sized(path, model, ImageInput(key, _declared(inputs[key]), order), size)
+
+
+def without_unread_inputs(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model without inputs that no node reads; itself where there are none."""
+    read = {name for node in model.graph.node for name in read_names(node)}
+    read.update(info.name for info in model.graph.output)
+    read.update(tensor.name for tensor in model.graph.initializer)  # old files list constants among the inputs
+    if all(info.name in read for info in model.graph.input):
+        return model
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    del copy.graph.input[:]
+    copy.graph.input.extend(info for info in model.graph.input if info.name in read)
+    return copy
 
 
 def _declared(info: onnx.ValueInfoProto) -> Shape:
@@ -96,7 +105,7 @@ def _image_layout(model: onnx.ModelProto, info: onnx.ValueInfoProto, layout: str
     last = shape[-1] in _CHANNELS
     if len(shape) == 4 and first != last:
         return "CHW" if first else "HWC"
-    return layout_by_first_step(model.graph.node, _constants(model), info.name, len(shape)) or _usual_layout(shape)
+    return layout_by_first_step(model.graph.node, constants(model), info.name, len(shape)) or _usual_layout(shape)
 
 
 def _usual_layout(shape: Shape) -> str | None:
@@ -110,30 +119,10 @@ def _usual_layout(shape: Shape) -> str | None:
     return None
 
 
-def _constants(model: onnx.ModelProto) -> Known:
-    """The tensors that are constant, of a graph of which no shapes are known."""
-    given: dict[str, onnx.TensorProto | onnx.AttributeProto] = {each.name: each for each in model.graph.initializer}
-    for node in model.graph.node:
-        number = next((each for each in node.attribute if each.name in _NUMBERS), None)
-        if node.op_type == "Constant" and number is not None:
-            given[node.output[0]] = number
-
-    def constant(name: str) -> Tensor | None:
-        if name not in given:
-            return None
-        found = given[name]
-        content = helper.get_attribute_value(found) if isinstance(found, onnx.AttributeProto) else found
-        value = numpy_helper.to_array(content) if isinstance(content, TensorProto) else np.asarray(content)
-        return Tensor(name, value.shape, value.dtype, value)
-
-    return constant
-
-
-def _sized(
-    path: Path, model: onnx.ModelProto, name: str, shape: Shape, order: str, wanted: tuple[int, ...] | None
-) -> Shape:
-    """The shape with a height and a width: the file's own, the ones asked for, its metadata's, or the usual ones."""
-    places = [axis for axis, letter in enumerate(order, start=1) if letter != "C"]
+def _sized(path: Path, model: onnx.ModelProto, image: ImageInput, wanted: tuple[int, ...] | None) -> ImageInput:
+    """The input with all extents: the file's own, the ones asked for, its metadata's, or the usual ones."""
+    name, shape = image.name, image.shape
+    places = [axis for axis, letter in enumerate(image.layout, start=1) if letter != "C"]
     if wanted and (
         len(wanted) != len(places)
         or any(shape[place] not in (None, extent) for place, extent in zip(places, wanted, strict=True))
@@ -142,100 +131,28 @@ def _sized(
             f"{path}: input '{name}' is {_text(shape)}, an input size of {','.join(map(str, wanted))} does not fit"
         )
     if all(shape[place] is not None for place in places):
-        return shape
+        return image
     kind = kind_of(len(places))
     if kind != "picture" and not wanted:
         expected = "LENGTH" if kind == "signal" else "DEPTH,HEIGHT,WIDTH"
         raise WhylightError(
             f"{path}: input '{name}' is {_text(shape)}, of any size; say which by the option 'input_size': {expected}"
         )
-    stated = wanted or _stated_size(_metadata(model))
+    stated = wanted or _stated_size(metadata(model))
     size = stated or (_USUAL_SIZE, _USUAL_SIZE)
     filled = list(shape)
     for place, extent in zip(places, size, strict=True):
         filled[place] = filled[place] or extent
-    if not stated:
-        warnings.warn(
-            f"{path}: input '{name}' takes images of any size; {filled[places[1]]} x {filled[places[0]]} is used "
-            "(another: the option 'input_size')",
-            WhylightWarning,
-            stacklevel=2,
-        )
-    return tuple(filled)
+    note = (
+        f"{path}: input '{name}' takes images of any size; {filled[places[0]]} x {filled[places[-1]]} is used "
+        "(another: the option 'input_size')"
+    )
+    return replace(image, shape=tuple(filled), notes=() if stated else (note,))
 
 
-def _metadata(model: onnx.ModelProto) -> dict[str, str]:
-    return {entry.key.lower(): entry.value for entry in model.metadata_props}
-
-
-def _stated_size(metadata: Mapping[str, str]) -> tuple[int, int] | None:
+def _stated_size(said: Mapping[str, str]) -> tuple[int, int] | None:
     for key in ("input_size", "image_size", "imgsz", "size"):
-        numbers = [int(number) for number in _numbers(metadata.get(key, "")) if number >= 1]
-        if numbers:
-            return (numbers[-2], numbers[-1]) if len(numbers) > 1 else (numbers[0], numbers[0])
+        extents = [int(number) for number in numbers(said.get(key, "")) if number >= 1]
+        if extents:
+            return (extents[-2], extents[-1]) if len(extents) > 1 else (extents[0], extents[0])
     return None
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    """The numbers of a list in JSON or in Python, or with commas; none where it is something else."""
-    try:
-        values = json.loads("[" + text.strip().strip("[]()") + "]")
-        return tuple(float(value) for value in values)
-    except (ValueError, TypeError):
-        return ()
-
-
-def pixels(
-    path: Path,
-    model: onnx.ModelProto,
-    name: str,
-    channels: int,
-    kind: Kind,
-    input_range: str,
-    mean: tuple[float, ...] | None,
-    std: tuple[float, ...] | None,
-) -> Pixels:
-    """How images are prepared: as the options say, else the file's metadata, else as the graph's first steps suggest.
-
-    Where nothing says it, values from 0 to 1 are given, with a warning.
-
-    Raises:
-        WhylightError: an option does not fit the model.
-    """
-    metadata = _metadata(model)
-    stated = Pixels(
-        _stated_maximum(metadata),
-        spread(_numbers(metadata.get("mean", "")), channels),
-        spread(_numbers(metadata.get("std", "")), channels),
-        "BGR" if metadata.get("image.bitmappixelformat", "").lower().startswith("bgr") else "RGB",
-    )
-    found = replace(
-        stated,
-        maximum=float(input_range) if input_range != "auto" else stated.maximum,
-        mean=stated.mean if mean is None else per_channel(path, "mean", mean, channels),
-        std=stated.std if std is None else per_channel(path, "std", std, channels),
-    )
-    refuse_zero(path, found.std)
-    if found.maximum is not None:
-        return found
-    if kind != "picture":  # a signal or a volume is given as it is
-        return replace(found, maximum=1.0)
-    image = next(info for info in model.graph.input if info.name == name)
-    if image.type.tensor_type.elem_type == TensorProto.UINT8:
-        return replace(found, maximum=255.0)
-    if found.mean or found.std:
-        return replace(found, maximum=255.0 if max((*found.mean, *found.std)) > 2 else 1.0)
-    normalizes, maximum = range_by_first_steps(model.graph.node, _constants(model), name, len(_declared(image)))
-    if not normalizes:
-        warnings.warn(
-            f"{path}: nothing in the file says how pixels are prepared; values from 0 to 1 are given. "
-            "If the network was trained otherwise: the option 'input_range', 255, or 'mean' and 'std'",
-            WhylightWarning,
-            stacklevel=2,
-        )
-    return replace(found, maximum=maximum)
-
-
-def _stated_maximum(metadata: Mapping[str, str]) -> float | None:
-    ranges = {"nominalrange_0_255": 255.0, "normalized_0_1": 1.0}
-    return ranges.get(metadata.get("image.nominalpixelrange", "").lower())

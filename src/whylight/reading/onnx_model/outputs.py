@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
 from onnx import TensorProto, helper
 
 from whylight.classifier.describe import FINAL_ACTIVATIONS
-from whylight.errors import WhylightError, WhylightWarning
+from whylight.errors import WhylightError, nearest
 from whylight.graph.tensor import Tensor
 from whylight.graph.walks import dependent_nodes
+from whylight.reading.onnx_model.kind import seems_to_be
+from whylight.reading.onnx_model.scores import score_lists
+
+
+@dataclass(frozen=True)
+class ClassOutput:
+    """Where the class scores are.
+
+    Attributes:
+        name: of the output.
+        index: which of the lists that it holds for each image.
+        notes: what was guessed.
+    """
+
+    name: str
+    index: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def tensor_outputs(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -34,41 +51,76 @@ def tensor_outputs(model: onnx.ModelProto) -> onnx.ModelProto:
     return copy
 
 
-def class_output(path: Path, model: onnx.ModelProto, tensors: Mapping[str, Tensor], name: str | None) -> str | None:
+def class_output(
+    path: Path, model: onnx.ModelProto, tensors: Mapping[str, Tensor], image: str, name: str | None, index: int | None
+) -> ClassOutput:
     """The output with one score a class: the named one, else the one that is made of the others or ends in a Softmax.
 
-    None where no output can be it.
+    Args:
+        path: the file, for messages.
+        model: the model.
+        tensors: of it, by name.
+        image: the name of its input.
+        name: of the output, if it is known.
+        index: which of the lists of scores, if it is known: those of all outputs, or of the named one, in their order.
 
     Raises:
-        WhylightError: the model has no output of that name.
+        WhylightError: there is none; the message says what the file seems to be. Or no output of that name, or no list
+            of that number.
     """
     names = [info.name for info in model.graph.output]
-    if name is not None:
-        if name not in names:
-            raise WhylightError(f"{path}: no output '{name}'; it has {', '.join(map(repr, names))}")
-        return name
-    scores = [each for each in names if each in tensors and _holds_scores(tensors[each])]
-    if len(scores) < 2:
-        return scores[0] if scores else None
+    if name is not None and name not in names:
+        raise WhylightError(f"{path}: no output '{name}'; the nearest are {nearest(name, names)}")
+    asked = names if name is None else [name]
+    counts = {each: lists.count for each in asked if each in tensors and (lists := score_lists(tensors[each]))}
+    if index is not None:
+        return _numbered(path, counts, index)
+    single = [each for each, count in counts.items() if count == 1]
+    if single:
+        return ClassOutput(single[0]) if len(single) == 1 else _most_likely(path, model, single)
+    found = ", ".join(f"'{each}' {_shape_text(tensors[each])}" for each in asked if each in tensors)
+    kind = seems_to_be(model, tensors, image)
+    several = [each for each in counts if counts[each] == max(counts.values())] if not kind or name else []
+    if several:
+        raise WhylightError(
+            f"{path}: output '{several[0]}' {_shape_text(tensors[several[0]])} holds {counts[several[0]]} lists of "
+            f"scores an image: say which by the option 'output_index', 0 to {counts[several[0]] - 1}"
+        )
+    raise WhylightError(
+        f"{path}: no output holds one score a class, of shape (N, classes); found {found}"
+        + (f": it seems to be {kind}" if kind else "")
+    )
+
+
+def _numbered(path: Path, counts: Mapping[str, int], index: int) -> ClassOutput:
+    rest = index
+    for name, count in counts.items():
+        if rest < count:
+            return ClassOutput(name, rest)
+        rest -= count
+    held = ", ".join(f"'{name}' {count}" for name, count in counts.items()) or "none"
+    raise WhylightError(f"{path}: output index {index} is out of range: lists of scores in each output: {held}")
+
+
+def _most_likely(path: Path, model: onnx.ModelProto, scores: Sequence[str]) -> ClassOutput:
+    """The output that a final activation makes, or that is made of the others."""
     producers = {output: node for node in model.graph.node for output in node.output}
     final = [each for each in scores if producers[each].op_type in FINAL_ACTIVATIONS]
     if not final:
         made_of = {each: _made_of(model, each) for each in scores}
         final = [each for each in scores if not any(each != other and other in made_of[each] for other in scores)]
-    chosen = (final or scores)[0]
-    if len(final) != 1:
-        warnings.warn(
-            f"{path}: the outputs {', '.join(map(repr, final or scores))} may all hold classes; '{chosen}' is taken "
-            "(another: the option 'output_variable')",
-            WhylightWarning,
-            stacklevel=2,
-        )
-    return chosen
+    likely = final or scores
+    if len(final) == 1:
+        return ClassOutput(likely[0])
+    note = (
+        f"{path}: the outputs {', '.join(map(repr, likely))} may all hold classes; '{likely[0]}' is taken "
+        "(another: the option 'output_variable' or 'output_index')"
+    )
+    return ClassOutput(likely[0], notes=(note,))
 
 
-def _holds_scores(tensor: Tensor) -> bool:
-    rest = tensor.shape[2:]
-    return tensor.dtype.kind == "f" and tensor.rank >= 2 and isinstance(tensor.shape[1], int) and set(rest) <= {1}
+def _shape_text(tensor: Tensor) -> str:
+    return f"({', '.join(str(extent or '?') for extent in tensor.shape)})"
 
 
 def _made_of(model: onnx.ModelProto, name: str) -> set[str]:
