@@ -1,6 +1,7 @@
 """Several methods and layers: one picture, one run of the network."""
 
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import onnxruntime
@@ -11,6 +12,7 @@ import whylight
 from samples import BUNDLED
 from whylight import Classifier
 from whylight.compiling.compiler import compile_maps
+from whylight.drawing.render import colorize
 from whylight.errors import WhylightError
 from whylight.options import Question
 
@@ -57,12 +59,41 @@ def test_maps_of_one_graph_share_the_forward_pass(classifier: Classifier) -> Non
 def test_the_picture_holds_the_image_and_a_labelled_tile_for_each_map(classifier: Classifier) -> None:
     comparison = whylight.compare(classifier, IMAGE, "predicted", methods=["gradcam", "gradcam-nnc"])
     picture = np.asarray(comparison.picture())
-    overlay = comparison.rows[0][0].overlay().resize((224, 224), Image.Resampling.NEAREST)
+    smooth = Image.open(IMAGE).convert("RGB").resize((224, 224), Image.Resampling.LANCZOS)
+    colors = [Image.fromarray(plane) for plane in colorize(comparison.rows[0][0].cam).transpose(2, 0, 1)]
+    heat = np.stack([np.asarray(plane.resize((224, 224), Image.Resampling.BILINEAR)) for plane in colors], -1)
     first = picture[12 : 12 + 224, 12 + 236 : 12 + 236 + 224]
-    np.testing.assert_array_equal(first, np.asarray(overlay))
+    np.testing.assert_allclose(first, 0.5 * heat + 0.5 * np.asarray(smooth, float), atol=2)
+    original = picture[12 : 12 + 224, 12 : 12 + 224]
+    np.testing.assert_allclose(original, np.asarray(smooth, float), atol=1)
     assert (picture[12 + 224 : 12 + 224 + 18, 12 + 236 : 12 + 236 + 60] < 100).any(), "the method's name is below"
     wrapped = whylight.compare(classifier, IMAGE, "predicted", methods=["gradcam"] * 7)
     assert wrapped.picture().height > 2 * 224
+
+
+def test_columns_and_tiles_are_as_asked(classifier: Classifier) -> None:
+    comparison = whylight.compare(classifier, IMAGE, 3, methods=["gradcam"] * 6)
+    wide = comparison.picture(columns=7, tile=50)
+    assert wide.width == 12 + 7 * (50 + 12)
+    high = comparison.picture(columns=1, tile=100)
+    assert high.width == 100 + 2 * 12
+    assert high.height > 7 * 100
+    legend = comparison.picture(columns=1, tile=100, legend=True, colormap="magma")
+    assert legend.size[1] == high.size[1]
+    bar = np.asarray(legend, int)[12 + 2 : 12 + 98, 12 + 100 + 12 + 7]
+    expected = colorize(np.linspace(1, 0, 100, dtype=np.float32), "magma")[2:98]
+    assert np.abs(bar - expected).max() < 8
+
+
+def test_a_comparison_is_saved_as_svg_with_its_names_as_text(classifier: Classifier, tmp_path: Path) -> None:
+    comparison = whylight.compare(classifier, IMAGE, 3, methods=["gradcam", "ablation-cam"])
+    comparison.save(tmp_path / "comparison.svg", [*"abc", "三", "d"], title=True)
+    root = ElementTree.fromstring((tmp_path / "comparison.svg").read_bytes())
+    texts = [each.text or "" for each in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts[0] == "三 (3), asked for; predicted: class 9"
+    assert texts[-2:] == ["gradcam", "ablation-cam"]
+    assert texts[-3].startswith("三 (3), 0.")
+    assert len(list(root.iter("{http://www.w3.org/2000/svg}image"))) == 3
 
 
 def test_what_is_asked_reaches_every_method(classifier: Classifier) -> None:

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from whylight.class_names.lookup import name_of
 from whylight.compiling.compiler import compile_maps
-from whylight.drawing.grid import grid
+from whylight.drawing.grid import Cell, grid
+from whylight.drawing.page import Page
+from whylight.drawing.raster import drawn
+from whylight.drawing.saving import save_page
 from whylight.errors import WhylightError, WhylightWarning
-from whylight.files.encoding import save_image
 from whylight.files.storage import path_of
 from whylight.images.inputs import ImageLike, read_image
 from whylight.methods import Method, method_named, methods
-from whylight.options import ClassIndex, Execution, Question, Rendering
+from whylight.options import Arrangement, Chosen, ClassIndex, Execution, Question, Rendering
+from whylight.running.captions import caption, class_title
 from whylight.running.explainer import Explainer
 from whylight.running.explanation import Explanation
+from whylight.running.figures import tile, view_of
 
 if TYPE_CHECKING:
     from whylight.classifier.classifier import Classifier
-
-_COLUMNS = 5
 
 
 @dataclass(frozen=True)
@@ -41,37 +42,63 @@ class Comparison:
     labels: tuple[str, ...]
 
     def picture(
-        self, labels: Sequence[str] | None = None, rendering: Rendering | None = None, **options: Any
+        self,
+        labels: Sequence[str] | None = None,
+        rendering: Rendering | None = None,
+        arrangement: Arrangement | None = None,
+        **options: Any,
     ) -> Image.Image:
         """The image and all overlays, each with the name of its method, on white.
 
         Args:
             labels: names of the classes; by default those that the model has.
             rendering: how overlays look.
-            **options: fields of `Rendering`, in place of those of ``rendering``.
+            arrangement: how they are laid out.
+            **options: fields of `Rendering` and `Arrangement`, in place of those of these objects.
         """
-        look = Rendering.of(rendering, **options)
-        first = self.rows[0][0]
-        name = name_of(first.class_index, labels or first.class_names) or f"class {first.class_index}"
-        original = (first.overlay(look, alpha=0), f"{name}, {first.probability:.1%}")
-        cells = [[original, *((one.overlay(look), one.method) for one in row)] for row in self.rows]
-        if not self.labels:
-            cells = [cells[0][start : start + _COLUMNS] for start in range(0, len(cells[0]), _COLUMNS)]
-        return grid(cells, [f"layer {label}" for label in self.labels])
+        look, layout = _looks(rendering, arrangement, options)
+        return drawn(self._page(labels, look, layout, 1))
 
     def save(
         self,
         path: str | Path,
         labels: Sequence[str] | None = None,
         rendering: Rendering | None = None,
+        arrangement: Arrangement | None = None,
         **options: Any,
     ) -> None:
         """Write the picture in the format that the file's ending names, aside first and then in place.
 
+        In .svg and .pdf files text stays text.
+
         Raises:
             WhylightError: the ending names no known format, or the file cannot be written.
         """
-        save_image(self.picture(labels, rendering, **options), path_of(path))
+        look, layout = _looks(rendering, arrangement, options)
+        save_page(lambda density: self._page(labels, look, layout, density), path_of(path))
+
+    def _page(self, labels: Sequence[str] | None, look: Rendering, layout: Arrangement, density: float) -> Page:
+        """The page, its pictures with so many pixels for each of the page's."""
+        first = self.rows[0][0]
+        if labels:
+            first = replace(first, facts=replace(first.facts, class_names=tuple(labels)))
+        name = class_title(first.class_names, first.class_index)
+
+        def cell(one: Explanation, text: str, alpha: float) -> Cell:
+            seen = view_of(one)
+            height, width = seen.image.shape[:2]
+            scale = layout.tile / max(width, height)
+            size = (max(1, round(width * scale)), max(1, round(height * scale)))
+            pixels = (round(size[0] * density), round(size[1] * density))
+            return Cell(tile(seen, pixels, replace(look, alpha=alpha)), size, text)
+
+        original = cell(first, f"{name}, {first.probability:.1%}", 0)
+        cells = [[original, *(cell(one, one.method, look.alpha) for one in row)] for row in self.rows]
+        if not self.labels:
+            cells = [cells[0][start : start + layout.columns] for start in range(0, len(cells[0]), layout.columns)]
+        heading = [*caption(first)[:-1], first.facts.model] if look.title else []
+        bar = look.colormap if look.legend else None
+        return grid(cells, layout.tile, [f"layer {label}" for label in self.labels], heading, bar)
 
     def to_dict(self) -> dict[str, Any]:
         """What is known of each explanation, ready for JSON."""
@@ -79,6 +106,14 @@ class Comparison:
             "class_index": self.rows[0][0].class_index,
             "maps": [one.to_dict() for row in self.rows for one in row],
         }
+
+
+def _looks(
+    rendering: Rendering | None, arrangement: Arrangement | None, options: dict[str, Any]
+) -> tuple[Rendering, Arrangement]:
+    given = [each for each in (rendering, arrangement) if each is not None]
+    chosen = Chosen(given, options, Rendering, Arrangement)
+    return chosen[Rendering], chosen[Arrangement]
 
 
 def compare(

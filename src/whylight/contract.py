@@ -143,6 +143,7 @@ class ExplainerFacts:
         explains_tokens: whether the layer holds tokens rather than feature maps.
         notes: what a person should know of how it was made: of the model, and of the layers.
         class_names: the classes' names, the first that of class 0; empty where they have none.
+        model: the name of the file that the model was read from, or of its module.
     """
 
     maps: tuple[MapFacts, ...]
@@ -161,6 +162,7 @@ class ExplainerFacts:
     explains_tokens: bool = False
     notes: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
+    model: str = ""
 
     def to_metadata(self) -> dict[str, str]:
         """As entries of an ONNX model's metadata."""

@@ -1,4 +1,4 @@
-"""What a person may choose, in four dataclasses: the model, the question, the look, and what runs it.
+"""What a person may choose, in dataclasses: the model, the question, the look, the layout, and what runs it.
 
 A field says its default, its help and the values that it may have. The arguments of the command line are made from the
 fields, Python callers give the same names, and results state them: a new option is one field here, and its use.
@@ -453,11 +453,34 @@ class Rendering(Options):
         alpha: the weight of the colors, 0 to 1.
         colormap: one of `COLORMAPS`.
         size: ``original`` (the image's own size) or ``input`` (the model's input size); for pictures.
+        title: write above the overlay which class is explained, how probable it is, and by what; a small overlay is
+            enlarged.
+        legend: draw the scale of the colors beside the overlay.
     """
 
     alpha: float = option(0.5, "how strongly the colors cover the image", metavar="0..1", parse=share)
     colormap: str = option("jet", "the colors of the map", choices=tuple(COLORMAPS))
     size: str = option("original", "the overlay's size: the image's own, or the model's input size", choices=SIZES)
+    title: bool = option(False, "write above the overlay which class is explained, its probability, and by what")
+    legend: bool = option(False, "draw the scale of the colors beside the overlay")
+
+    @property
+    def is_figure(self) -> bool:
+        """Whether there is more to draw than the overlay itself."""
+        return self.title or self.legend
+
+
+@dataclass(frozen=True)
+class Arrangement(Options):
+    """How overlays are laid out side by side.
+
+    Attributes:
+        columns: pictures in a row; rows of several layers have all their methods in one.
+        tile: the longer edge of each picture, in pixels.
+    """
+
+    columns: int = option(5, "pictures in a row, where there is one layer", metavar="N", parse=count)
+    tile: int = option(224, "the longer edge of each picture, in pixels", metavar="PIXELS", parse=count)
 
 
 @dataclass(frozen=True)

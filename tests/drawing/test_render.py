@@ -41,7 +41,24 @@ def test_every_color_map_goes_from_its_first_color_to_its_last(colormap: str) ->
     assert colors.shape == (256, 3)
     assert colors.min() >= 0
     assert colors.max() <= 255
-    assert np.abs(np.diff(colors, axis=0)).max() < 8, "neighboring values have neighboring colors"
+    assert np.abs(np.diff(colors, axis=0)).max() < 10, "neighboring values have neighboring colors"
+
+
+PUBLISHED = {
+    "viridis": ["440154", "482475", "355f8d", "21918c", "5ec962", "dfe318", "fde725"],
+    "magma": ["000004", "140e36", "641a80", "b73779", "fc8961", "fde7a9", "fcfdbf"],
+    "inferno": ["000004", "160b39", "6a176e", "bc3754", "f98e09", "f1ef75", "fcffa4"],
+    "cividis": ["00224e", "083370", "4f576c", "7d7c78", "bcae6c", "f3db42", "fee838"],
+    "turbo": ["30123b", "4559cb", "19d5cd", "a4fc3c", "fb7e21", "a11201", "7a0403"],
+}
+"""Colors of matplotlib's maps at these places of 255."""
+PLACES = np.array([0, 25, 76, 128, 192, 243, 255], np.float32)
+
+
+@pytest.mark.parametrize("colormap", PUBLISHED)
+def test_color_maps_are_the_published_ones_between_their_ends_too(colormap: str) -> None:
+    expected = np.array([list(bytes.fromhex(color)) for color in PUBLISHED[colormap]])
+    np.testing.assert_allclose(colorize(PLACES / np.float32(255), colormap), expected, atol=1)
 
 
 def test_gray_is_the_value_itself() -> None:

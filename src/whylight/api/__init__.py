@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from whylight.errors import Cancelled, WhylightError, WhylightWarning
     from whylight.gradient.rule import rule
     from whylight.methods import Method, method, method_of_passes
-    from whylight.options import Execution, ModelOptions, Question, Rendering
+    from whylight.options import Arrangement, Execution, ModelOptions, Question, Rendering
     from whylight.reading import Reader, reader, reader_through_onnx
     from whylight.reading.inspection import Inspection
     from whylight.reading.nnp.functions import function
@@ -60,7 +60,7 @@ _NAMES = {
     "errors": ("Cancelled", "WhylightError", "WhylightWarning"),
     "gradient.rule": ("rule",),
     "methods": ("Method", "method", "method_of_passes"),
-    "options": ("Execution", "ModelOptions", "Question", "Rendering"),
+    "options": ("Arrangement", "Execution", "ModelOptions", "Question", "Rendering"),
     "reading": ("Reader", "reader", "reader_through_onnx"),
     "reading.inspection": ("Inspection",),
     "reading.nnp.functions": ("function",),
@@ -78,6 +78,7 @@ _NAMES = {
 _HOMES = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
+    "Arrangement",
     "BatchOptions",
     "BatchSummary",
     "CacheContent",

@@ -20,7 +20,7 @@ from whylight.cli.arguments import (
 )
 from whylight.cli.command import Answer, Command
 from whylight.cli.progress import progress
-from whylight.options import Chosen, Execution, ModelOptions, Question, Rendering
+from whylight.options import Arrangement, Chosen, Execution, ModelOptions, Question, Rendering
 
 if TYPE_CHECKING:
     from whylight.running.explanation import Explanation
@@ -121,7 +121,7 @@ def run_compare(arguments: argparse.Namespace, options: Chosen) -> Answer:
             parameters=arguments.parameters,
             advance=bar.advance,
         )
-    comparison.save(arguments.output, rendering=options[Rendering])
+    comparison.save(arguments.output, None, options[Rendering], options[Arrangement])
     count, first = sum(map(len, comparison.rows)), comparison.rows[0][0]
     text = f"{count} maps of class {named(first.class_index, first.class_names)}: {arguments.output}"
     return Answer({**comparison.to_dict(), "output": str(arguments.output)}, text)
@@ -143,7 +143,7 @@ COMMANDS = (
         "explain one image by many methods, side by side in one picture",
         run_compare,
         add_compare,
-        _OPTIONS,
+        (*_OPTIONS, Arrangement),
     ),
     Command("methods", "list the methods: what each shows, what it costs, and its paper", run_methods),
 )

@@ -134,6 +134,7 @@ def compile_maps(
         explains_tokens=any(layer.grid is not None for _, layers in chosen for layer in layers),
         notes=(*classifier.notes, *_notes(classifier, wanted, chosen)),
         class_names=classifier.class_names,
+        model=classifier.path.name,
     )
     for note in facts.notes:
         warnings.warn(note, WhylightWarning, stacklevel=2)

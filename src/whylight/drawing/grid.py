@@ -1,43 +1,64 @@
 """Pictures side by side, each with a line of text."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
-_TILE = 224
+from whylight.drawing.figure import LEGEND_WIDTH, color_bar
+from whylight.drawing.page import Page, cut, wrapped
+
+_MARGIN, _GAP = 12, 12
+_TEXT, _HEADING = 13, 16
+_LEADING = 1.4
+_LINE = round(_TEXT * _LEADING)
 
 
-_GAP = 12
+@dataclass(frozen=True)
+class Cell:
+    """A picture of any number of pixels, its width and height on the page, and the line below it."""
+
+    image: Image.Image
+    size: tuple[int, int]
+    text: str
 
 
-_LINE = 18
-_INK, _PAPER = (30, 30, 30), (255, 255, 255)
-
-
-def grid(cells: Sequence[Sequence[tuple[Image.Image, str]]], titles: Sequence[str]) -> Image.Image:
+def grid(
+    cells: Sequence[Sequence[Cell]],
+    tile: int,
+    titles: Sequence[str] = (),
+    heading: Sequence[str] = (),
+    colormap: str | None = None,
+) -> Page:
     """Rows of pictures on white, each with a line of text below it.
 
     Args:
-        cells: the pictures, in any sizes, and their texts.
+        cells: the pictures, none larger than a tile.
+        tile: width and height of the place that a picture has.
         titles: what stands above each row; none where rows have no title.
+        heading: lines above all; none for none.
+        colormap: whose color bar stands at the right; None for none.
     """
-    font = ImageFont.load_default(size=13)
-    step = _TILE + _GAP
-    line = _LINE * (2 if titles else 1)
-    width = _GAP + step * max(len(row) for row in cells)
-    page = Image.new("RGB", (width, _GAP + (step + line) * len(cells)), _PAPER)
-    draw = ImageDraw.Draw(page)
-    for y, row in enumerate(cells):
-        top = _GAP + y * (step + line)
-        if titles and titles[y]:
-            draw.text((_GAP, top), titles[y], _INK, font)
-        for x, (picture, text) in enumerate(row):
-            left, below = _GAP + x * step, top + line - _LINE
-            tile = picture.copy()
-            tile.thumbnail((_TILE, _TILE), Image.Resampling.LANCZOS)
-            if max(tile.size) < _TILE:
-                scale = _TILE / max(tile.size)
-                tile = tile.resize((round(tile.width * scale), round(tile.height * scale)), Image.Resampling.NEAREST)
-            page.paste(tile, (left, below))
-            draw.text((left, below + _TILE + 2), text, _INK, font)
+    step, columns = tile + _GAP, max(map(len, cells))
+    space = step * columns - _GAP + (LEGEND_WIDTH if colormap else 0)
+    lines = [(part, _TEXT if number else _HEADING) for number, line in enumerate(heading)
+             for part in wrapped(line, space, _TEXT if number else _HEADING)]  # fmt: skip
+    top = _MARGIN + sum(round(size * _LEADING) for _, size in lines) + (_GAP if lines else 0)
+    row = tile + _LINE * (2 if titles else 1) + _GAP
+    page = Page((space + 2 * _MARGIN, top + row * len(cells)), "; ".join(heading))
+    y = _MARGIN
+    for part, size in lines:
+        page.text((_MARGIN, y), part, size)
+        y += round(size * _LEADING)
+    for number, pictures in enumerate(cells):
+        y = top + number * row
+        if titles:
+            page.text((_MARGIN, y), cut(titles[number], space, _TEXT), _TEXT)
+            y += _LINE
+        for column, cell in enumerate(pictures):
+            left = _MARGIN + column * step
+            page.picture((left, y, *cell.size), cell.image)
+            page.text((left, y + tile + 3), cut(cell.text, tile, _TEXT), _TEXT)
+    if colormap:
+        color_bar(page, (_MARGIN + columns * step, top + (_LINE if titles else 0)), tile, colormap)
     return page

@@ -26,7 +26,7 @@ _SMALL_PRODUCT = 1 << 18
 def colorize(values: FloatArray, colormap: str = "jet") -> FloatArray:
     """Colors (..., 3) from 0 to 255 for values from 0 to 1.
 
-    ``jet`` is the Console plugins' own formula, exact; the others are lines between a few published colors.
+    ``jet`` is the Console plugins' own formula, exact; the others are lines between published colors.
 
     Raises:
         WhylightError: there is no such color map.
@@ -36,7 +36,7 @@ def colorize(values: FloatArray, colormap: str = "jet") -> FloatArray:
     if colormap == "jet":
         distance = np.abs(values[..., np.newaxis] - np.array([0.75, 0.5, 0.25], np.float32))
         return (255 * np.clip(1.5 - 4 * distance, 0, 1)).astype(np.float32)
-    anchors = np.array([list(bytes.fromhex(anchor)) for anchor in COLORMAPS[colormap]], np.float32)
+    anchors = np.frombuffer(bytes.fromhex(COLORMAPS[colormap]), np.uint8).reshape(-1, 3)
     steps = np.linspace(0, 1, len(anchors))
     return np.stack([np.interp(values, steps, anchors[:, channel]) for channel in range(3)], -1).astype(np.float32)
 

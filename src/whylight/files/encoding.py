@@ -11,6 +11,9 @@ from whylight.errors import WhylightError
 from whylight.files.png import Pixels, encoded_pngs
 from whylight.files.writing import save_bytes
 
+VECTOR_ENDINGS = (".svg", ".pdf")
+"""Of files that keep text and lines as such: see `whylight.drawing.saving`."""
+
 _JPEG = ("JPEG", {"quality": 90, "subsampling": 0})  # in an overlay, colors tell as much as brightness
 
 
@@ -42,7 +45,8 @@ def encoded_images(images: Iterable[Pixels], ending: str) -> Iterator[bytes]:
         yield from encoded_pngs(images)
         return
     if ending not in _PILLOW_FORMATS:
-        raise WhylightError(f"no image format for '{ending}': expected one of .png, {', '.join(_PILLOW_FORMATS)}")
+        known = ", ".join((".png", *_PILLOW_FORMATS, *VECTOR_ENDINGS))
+        raise WhylightError(f"no image format for '{ending}': expected one of {known}")
     form, options = _PILLOW_FORMATS[ending]
     for image in images:
         buffer = io.BytesIO()

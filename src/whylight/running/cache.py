@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from whylight.running.explainer import Explainer
 
 FOLDER_VARIABLE = "WHYLIGHT_CACHE"
-_FORM = 7
+_FORM = 8
 """To be raised when the compiler's graphs change without a new version of whylight."""
 _LARGEST = 4 * 2**30
 _LARGE_GRAPH = 2**20

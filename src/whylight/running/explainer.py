@@ -204,9 +204,9 @@ class Explainer(ExplainerGraph):
                     layer=one.layer,
                     method=one.method,
                     picture=picture,
-                    input=facts.input,
+                    facts=facts,
                     crop=one.crop,
-                    class_names=facts.class_names,
+                    origin="asked" if wanted[i] >= 0 else PREDICTED,
                 )
                 for one, cams in zip(facts.maps, stretched, strict=True)
             ]

@@ -4,17 +4,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from whylight.class_names.lookup import name_of
-from whylight.contract import Box, InputFacts
+from whylight.contract import Box, ExplainerFacts, InputFacts
 from whylight.drawing import render
 from whylight.drawing.views import View, view
-from whylight.files.encoding import save_image
+from whylight.files.encoding import VECTOR_ENDINGS, save_image
 from whylight.files.png import Pixels, encoded_png
 from whylight.files.storage import path_of
 from whylight.images.pictures import Picture
@@ -23,6 +23,8 @@ from whylight.options import Rendering
 FloatArray = NDArray[np.float32]
 
 _PLAIN = Rendering()
+
+Origin = Literal["asked", "label", "predicted"]
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,10 @@ class Explanation:
         layer: the target layer's name.
         method: the method's name.
         picture: the decoded image, signal or volume.
-        input: the model's input.
+        facts: of the explainer: the model's name, input and classes, and what was asked.
         crop: the part of the image that the map covers: top, left, bottom, right in fractions; see `Box`.
-        class_names: the classes' names, the first that of class 0; empty where they have none.
+        origin: who named the class: ``asked`` for it was whoever called, it is the image's ``label``, or what the model
+            ``predicted``.
     """
 
     cam: FloatArray
@@ -57,9 +60,19 @@ class Explanation:
     layer: str
     method: str
     picture: Picture
-    input: InputFacts
+    facts: ExplainerFacts
     crop: Box
-    class_names: tuple[str, ...] = ()
+    origin: Origin
+
+    @property
+    def input(self) -> InputFacts:
+        """The model's input."""
+        return self.facts.input
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes' names, the first that of class 0; empty where they have none."""
+        return self.facts.class_names
 
     @property
     def class_name(self) -> str | None:
@@ -73,7 +86,7 @@ class Explanation:
 
         Args:
             rendering: how it looks.
-            **options: fields of `Rendering`, in place of those of ``rendering``: ``alpha``, ``colormap``, ``size``.
+            **options: fields of `Rendering`, in place of those of ``rendering``: ``alpha``, ``colormap``, ``title``.
 
         Returns:
             An RGB image.
@@ -81,15 +94,28 @@ class Explanation:
         Raises:
             WhylightError: an option has no such value.
         """
-        return Image.fromarray(next(overlays([self], Rendering.of(rendering, **options))))
+        look = Rendering.of(rendering, **options)
+        if look.is_figure:
+            from whylight.running.figures import figure_picture
+
+            return figure_picture(self, look)
+        return Image.fromarray(next(overlays([self], look)))
 
     def save(self, path: str | Path, rendering: Rendering | None = None, **options: Any) -> None:
         """Write the overlay in the format that the file's ending names, aside first and then in place.
 
+        In .svg and .pdf files a title stays text.
+
         Raises:
             WhylightError: as `overlay`; or the ending names no known format, or the file cannot be written.
         """
-        save_image(self.overlay(rendering, **options), path_of(path))
+        look, file = Rendering.of(rendering, **options), path_of(path)
+        if look.is_figure or file.suffix.lower() in VECTOR_ENDINGS:
+            from whylight.running.figures import save_figure
+
+            save_figure(self, look, file)
+        else:
+            save_image(self.overlay(look), file)
 
     def to_dict(self) -> dict[str, Any]:
         """What is known of the class, ready for JSON, None where it is no number; the map itself is ``cam``."""
@@ -118,7 +144,9 @@ def _number(value: float) -> float | None:
 
 def overlays(explanations: Sequence[Explanation], rendering: Rendering = _PLAIN) -> Iterator[Pixels]:
     """What `Explanation.overlay` makes, of a batch of one explainer at once, as arrays (H, W, 3)."""
-    if explanations:
+    if rendering.is_figure:
+        yield from (np.asarray(each.overlay(rendering)) for each in explanations)
+    elif explanations:
         views = [view(each.picture, each.cam, each.crop, each.input) for each in explanations]
         images = [_sized(one, each.input, rendering.size) for one, each in zip(views, explanations, strict=True)]
         cams = np.stack([one.cam for one in views])
