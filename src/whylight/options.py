@@ -395,7 +395,7 @@ class ModelOptions(Options):
     output_index: int | None = option(
         None, "which of several lists of scores, from 0 (default: the only one)", metavar="INDEX", parse=whole_number
     )
-    exif_orientation: bool = option(True, "turn photographs upright, as their EXIF orientation says (the default)")
+    exif_orientation: bool = option(True, "turn photographs upright, as their EXIF orientation says")
 
 
 @dataclass(frozen=True)

@@ -378,3 +378,12 @@ def test_labels_that_change_are_seen_also_when_cached(here: Path, capsys: pytest
         (here / "names.txt").write_text(names, encoding="utf-8")
         assert main(["gradcam", "--image", "image.png", "--labels", "names.txt", "-c", "1"]) == 0
         assert f"class        1 ({names.split()[1]})" in capsys.readouterr().out
+
+
+def test_help_names_the_default_of_a_switch_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["gradcam", "-h"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "EXIF orientation says (default)" in text
+    assert "the contrary of --exif_orientation --" in text
+    assert "True" not in text

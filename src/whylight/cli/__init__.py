@@ -88,8 +88,11 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter):
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         says_it_itself = "(default" in (action.help or "")
-        has_none = action.default in (None, False, [], ())
-        return action.help if says_it_itself or has_none else super()._get_help_string(action)
+        if says_it_itself or action.default in (None, False, [], ()):
+            return action.help
+        if action.default is True:  # of a switch and its contrary, which share it
+            return f"{action.help} (default)" if action.const is True else action.help
+        return super()._get_help_string(action)
 
 
 def _with_underscores(argv: Sequence[str]) -> list[str]:
