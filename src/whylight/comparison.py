@@ -96,9 +96,16 @@ class Comparison:
         cells = [[original, *(cell(one, one.method, look.alpha) for one in row)] for row in self.rows]
         if not self.labels:
             cells = [cells[0][start : start + layout.columns] for start in range(0, len(cells[0]), layout.columns)]
-        heading = [*caption(first)[:-1], first.facts.model] if look.title else []
+        subject = [*caption(first)[:-1], first.facts.model]
         bar = look.colormap if look.legend else None
-        return grid(cells, layout.tile, [f"layer {label}" for label in self.labels], heading, bar)
+        return grid(
+            cells,
+            layout.tile,
+            [f"layer {label}" for label in self.labels],
+            subject if look.title else [],
+            bar,
+            "; ".join(subject),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """What is known of each explanation, ready for JSON."""

@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from batch.datasets import dataset, explainer_with, files
+from whylight.batch.options import BatchOptions
 from whylight.batch.run import explain_dataset
 from whylight.errors import OutOfMemoryError, WhylightError
 from whylight.images.pictures import Picture
 from whylight.options import ClassIndex
 from whylight.running.explainer import Explainer
-from whylight.running.explanation import Explanation
+from whylight.running.explanation import Explanation, Origin
 
 
 def with_room_for(monkeypatch: pytest.MonkeyPatch, room: int) -> list[int]:
@@ -19,11 +21,13 @@ def with_room_for(monkeypatch: pytest.MonkeyPatch, room: int) -> list[int]:
     tried: list[int] = []
     explain = Explainer.explain
 
-    def limited(self: Explainer, pictures: Sequence[Picture], class_indices: Sequence[ClassIndex]) -> list[Explanation]:
+    def limited(
+        self: Explainer, pictures: Sequence[Picture], class_indices: Sequence[ClassIndex], origin: Origin
+    ) -> list[Explanation]:
         tried.append(len(pictures))
         if len(pictures) > room:
             raise OutOfMemoryError("no memory")
-        return explain(self, pictures, class_indices)
+        return explain(self, pictures, class_indices, origin)
 
     monkeypatch.setattr(Explainer, "explain", limited)
     return tried
@@ -44,3 +48,27 @@ def test_no_memory_for_one_image_is_an_error(tmp_path: Path, monkeypatch: pytest
     table = dataset(tmp_path / "a", rows=2)
     with pytest.raises(WhylightError, match="no memory"):
         explain_dataset(explainer_with(), table, table.with_name("gradcam.csv"))
+
+
+def description(path: Path) -> str:
+    with Image.open(path) as image:
+        image.load()
+        return str(image.info["Description"])
+
+
+def test_every_overlay_says_which_class_it_explains_and_whose_it_is(tmp_path: Path) -> None:
+    table = dataset(tmp_path / "a", rows=2)
+    header, first, second = table.read_text("utf-8").splitlines()
+    cells = second.split(",")
+    assert cells[1] == "3", "the second digit"
+    wrong = ",".join([cells[0], "8", *cells[2:]])
+    table.write_text("\n".join([header, first, wrong]) + "\n", encoding="utf-8")
+    explain_dataset(explainer_with(), table, tmp_path / "by_label.csv")
+    assert description(tmp_path / "by_label" / "0000" / "0.png").startswith(
+        "class 9, the label and predicted; probability"
+    )
+    assert description(tmp_path / "by_label" / "0000" / "1.png").startswith("class 8, the label; predicted: class 3; ")
+    explain_dataset(explainer_with(), table, tmp_path / "seen.csv", BatchOptions(predicted=True))
+    said = description(tmp_path / "seen" / "0000" / "1.png")
+    assert said.startswith("class 3, predicted; probability 100.0%, score ")
+    assert "; gradcam, layer @MainRuntime/Convolution_1, results.nnp; whylight " in said

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from whylight.errors import WhylightError
-from whylight.files.encoding import encoded_image, save_image
+from whylight.files.encoding import encoded_image, encoded_images, save_image
 
 STEPS = np.linspace(0, 255, 24 * 32 * 3).astype(np.uint8).reshape(24, 32, 3)
 FORMATS = [(".png", "PNG", 0), (".PNG", "PNG", 0), (".bmp", "BMP", 0), (".jpg", "JPEG", 12), (".jpeg", "JPEG", 12)]
@@ -32,6 +32,40 @@ def test_jpeg_keeps_the_colors_of_single_pixels() -> None:
     stripes[:, 1::2] = 0, 0, 255
     image = Image.open(io.BytesIO(encoded_image(stripes, ".jpg")))
     assert np.abs(np.asarray(image, int) - stripes).max() < 40
+
+
+DESCRIPTION = "三毛猫 (281), the label; predicted: class 3"
+
+
+def described(data: bytes) -> str:
+    """What Pillow finds in an image file about what it shows."""
+    image = Image.open(io.BytesIO(data))
+    image.load()
+    if image.format == "WEBP":
+        held = image.getexif()[0x010E]
+        return held.encode("latin-1").decode() if isinstance(held, str) else held.decode()
+    found = image.info["Description"] if image.format == "PNG" else image.info["comment"].decode()
+    return str(found)
+
+
+@pytest.mark.parametrize("ending", [".png", ".jpg", ".webp"])
+def test_a_file_says_what_it_shows(ending: str) -> None:
+    assert described(encoded_image(STEPS, ending, DESCRIPTION)) == DESCRIPTION
+    plain, told = (np.asarray(Image.open(io.BytesIO(encoded_image(STEPS, ending, text)))) for text in ("", DESCRIPTION))
+    np.testing.assert_array_equal(plain, told)
+
+
+@pytest.mark.parametrize("ending", [".png", ".jpg", ".webp"])
+def test_each_of_many_files_has_its_own_description(ending: str) -> None:
+    images = [STEPS, STEPS, STEPS[:9], STEPS]
+    files = list(encoded_images(images, ending, map(str, range(4))))
+    assert [described(data) for data in files] == ["0", "1", "2", "3"]
+
+
+def test_a_description_is_no_reason_to_fail() -> None:
+    encoded_image(STEPS, ".bmp", DESCRIPTION)
+    assert len(described(encoded_image(STEPS, ".jpg", "x" * 100_000))) > 60_000
+    assert described(encoded_image(STEPS, ".png", "a\ud800b")) == "a?b"
 
 
 def test_an_image_is_saved(tmp_path: Path) -> None:

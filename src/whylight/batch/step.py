@@ -18,6 +18,7 @@ from whylight.files.encoding import encoded_images
 from whylight.files.writing import save_bytes
 from whylight.images.pictures import Picture, quiet_decoders
 from whylight.options import ClassIndex
+from whylight.running.captions import description
 from whylight.running.explainer import Explainer
 from whylight.running.explanation import Explanation, overlays
 
@@ -93,7 +94,8 @@ class Step:
         results: dict[int, RowResult] = {}
         maps: dict[str, Map] = {}
         explanations = self._explained(list(inputs.values()))
-        files = encoded_images(overlays(explanations, self._plan.rendering), f".{self._plan.options.format}")
+        pictures = overlays(explanations, self._plan.rendering)
+        files = encoded_images(pictures, f".{self._plan.options.format}", map(description, explanations))
         for index, explanation, data in zip(inputs, explanations, files, strict=True):
             save_bytes(data, self._plan.path(self._plan.overlay(index)))
             results[index] = RowResult(zlib.crc32(data), self._cells(explanation))
@@ -128,7 +130,7 @@ class Step:
             return []
         pictures, class_indices = zip(*inputs, strict=True)
         try:
-            return self._explainer.explain(pictures, class_indices)
+            return self._explainer.explain(pictures, class_indices, origin="label")
         except OutOfMemoryError:
             if len(inputs) == 1:
                 raise

@@ -26,7 +26,9 @@ def figure_size(width: int, height: int) -> tuple[float, float]:
     return width * scale, height * scale
 
 
-def figure(overlay: Image.Image, size: tuple[float, float], lines: Sequence[str], colormap: str | None) -> Page:
+def figure(
+    overlay: Image.Image, size: tuple[float, float], lines: Sequence[str], colormap: str | None, title: str
+) -> Page:
     """An overlay with text above it and a color bar at its right.
 
     Args:
@@ -34,6 +36,7 @@ def figure(overlay: Image.Image, size: tuple[float, float], lines: Sequence[str]
         size: its width and height on the page.
         lines: of text, the first of them the heading; none for none.
         colormap: whose bar is drawn; None for none.
+        title: what it is of, for those who read the file.
     """
     legend = LEGEND_WIDTH if colormap else 0
     space = max(size[0] + legend, _LONGEST // 2)
@@ -42,7 +45,7 @@ def figure(overlay: Image.Image, size: tuple[float, float], lines: Sequence[str]
         points, color = (_TEXT, GRAY) if number else (_HEADING, INK)
         text += [(part, points, color) for part in wrapped(line, space, points)]
     top = _MARGIN + sum(points * _LEADING for _, points, _ in text) + (_MARGIN / 2 if text else 0)
-    page = Page((space + 2 * _MARGIN, top + size[1] + _MARGIN), "; ".join(lines))
+    page = Page((space + 2 * _MARGIN, top + size[1] + _MARGIN), title)
     y: float = _MARGIN
     for part, points, color in text:
         page.text((_MARGIN, y), part, points, color=color)

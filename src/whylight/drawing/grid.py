@@ -29,6 +29,7 @@ def grid(
     titles: Sequence[str] = (),
     heading: Sequence[str] = (),
     colormap: str | None = None,
+    title: str = "",
 ) -> Page:
     """Rows of pictures on white, each with a line of text below it.
 
@@ -38,6 +39,7 @@ def grid(
         titles: what stands above each row; none where rows have no title.
         heading: lines above all; none for none.
         colormap: whose color bar stands at the right; None for none.
+        title: what it is of, for those who read the file.
     """
     step, columns = tile + _GAP, max(map(len, cells))
     space = step * columns - _GAP + (LEGEND_WIDTH if colormap else 0)
@@ -45,7 +47,7 @@ def grid(
              for part in wrapped(line, space, _TEXT if number else _HEADING)]  # fmt: skip
     top = _MARGIN + sum(round(size * _LEADING) for _, size in lines) + (_GAP if lines else 0)
     row = tile + _LINE * (2 if titles else 1) + _GAP
-    page = Page((space + 2 * _MARGIN, top + row * len(cells)), "; ".join(heading))
+    page = Page((space + 2 * _MARGIN, top + row * len(cells)), title)
     y = _MARGIN
     for part, size in lines:
         page.text((_MARGIN, y), part, size)

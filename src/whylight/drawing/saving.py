@@ -36,4 +36,5 @@ def save_page(made: Callable[[float], Page], path: Path, scale: float = 1) -> No
 
             save_bytes(encoded_pdf(made(density)), path)
         case _:
-            save_image(raster.drawn(made(scale), scale), path)
+            page = made(scale)
+            save_image(raster.drawn(page, scale), path, page.title)

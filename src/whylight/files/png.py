@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
-from itertools import groupby, islice
+from itertools import groupby, islice, repeat
 from mmap import mmap
 from typing import Any
 
@@ -31,18 +31,24 @@ isal_zlib: Any = import_module("isal.isal_zlib") if find_spec("isal") else None
 crc32: Callable[[bytes | mmap, int], int] = (isal_zlib or zlib).crc32
 
 
-def encoded_png(pixels: Pixels) -> bytes:
-    """A PNG file's content, of pixels (H, W) or (H, W, C): gray, gray and alpha, RGB, or RGB and alpha."""
-    return next(encoded_pngs([pixels]))
+def encoded_png(pixels: Pixels, description: str = "") -> bytes:
+    """A PNG file's content, of pixels (H, W) or (H, W, C): gray, gray and alpha, RGB, or RGB and alpha.
+
+    Args:
+        pixels: of the image.
+        description: what it shows, kept in the file as text; empty for none.
+    """
+    return next(encoded_pngs([pixels], [description]))
 
 
-def encoded_pngs(images: Iterable[Pixels]) -> Iterator[bytes]:
+def encoded_pngs(images: Iterable[Pixels], descriptions: Iterable[str] = repeat("")) -> Iterator[bytes]:
     """What `encoded_png` makes of each image; small ones of one size that follow each other are filtered together."""
-    for shape, alike in groupby(images, np.shape):
+    for shape, alike in groupby(zip(images, descriptions, strict=False), lambda pair: pair[0].shape):
         together = max(1, _BLOCK // max(1, math.prod(shape)))
         while group := list(islice(alike, together)):
-            stack = np.stack(group) if len(group) > 1 else group[0][np.newaxis]
-            yield from [png_file(shape, deflated(rows)) for rows in filtered(stack)]
+            stack = np.stack([pixels for pixels, _ in group]) if len(group) > 1 else group[0][0][np.newaxis]
+            rows = zip(filtered(stack), group, strict=True)
+            yield from [png_file(shape, deflated(each), description) for each, (_, description) in rows]
 
 
 def filtered(images: Pixels) -> Pixels:
@@ -82,9 +88,10 @@ def deflated(rows: Pixels) -> bytes:
     return compressor.compress(rows.data) + compressor.flush()
 
 
-def png_file(shape: tuple[int, ...], stream: bytes) -> bytes:
+def png_file(shape: tuple[int, ...], stream: bytes, description: str = "") -> bytes:
     """A PNG file's content, of the image's shape (H, W) or (H, W, C) and a zlib stream of its filtered rows."""
-    return b"".join([_beginning(shape), _chunk(b"IDAT", stream), _END])
+    text = _chunk(b"iTXt", _DESCRIPTION + description.encode("utf-8", "replace")) if description else b""
+    return b"".join([_beginning(shape), text, _chunk(b"IDAT", stream), _END])
 
 
 @lru_cache
@@ -99,3 +106,5 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 _END = _chunk(b"IEND", b"")
+_DESCRIPTION = b"Description" + bytes(5)
+"""A keyword of the PNG standard; the text is not compressed, in no stated language, and has no translated keyword."""

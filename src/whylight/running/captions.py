@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from whylight.class_names.lookup import name_of
+from whylight.version import __version__
 
 if TYPE_CHECKING:
     from whylight.running.explanation import Explanation
@@ -17,6 +18,11 @@ def caption(explanation: Explanation) -> tuple[str, ...]:
         for line in (_class(explanation), _question(explanation), _numbers(explanation), _means(explanation))
         if line
     )
+
+
+def description(explanation: Explanation) -> str:
+    """The caption in one line, with what drew it: what is kept in an overlay's file."""
+    return "; ".join((*caption(explanation), f"whylight {__version__}"))
 
 
 def class_title(names: tuple[str, ...], index: int) -> str:

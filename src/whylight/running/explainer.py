@@ -21,7 +21,7 @@ from whylight.images.pictures import Picture
 from whylight.options import PREDICTED, ClassIndex, Execution, class_reference, parsed
 from whylight.parallel import in_batches, ordered_map
 from whylight.running.explainer_graph import ExplainerGraph, FloatArray
-from whylight.running.explanation import Explanation
+from whylight.running.explanation import Explanation, Origin
 
 _BATCH_BYTES = 512 * 2**20
 _LARGEST_BATCH = 64
@@ -170,15 +170,24 @@ class Explainer(ExplainerGraph):
         """Decoded images (N, C, H, W) as `run` takes them; see `whylight.images.inputs.prepared_inputs`."""
         return prepared_inputs(pictures, self.facts.input)
 
-    def explain(self, pictures: Sequence[Picture], class_indices: Sequence[ClassIndex]) -> list[Explanation]:
+    def explain(
+        self, pictures: Sequence[Picture], class_indices: Sequence[ClassIndex], origin: Origin = "asked"
+    ) -> list[Explanation]:
         """Explain decoded images in one batch.
+
+        Args:
+            pictures: the images.
+            class_indices: the class to explain of each.
+            origin: who named these classes, but for those that are ``"predicted"``.
 
         Raises:
             WhylightError: a class index is out of range.
         """
-        return [explanations[0] for explanations in self.explain_all(pictures, class_indices)]
+        return [explanations[0] for explanations in self.explain_all(pictures, class_indices, origin)]
 
-    def explain_all(self, pictures: Sequence[Picture], class_indices: Sequence[ClassIndex]) -> list[list[Explanation]]:
+    def explain_all(
+        self, pictures: Sequence[Picture], class_indices: Sequence[ClassIndex], origin: Origin = "asked"
+    ) -> list[list[Explanation]]:
         """As `explain`: of each image one explanation for each of ``facts.maps``."""
         facts = self.facts
         wanted = np.array([self.checked_index(index) for index in class_indices], np.int64)
@@ -206,7 +215,7 @@ class Explainer(ExplainerGraph):
                     picture=picture,
                     facts=facts,
                     crop=one.crop,
-                    origin="asked" if wanted[i] >= 0 else PREDICTED,
+                    origin=origin if wanted[i] >= 0 else PREDICTED,
                 )
                 for one, cams in zip(facts.maps, stretched, strict=True)
             ]

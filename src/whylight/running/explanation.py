@@ -19,6 +19,7 @@ from whylight.files.png import Pixels, encoded_png
 from whylight.files.storage import path_of
 from whylight.images.pictures import Picture
 from whylight.options import Rendering
+from whylight.running.captions import description
 
 FloatArray = NDArray[np.float32]
 
@@ -115,7 +116,7 @@ class Explanation:
 
             save_figure(self, look, file)
         else:
-            save_image(self.overlay(look), file)
+            save_image(self.overlay(look), file, description(self))
 
     def to_dict(self) -> dict[str, Any]:
         """What is known of the class, ready for JSON, None where it is no number; the map itself is ``cam``."""
@@ -135,7 +136,7 @@ class Explanation:
         }
 
     def _repr_png_(self) -> bytes:
-        return encoded_png(next(overlays([self])))
+        return encoded_png(next(overlays([self])), description(self))
 
 
 def _number(value: float) -> float | None:

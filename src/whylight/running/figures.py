@@ -14,7 +14,7 @@ from whylight.drawing.render import overlay
 from whylight.drawing.saving import save_page
 from whylight.drawing.views import View, view
 from whylight.options import Rendering
-from whylight.running.captions import caption
+from whylight.running.captions import caption, description
 
 if TYPE_CHECKING:
     from whylight.running.explanation import Explanation
@@ -53,7 +53,7 @@ def _page(explanation: Explanation, seen: View, look: Rendering, density: float)
     width, height = figure_size(*_extent(seen))
     picture = tile(seen, (max(1, round(width * density)), max(1, round(height * density))), look)
     lines = caption(explanation) if look.title else ()
-    return figure(picture, (width, height), lines, look.colormap if look.legend else None)
+    return figure(picture, (width, height), lines, look.colormap if look.legend else None, description(explanation))
 
 
 def _scale(explanation: Explanation, seen: View, look: Rendering) -> float:
