@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 import whylight
+from whylight.drawing.saving import save_page
 from whylight.errors import WhylightError
-from whylight.files.encoding import save_image
 from whylight.files.writing import save_bytes
 from whylight.methods import methods
 from whylight.trust.evaluation import Evaluation, evaluate_dataset
@@ -76,7 +76,7 @@ def main() -> None:
         left_out="\n".join(left_out) or "None.",
     )
     save_bytes(text.encode(), PAGE)
-    save_image(evaluation_chart(evaluation), PICTURE)
+    save_page(lambda _: evaluation_chart(evaluation), PICTURE)
     print(_table(evaluation))
 
 

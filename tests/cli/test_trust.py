@@ -32,7 +32,7 @@ def test_evaluate_writes_a_table_a_csv_and_a_chart(tmp_path: Path, capsys: pytes
     assert f"{float(first['deletion']):.3f}" in rows[0]
     chart = np.asarray(Image.open(output.with_suffix(".png")).convert("RGB"))
     colors = {tuple(color) for color in chart.reshape(-1, 3)}
-    assert {(0x33, 0x66, 0xAA), (0xDD, 0x77, 0x33)} <= colors
+    assert {(0x1F, 0x5F, 0xBF), (0xE8, 0x70, 0x0A)} <= colors
 
 
 def test_all_methods_are_those_that_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:

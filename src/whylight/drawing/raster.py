@@ -57,7 +57,7 @@ class _Pen:
                 self._line(item)
             case Bar():
                 left, top, width, height = (value * self._scale for value in item.box)
-                if round(width) and round(height):
+                if width >= 1 and height >= 1:
                     self._draw.rectangle((left, top, left + width - 1, top + height - 1), item.color)
 
     def _text(self, item: Text) -> None:

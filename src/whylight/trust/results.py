@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from whylight.drawing import chart
-from whylight.files.encoding import save_image
+from whylight.drawing.chart import Bars, Lines, Panel, chart
+from whylight.drawing.page import Page
+from whylight.drawing.saving import save_page
 from whylight.files.writing import save_bytes
 from whylight.trust.cases import Values
 from whylight.trust.evaluation import Evaluation
@@ -36,15 +36,15 @@ def evaluation_csv(evaluation: Evaluation) -> bytes:
     return csv_bytes(head, rows)
 
 
-def evaluation_chart(evaluation: Evaluation) -> Image.Image:
+def evaluation_chart(evaluation: Evaluation) -> Page:
     """Bars of each metric with standard errors, and the mean curves of those that have one."""
     methods = evaluation.methods
-    panels: list[chart.Panel] = []
+    panels: list[Panel] = []
     for metric in evaluation.metrics:
         scores = [evaluation.scores[name][metric.name] for name in methods]
         direction = "higher" if metric.higher_is_better else "lower"
         panels.append(
-            chart.Bars(
+            Bars(
                 f"{metric.name} ({direction} is better)",
                 methods,
                 [score.mean for score in scores],
@@ -57,8 +57,8 @@ def evaluation_chart(evaluation: Evaluation) -> Image.Image:
         }
         if curves:
             x_label, y_label = _CURVE_AXES.get(metric.name, ("", ""))
-            panels.append(chart.Lines(metric.name, y_label, curves, x_label))
-    return chart.drawn(panels, methods)
+            panels.append(Lines(metric.name, y_label, curves, x_label))
+    return chart(panels, methods)
 
 
 def sanity_csv(reports: Sequence[SanityReport]) -> bytes:
@@ -77,7 +77,7 @@ def sanity_csv(reports: Sequence[SanityReport]) -> bytes:
     return csv_bytes(head, rows)
 
 
-def sanity_chart(reports: Sequence[SanityReport]) -> Image.Image:
+def sanity_chart(reports: Sequence[SanityReport]) -> Page:
     """How alike maps stay, stage by stage, with a line for each method; below the bound they count as different."""
     stages = {kind: [stage.layer for stage in reports[0].of(kind)] for kind in ("cascading", "independent")}
     panels = []
@@ -94,10 +94,8 @@ def sanity_chart(reports: Sequence[SanityReport]) -> Image.Image:
             curves["bound"] = (np.array([0, len(places) - 1.0]), np.array([BOUND, BOUND]))
         label = "|Spearman|" if name == "correlation" else "SSIM"
         title = f"{label}, {kind} randomization"
-        panels.append(
-            chart.Lines(title, f"{label} with the model's own maps", curves, names_at_positions=places, high=1)
-        )
-    return chart.drawn(panels, [*(report.method for report in reports), "bound"])
+        panels.append(Lines(title, f"{label} with the model's own maps", curves, names_at_positions=places, high=1))
+    return chart(panels, [*(report.method for report in reports), "bound"])
 
 
 def _points(values: Sequence[float]) -> tuple[Values, Values]:
@@ -120,7 +118,7 @@ def save_evaluation(evaluation: Evaluation, path: Path) -> None:
         WhylightError: they cannot be written.
     """
     save_bytes(evaluation_csv(evaluation), path)
-    save_image(evaluation_chart(evaluation), path.with_suffix(".png"))
+    save_page(lambda _: evaluation_chart(evaluation), path.with_suffix(".png"))
 
 
 def save_sanity(reports: Sequence[SanityReport], path: Path) -> None:
@@ -130,7 +128,7 @@ def save_sanity(reports: Sequence[SanityReport], path: Path) -> None:
         WhylightError: they cannot be written.
     """
     save_bytes(sanity_csv(reports), path)
-    save_image(sanity_chart(reports), path.with_suffix(".png"))
+    save_page(lambda _: sanity_chart(reports), path.with_suffix(".png"))
 
 
 def _cell(value: float) -> str:
