@@ -1,13 +1,21 @@
-"""Grad-CAM and derivatives on a model of every family in timm: whylight against PyTorch's autograd.
+"""Grad-CAM where nothing is said, on models of many sources: is it right, and is it taken at the right layer?
 
-    python benchmarks/coverage.py PEERS_PYTHON [--folder FOLDER] [--families NAME ...] [--again] [--table FILE]
+    python benchmarks/coverage.py SOURCE PYTHON [--folder FOLDER] [--models NAME ...] [--again] [--minutes NUMBER]
+    python benchmarks/coverage.py table [--folder FOLDER] [--table FILE]
 
-PEERS_PYTHON is the Python of an environment made as `requirements-peers.txt` says. There `peers/timm_models.py` takes
-of every module of ``timm.models`` the model with the fewest parameters, gives it random weights and exports it. Here
-the file is loaded and explained with no option. Compared with PyTorch, as the largest difference by the largest value:
-the Grad-CAM map, and the derivative of the class score with respect to an early, a middle and the last layer and to the
-image. Files and results stay in the folder; what is there is not done again, unless ``--again`` says so (the exported
-models stay even then).
+SOURCE is one of `SOURCES`, PYTHON the Python of an environment made for it as `requirements-peers.txt` says: there
+``peers/SOURCE_models.py`` lists models with random weights and exports them. Here each file is loaded and explained
+with no option, by `explained.py`. Two things are looked at:
+
+- **The derivative.** Compared with autograd, as the largest difference by the largest value: the Grad-CAM map, and the
+  derivative of the class score with respect to an early, a middle and the last layer and to the image. Where PyTorch
+  exported a program, it differentiates that (``peers/exported_program.py``); elsewhere the ONNX graph, which it
+  evaluates in double precision (``peers/onnx_in_torch.py``).
+- **The layer.** All of the score has to pass through it, and it has to be the last such layer of which more than one
+  place matters: `passed_through.py` finds out by holding tensors fixed.
+
+Files and results stay in the folder; what is there is not done again, unless ``--again`` says so (the exported models
+stay even then). ``--minutes`` stops before the next model; what was not tried is not in the table.
 
 A derivative jumps where a ReLU or the maximum of a window switches, and rounding decides on which side a value falls.
 So PyTorch differentiates at the point that ONNX Runtime has reached: it takes over the values that switches read.
@@ -15,140 +23,197 @@ So PyTorch differentiates at the point that ONNX Runtime has reached: it takes o
 
 import argparse
 import json
-import os
-import signal
-import subprocess
+import shutil
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import onnxruntime
 from explained import PLACES, errors_of, explain
+from passed_through import passed_through
+from processes import Aside, Peer, output
 
 import whylight
 
+SOURCES = {
+    "timm": "timm",
+    "torchvision": "torchvision",
+    "huggingface": "Hugging Face transformers",
+    "keras": "Keras",
+    "paddle": "Paddle",
+    "jax": "JAX",
+}
+"""What a source is called in the table, by the name of its script in ``peers``."""
 TOLERANCE = 1e-3
+_ALL = 1 - 1e-6
 EXPORT_SECONDS, SECONDS = 600, 400
-PEERS_SCRIPT = Path(__file__).parent / "peers" / "timm_models.py"
+PEERS = Path(__file__).parent / "peers"
+RESULT = "result.json"
 
 
 def main() -> None:
-    if sys.argv[1:2] == ["explain"]:
-        explain(whylight.load(Path(sys.argv[2]) / "model.onnx"), Path(sys.argv[2]))
-        return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("peers_python", type=Path)
-    parser.add_argument("--folder", type=Path, default=Path("/tmp/timm"))
-    parser.add_argument("--families", nargs="*")
+    parser.add_argument("source", choices=[*SOURCES, "table"])
+    parser.add_argument("python", type=Path, nargs="?")
+    parser.add_argument("--folder", type=Path, default=Path("/tmp/coverage"))
+    parser.add_argument("--models", nargs="*")
     parser.add_argument("--again", action="store_true")
+    parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--table", type=Path)
     arguments = parser.parse_args()
-    arguments.folder.mkdir(parents=True, exist_ok=True)
-    listed = arguments.folder / "list.json"
+    if arguments.source == "table":
+        text = _document(arguments.folder)
+        print(text)
+        if arguments.table:
+            arguments.table.write_text(text, encoding="utf-8")
+    else:
+        _measure(arguments)
+
+
+def _measure(arguments: argparse.Namespace) -> None:
+    """Write a result for every model of a source, the smallest first."""
+    start = time.monotonic()
+    script, folder = PEERS / f"{arguments.source}_models.py", arguments.folder / arguments.source
+    folder.mkdir(parents=True, exist_ok=True)
+    listed = folder / "list.json"
     if not listed.exists():
-        listed.write_text(_run([arguments.peers_python, PEERS_SCRIPT, "list"], seconds=1200))
-    families = json.loads(listed.read_text())
-    chosen = sorted(arguments.families or families, key=lambda name: float(families[name]["parameters"]))
-
-    def result(family: str) -> dict[str, Any]:
-        folder = arguments.folder / family
-        file = folder / "result.json"
-        if arguments.again or not file.exists():
-            found = {
-                "family": family,
-                **families[family],
-                **_compared(arguments.peers_python, folder, families[family]),
-            }
-            file.write_text(json.dumps(found))
-        row: dict[str, Any] = json.loads(file.read_text().replace(f"{folder}/", ""))
-        print(_line(row), flush=True)
-        return row
-
-    with ThreadPoolExecutor(2) as pool:
-        rows = sorted(pool.map(result, chosen), key=lambda row: str(row["family"]))
-    text = _document(rows)
-    print(text.split("\n\n")[2])
-    if arguments.table:
-        arguments.table.write_text(text, encoding="utf-8")
+        listed.write_text(output(arguments.python, script, "list", seconds=1200))
+    models = sorted(json.loads(listed.read_text()), key=lambda model: float(model["size"]))
+    processes = _Processes(
+        exporter=Peer(arguments.python, script, "export"),
+        differentiator=Peer(arguments.python, PEERS / "exported_program.py"),
+        aside=Aside(),
+    )
+    for model in models:
+        if arguments.models and model["model"] not in arguments.models:
+            continue
+        if time.monotonic() - start > 60 * arguments.minutes:
+            break
+        own = folder / f"{model['model']} {model['export']}".replace(", ", " ").replace(" ", "-")
+        result = own / RESULT
+        if arguments.again or not result.exists():
+            row = {**model, **_compared(processes, own, model)}
+            result.write_text(json.dumps(row).replace(f"{own}/", ""))
+        print(_line(json.loads(result.read_text())), flush=True)
+    processes.close()
 
 
-def _compared(python: Path, folder: Path, family: dict[str, Any]) -> dict[str, Any]:
-    """The errors of the map and of the derivatives, or the reason why there are none."""
+@dataclass
+class _Processes:
+    exporter: Peer
+    differentiator: Peer
+    aside: Aside
+
+    def close(self) -> None:
+        """End all."""
+        for process in (self.exporter, self.differentiator, self.aside):
+            process.close()
+
+
+def _compared(processes: _Processes, folder: Path, model: dict[str, Any]) -> dict[str, Any]:
+    """What was found of the map, the derivatives and the layer, or the reason why there is none."""
     folder.mkdir(exist_ok=True)
+    if not (folder / "model.onnx").exists():
+        try:
+            processes.exporter.ask(model["model"], model["export"], folder, seconds=EXPORT_SECONDS)
+            processes.aside.call(_checked, folder, seconds=SECONDS)
+        except RuntimeError as error:
+            shutil.rmtree(folder)
+            folder.mkdir()
+            return {"is_exported": False, "reason": f"not exported: {error}"}
+    found: dict[str, Any] = {"is_exported": True, "layers": [], "errors": {}, "reason": ""}
     try:
-        if not (folder / "model.pt2").exists():
-            _run([python, PEERS_SCRIPT, "export", family["model"], folder], EXPORT_SECONDS)
+        processes.aside.call(_explained, folder, seconds=SECONDS)
+        found["layers"] = [layer["name"] for layer in json.loads((folder / "facts.json").read_text())["layers"]]
+        found.update(processes.aside.call(passed_through, folder, seconds=SECONDS))
+        if (folder / "model.pt2").exists():
+            processes.differentiator.ask(folder, seconds=SECONDS)
+            found["errors"] = errors_of(folder)
+        if "map" not in found["errors"]:
+            processes.aside.call(_differentiated, folder, seconds=SECONDS)
+            found["errors"] = errors_of(folder)
     except RuntimeError as error:
-        return {"reason": f"not exported by PyTorch: {error}"}
-    errors: dict[str, float] = {}
-    facts: dict[str, Any] = {}
-    try:
-        _run([sys.executable, __file__, "explain", folder], SECONDS)
-        facts = json.loads((folder / "facts.json").read_text())
-        _run([python, PEERS_SCRIPT, "differentiate", folder], SECONDS)
-        errors = errors_of(folder)
-    except RuntimeError as error:
-        return {"layer": facts.get("layer", ""), "errors": errors, "reason": str(error)}
+        found["reason"] = str(error)
     finally:
-        (folder / "points.npz").unlink(missing_ok=True)
-    missing = [place for place in ("map", *PLACES) if place not in errors]
-    reason = f"not in the exported program: {', '.join(missing)}" if missing else ""
-    return {"layer": facts["layer"], "errors": errors, "reason": reason}
+        for name in ("points.npz", "graph.onnx"):
+            (folder / name).unlink(missing_ok=True)
+    missing = [place for place in ("map", *PLACES) if place not in found["errors"]]
+    if missing and not found["reason"]:
+        found["reason"] = f"zero everywhere or not in the exported program: {', '.join(missing)}"
+    return found
 
 
-def _run(command: list[Any], seconds: float) -> str:
-    """The output of a command on one thread; its last line of errors where it fails."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    try:
-        done = subprocess.run(
-            [str(word) for word in command],
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-            env=environment,
-            check=True,
-        )
-    except subprocess.TimeoutExpired:
-        raise RuntimeError(f"took more than {seconds:.0f} s") from None
-    except subprocess.CalledProcessError as error:
-        if error.returncode < 0:
-            raise RuntimeError(
-                f"ended by {signal.Signals(-error.returncode).name}, perhaps for want of memory"
-            ) from None
-        lines = [line for line in error.stderr.splitlines() if line.strip()] or [f"ended with {error.returncode}"]
-        raise RuntimeError(lines[-1][:300]) from None
-    return done.stdout
+def _checked(folder: Path) -> None:
+    """ONNX Runtime takes the file: an exporter may write an operator that ONNX does not have."""
+    onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
 
 
-def _passes(row: dict[str, Any], places: tuple[str, ...]) -> bool:
-    return all(row.get("errors", {}).get(place, 1) <= TOLERANCE for place in places)
+def _explained(folder: Path) -> None:
+    explain(whylight.load(folder / "model.onnx"), folder)
+
+
+def _differentiated(folder: Path) -> None:
+    sys.path.append(str(PEERS))
+    from onnx_in_torch import differentiate
+
+    differentiate(folder)
+
+
+def _has_right_map(row: dict[str, Any]) -> bool:
+    return bool(row.get("errors", {}).get("map", 1) <= TOLERANCE)
+
+
+def _has_right_layer(row: dict[str, Any]) -> bool:
+    return bool(row.get("share", 0) > _ALL and not row["later"] and not row["is_blind"])
 
 
 def _line(row: dict[str, Any]) -> str:
-    numbers = [f"{row['errors'][place]:.0e}" if place in row.get("errors", {}) else "" for place in ("map", *PLACES)]
-    reason = row.get("reason", "").replace("|", "/").replace("\n", " ")
-    return f"| {row['family']} | {row['model']} | {row.get('layer', '')} | {' | '.join(numbers)} | {reason} |"
+    errors = row.get("errors", {})
+    numbers = [f"{errors[place]:.0e}" if place in errors else "" for place in ("map", *PLACES)]
+    share = f"{row['share']:.1%}" if "share" in row else ""
+    reasons = [row.get("reason", "")]
+    if row.get("later"):
+        reasons.append(f"not the last layer: {row['later']} is later")
+    if row.get("is_blind"):
+        reasons.append("the score reads one place of the layer")
+    reason = "; ".join(filter(None, reasons)).replace("|", "/").replace("\n", " ")
+    layers = " + ".join(row.get("layers", []))
+    return f"| {row['model']} | {row['export']} | {layers} | {share} | {' | '.join(numbers)} | {reason} |"
 
 
-def _document(rows: list[dict[str, Any]]) -> str:
-    """The table and what it comes to."""
-    maps = sum(_passes(row, ("map",)) for row in rows)
-    derivatives = sum(_passes(row, PLACES) for row in rows)
-    heads = ["family", "model", "layer", "map", *PLACES, "what is missing"]
+def _document(folder: Path) -> str:
+    """The tables of all sources and what they come to."""
+    summary, tables = [], []
+    for source, title in SOURCES.items():
+        rows = [json.loads(file.read_text()) for file in sorted((folder / source).glob(f"*/{RESULT}"), key=str)]
+        if not rows:
+            continue
+        exported = [row for row in rows if row["is_exported"]]
+        right = [row for row in exported if _has_right_map(row) and _has_right_layer(row)]
+        maps, layers = sum(map(_has_right_map, exported)), sum(map(_has_right_layer, exported))
+        part = len(right) / max(len(exported), 1)
+        summary.append(f"| {title} | {len(exported)} | {maps} | {layers} | {len(right)} ({part:.1%}) |")
+        heads = ["model", "export", "layer", "share", "map", *PLACES, "what is missing"]
+        tables += [f"## {title}", "", f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}", *map(_line, rows), ""]
     return "\n".join(
         [
             "# Architectures",
             "",
             "Made by `benchmarks/coverage.py`, which says what is compared. Numbers are the largest difference from",
-            "PyTorch's autograd by the largest value; the layer is the one that whylight chose.",
+            "autograd by the largest value. The layer is the one that whylight chose; the share is how much of the",
+            "score's variance over images passes through it, as found by holding it fixed.",
             "",
-            f"Grad-CAM with no option equals PyTorch's to {TOLERANCE:.0e} on {maps} of {len(rows)} families "
-            f"({maps / len(rows):.1%}), all four derivatives on {derivatives} ({derivatives / len(rows):.1%}).",
+            f"A map is right where it equals autograd's to {TOLERANCE:.0e}. A layer is right where all of the score",
+            "passes through it, more than one of its places matters, and the same holds of no later one with other",
+            "features. What the source's own exporter refused is in the tables, but not counted.",
             "",
-            f"| {' | '.join(heads)} |",
-            f"|{' --- |' * len(heads)}",
-            *map(_line, rows),
+            "| source | exported | right map | right layer | both |",
+            "| --- | --- | --- | --- | --- |",
+            *summary,
             "",
+            *tables,
         ]
     )
 

@@ -1,14 +1,16 @@
 """What whylight finds for one random image, in files that a peer's process reads, and how far the two lie apart."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 
 from whylight.classifier.classifier import Classifier
-from whylight.compiling.compiler import compile_explainer
+from whylight.compiling.compiler import compile_maps
 from whylight.contract import CLASS_INDEX, MAP
 from whylight.gradient import gradient
 from whylight.graph.builder import GraphBuilder
@@ -23,7 +25,7 @@ PLACES = ("early", "middle", "last", "input")
 
 
 def errors_of(folder: Path) -> dict[str, float]:
-    """The error of the map and of each derivative that PyTorch has too."""
+    """The error of the map, unless it is zero everywhere, and of each derivative that PyTorch has too."""
     facts = json.loads((folder / "facts.json").read_text())
     own = np.load(folder / "own.npz")
     found = np.load(folder / "found.npz")
@@ -32,11 +34,23 @@ def errors_of(folder: Path) -> dict[str, float]:
     for place, name in zip(PLACES, facts["tensors"], strict=True):
         if name in expected.files:
             errors[place] = _difference(own[name], expected[name])
-    if facts["target"] in expected.files:
-        activation, slope = (_feature_map(source[facts["target"]], facts) for source in (found, expected))
-        weights = slope.mean(tuple(range(2, slope.ndim)), keepdims=True)
-        errors["map"] = _difference(own["map"], np.maximum((weights * activation).sum(1), 0))
+    maps = [
+        _difference(
+            own[f"map {number}"],
+            _gradcam(*(_feature_map(source[layer["tensor"]], layer) for source in (found, expected))),
+        )
+        for number, layer in enumerate(facts["layers"])
+        if layer["tensor"] in expected.files
+    ]
+    is_empty = not any(own[f"map {number}"].any() for number in range(len(maps)))
+    if len(maps) == len(facts["layers"]) and not is_empty:
+        errors["map"] = max(maps)
     return errors
+
+
+def _gradcam(activation: np.ndarray, slope: np.ndarray) -> np.ndarray:
+    weights = slope.mean(tuple(range(2, slope.ndim)), keepdims=True)
+    return np.asarray(np.maximum((weights * activation).sum(1), 0))
 
 
 def _difference(actual: np.ndarray, expected: np.ndarray) -> float:
@@ -46,36 +60,40 @@ def _difference(actual: np.ndarray, expected: np.ndarray) -> float:
     return difference / largest if largest else float(difference > 0)
 
 
-def _feature_map(tensor: np.ndarray, facts: dict[str, Any]) -> np.ndarray:
-    """(N, C, h, w), of a tensor or its derivative at the target layer."""
-    if facts["channels_last"]:
+def _feature_map(tensor: np.ndarray, layer: dict[str, Any]) -> np.ndarray:
+    """(N, C, h, w), of a tensor or its derivative at a layer."""
+    if layer["channels_last"]:
         tensor = np.moveaxis(tensor, -1, 1)
-    if facts["grid"]:
-        before, count = facts["tokens_before"], int(np.prod(facts["grid"]))
-        tensor = tensor[:, :, before : before + count].reshape(*tensor.shape[:2], *facts["grid"])
+    if layer["grid"]:
+        before, count = layer["tokens_before"], int(np.prod(layer["grid"]))
+        tensor = tensor[:, :, before : before + count].reshape(*tensor.shape[:2], *layer["grid"])
     return tensor
 
 
 def explain(classifier: Classifier, folder: Path) -> None:
-    """Write what whylight finds for a random image: values and derivatives of the layers, and the map."""
-    target = classifier.default_layer
+    """Write what whylight finds for a random image: values and derivatives of layers, and the maps of the default ones.
+
+    ``graph.onnx`` is the classifier's graph, whose tensors ``facts.json`` names.
+    """
+    chosen_layers = classifier.default_layers
     # Tensors that the exporter put in have no counterpart in PyTorch's program.
     layers = [layer for layer in classifier.layers if not layer.tensor.rpartition("/")[2].startswith("val_")]
     places = [layers[0].tensor, layers[len(layers) // 2].tensor, layers[-1].tensor, classifier.input.name]
     facts = {
-        "layer": target.name,
+        "layers": [asdict(layer) for layer in chosen_layers.layers],
+        "reason": chosen_layers.reason,
+        "image": classifier.input.name,
         "logits": classifier.logits,
-        "target": target.tensor,
         "tensors": [*places[:3], "image"],
-        "channels_last": target.channels_last,
-        "grid": target.grid,
-        "tokens_before": target.tokens_before,
     }
+    onnx.save(classifier.model, folder / "graph.onnx")
     (folder / "facts.json").write_text(json.dumps(facts))
 
     op = GraphBuilder.extending(classifier.model)
     logits = op.tensors[classifier.logits]
-    wanted = [op.tensors[name] for name in dict.fromkeys((*places[:3], target.tensor))]
+    wanted = [
+        op.tensors[name] for name in dict.fromkeys((*places[:3], *(layer.tensor for layer in chosen_layers.layers)))
+    ]
     image = op.tensors[classifier.input.name]
     index = op.input(CLASS_INDEX, (1,), np.int64)
     count = int(np.prod([logits.size(axis) for axis in range(1, logits.rank)]))
@@ -97,16 +115,17 @@ def explain(classifier: Classifier, folder: Path) -> None:
     }
     points = [op.Identity(op.tensors[name]) for name in switched]
     derivatives = session(op.model([*outputs, *points], "derivatives"))
-    height, width, channels = classifier.input.height, classifier.input.width, classifier.input.channels
-    pixels = np.random.default_rng(0).standard_normal((1, channels, height, width)).astype(np.float32)
+    pixels = np.random.default_rng(0).standard_normal([image.size(axis) if axis else 1 for axis in range(image.rank)])
+    pixels = (pixels * classifier.input.maximum).astype(np.float32)
     feeds = {image.name: pixels, CLASS_INDEX: np.zeros(1, np.int64)}
-    explainer = session(compile_explainer(classifier))
+    explainer = session(compile_maps(classifier, [("gradcam", layer.name) for layer in chosen_layers.layers]))
+    map_names = [f"{MAP}/{number}" if number else MAP for number in range(len(chosen_layers.layers))]
     for place in np.argsort(-derivatives.run(None, feeds)[0].ravel())[:CLASSES]:
         # Of one score, the map is that of class 1.
         feeds[CLASS_INDEX] = np.array([place + classifier.is_two_class])
-        _, cam = explainer.run(["score", MAP], feeds)
+        maps = explainer.run(map_names, feeds)
         chosen = feeds[CLASS_INDEX] = np.array([place])
-        if cam.any():
+        if any(cam.any() for cam in maps):
             break
     scores, *rest = derivatives.run(None, feeds)
     names = [x.name for x in wanted]
@@ -115,5 +134,6 @@ def explain(classifier: Classifier, folder: Path) -> None:
     found.update({"image": pixels, "class index": chosen[0]})
     np.savez(folder / "found.npz", **found)
     own = {name: rest[place] for name, place in zip([*names, "image"], gradients, strict=True)}
-    np.savez(folder / "own.npz", scores=scores, map=cam, **own)
+    own.update({f"map {number}": cam for number, cam in enumerate(maps)})
+    np.savez(folder / "own.npz", scores=scores, **own)
     np.savez(folder / "points.npz", **{name: rest[place] for name, place in zip(switched, reached, strict=True)})

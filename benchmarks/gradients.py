@@ -40,7 +40,6 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             classifier = _with_random_weights(whylight.load(path))
-            onnx.save(classifier.model, folder / "graph.onnx")
             explain(classifier, folder)
             subprocess.run([arguments.peers_python, _REFERENCE, folder], check=True)
             errors = errors_of(folder)

@@ -1,0 +1,195 @@
+"""Whether all of the score passes through a layer, and whether it is the last such layer: without whylight's own code.
+
+The graph is run by ONNX Runtime for some random images. A tensor that is held has for every image the value that the
+first one gives. What the scores still vary then has gone around it. A later tensor with more than one place that the
+score passes through too would have been the layer to explain, but where no convolution and no product lies between the
+two: those are the same features, normalized, rectified or pooled.
+"""
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import pairwise
+from math import prod
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import helper
+
+_MIXING = {
+    "Conv",
+    "ConvTranspose",
+    "MatMul",
+    "Gemm",
+    "Einsum",
+    "Attention",
+    "QLinearConv",
+    "QLinearMatMul",
+    "LSTM",
+    "GRU",
+}
+"""Operators that make other features."""
+_TOKENS_BEFORE = 6
+"""There are at most so many tokens without a place."""
+_ALL = 1 - 1e-9
+_PLACES_TRIED = 12
+
+Values = Mapping[str, np.ndarray]
+
+
+def passed_through(folder: Path) -> dict[str, object]:
+    """What is found of the layers in ``facts.json``.
+
+    Returns:
+        ``share``: how much of the score passes through them; ``later``: a later tensor that they should have been;
+        ``is_blind``: whether the score reads no more than one of their places.
+    """
+    facts = json.loads((folder / "facts.json").read_text())
+    network = _Network(onnx.load(folder / "graph.onnx"), facts["image"], facts["logits"])
+    layers = [layer["tensor"] for layer in facts["layers"]]
+    return {"share": network.share(layers), "later": network.later(layers), "is_blind": network.is_blind(layers)}
+
+
+class _Network:
+    """A graph, some images, and all that it computes of them."""
+
+    def __init__(self, model: onnx.ModelProto, image: str, scores: str) -> None:
+        self._model, self._image, self._scores = model, image, scores
+        extents = next(info for info in model.graph.input if info.name == image).type.tensor_type.shape.dim
+        shape = [extent.dim_value for extent in extents[1:]]
+        random = np.random.default_rng(1)
+        self._images = [random.standard_normal((1, *shape)).astype(np.float32) * level for level in (0.5, 1, 2, 4)]
+
+    def share(self, names: Sequence[str]) -> float:
+        """1 - the variance of the scores with some tensors held / their variance, summed over the classes."""
+        whole = [self._run(self._model, [self._scores, *names], {self._image: image}) for image in self._images]
+        model = self._held({name: whole[0][name] for name in names})
+        first = {name: whole[0][name] for name in names}
+        held = [self._run(model, [self._scores], {self._image: image, **first}) for image in self._images]
+        total = _variance([found[self._scores] for found in whole])
+        if not total:
+            raise ValueError("the scores are the same for all images")
+        return 1 - _variance([found[self._scores] for found in held]) / total
+
+    def later(self, layers: Sequence[str]) -> str | None:
+        """The last tensor behind the layers, of other features, that has more than one place and all of the score."""
+        nodes = self._model.graph.node
+        behind = _behind(nodes, layers) & _before(nodes, self._scores)
+        names = [name for node in nodes for name in node.output if name in behind and name != self._scores]
+        names = [name for name in names if any(_is_mixed(nodes, layer, name) for layer in layers)]
+        values = self._run(self._model, [*names, *layers], {self._image: self._images[0]})
+        grids = {grid for layer in layers for grid in _grids(values[layer].shape)}
+        for name in reversed(names):
+            axes = next(_place_axes(values[name].shape, grids), None)
+            if axes and self.share([name]) >= _ALL and self._places_that_matter(name, axes) > 1:
+                return name
+        return None
+
+    def is_blind(self, layers: Sequence[str]) -> bool:
+        """Whether at most one place of the layers matters to the score."""
+        found = self._run(self._model, layers, {self._image: self._images[0]})
+        axes = [next(_place_axes(found[name].shape, _grids(found[name].shape)), ()) for name in layers]
+        return sum(self._places_that_matter(name, at) for name, at in zip(layers, axes, strict=True)) <= 1
+
+    def _places_that_matter(self, name: str, axes: tuple[int, ...]) -> int:
+        """Of some places of a tensor, how many change the scores when they alone are those of another image."""
+        first, second = (self._run(self._model, [name], {self._image: image})[name] for image in self._images[1:3])
+        model = self._held({name: first})
+        feeds = {self._image: self._images[1]}
+        plain = self._run(model, [self._scores], {**feeds, name: first})[self._scores]
+        extents = [first.shape[axis] for axis in axes]
+        count = 0
+        for place in np.unique(np.linspace(0, prod(extents) - 1, _PLACES_TRIED).astype(int)):
+            chosen = [slice(None)] * first.ndim
+            for axis, index in zip(axes, np.unravel_index(place, extents), strict=True):
+                chosen[axis] = slice(int(index), int(index) + 1)
+            changed = first.copy()
+            changed[tuple(chosen)] = second[tuple(chosen)]
+            scores = self._run(model, [self._scores], {**feeds, name: changed})[self._scores]
+            count += bool(np.abs(scores - plain).max() > 1e-6 * np.abs(plain).max())
+        return count
+
+    def _held(self, values: Values) -> onnx.ModelProto:
+        """The graph above some tensors, which are inputs."""
+        model = onnx.ModelProto()
+        model.CopyFrom(self._model)
+        for node in model.graph.node:
+            node.output[:] = [f"{name} as computed" if name in values else name for name in node.output]
+        for name, value in values.items():
+            kind = helper.np_dtype_to_tensor_dtype(value.dtype)
+            model.graph.input.append(helper.make_tensor_value_info(name, kind, [None] * value.ndim))
+        return model
+
+    def _run(self, model: onnx.ModelProto, outputs: Sequence[str], feeds: Values) -> dict[str, np.ndarray]:
+        copy = onnx.ModelProto()
+        copy.CopyFrom(model)
+        del copy.graph.output[:]
+        names = list(dict.fromkeys(outputs))
+        copy.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.log_severity_level = 4
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        session = onnxruntime.InferenceSession(copy.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        return dict(zip(names, session.run(names, dict(feeds)), strict=True))
+
+
+def _variance(scores: Sequence[np.ndarray]) -> float:
+    return float(np.concatenate(scores).reshape(len(scores), -1).astype(np.float64).var(0).sum())
+
+
+def _reads(node: onnx.NodeProto) -> Iterator[str]:
+    yield from filter(None, node.input)
+    for attribute in node.attribute:
+        for inner in attribute.g.node:
+            yield from _reads(inner)
+
+
+def _behind(nodes: Sequence[onnx.NodeProto], names: Collection[str]) -> set[str]:
+    found = set(names)
+    for node in nodes:
+        if node.op_type not in ("Shape", "Size") and not found.isdisjoint(_reads(node)):
+            found.update(filter(None, node.output))
+    return found - set(names)
+
+
+def _before(nodes: Sequence[onnx.NodeProto], name: str) -> set[str]:
+    found = {name}
+    for node in reversed(nodes):
+        if not found.isdisjoint(node.output):
+            found.update(_reads(node))
+    return found
+
+
+def _is_mixed(nodes: Sequence[onnx.NodeProto], start: str, end: str) -> bool:
+    """Whether a convolution or a product lies on the way."""
+    behind, before = _behind(nodes, [start]), _before(nodes, end)
+    between = [node for node in nodes if node.output[0] in behind & before]
+    return any(node.op_type in _MIXING for node in between)
+
+
+def _grids(shape: Sequence[int]) -> set[tuple[int, ...]]:
+    """What may be rows and columns in a shape, and what is left of them when they are halved."""
+    sides = set(pairwise(shape[1:]))
+    for extent in shape[1:]:
+        for before in range(_TOKENS_BEFORE):
+            root = round(max(extent - before, 0) ** 0.5)
+            if root * root == extent - before:
+                sides.add((root, root))
+    halved = set()
+    for height, width in sides:
+        while height * width > 1:
+            halved.add((height, width))
+            height, width = -(-height // 2), -(-width // 2)
+    return halved
+
+
+def _place_axes(shape: Sequence[int], grids: Collection[tuple[int, ...]]) -> Iterator[tuple[int, ...]]:
+    """The axes along which there may be places."""
+    for axis in range(1, len(shape) - 1):
+        if (shape[axis], shape[axis + 1]) in grids and prod(shape) > shape[axis] * shape[axis + 1]:
+            yield axis, axis + 1
+    for axis in range(1, len(shape)):
+        if prod(shape) > shape[axis] and any(0 <= shape[axis] - prod(grid) < _TOKENS_BEFORE for grid in grids):
+            yield (axis,)
