@@ -159,7 +159,7 @@ def test_a_function_and_its_rule_convert_and_explain(program: Program, tmp_path:
     for model in (plain, own):  # the function gives back what it takes
         program.run("gradcam", "-m", model, "--image", "image.png", "--layer", "Convolution")
         overlays.append(np.asarray(Image.open(tmp_path / "grad_cam.png")))
-    np.testing.assert_array_equal(*overlays)
+    np.testing.assert_array_equal(overlays[0], overlays[1])
 
 
 def _with_determinant(plain: Path, path: Path) -> Path:
