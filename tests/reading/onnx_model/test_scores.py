@@ -95,13 +95,18 @@ def test_the_gradient_is_that_of_the_mean_over_crops(tmp_path: Path, rows: str) 
         np.testing.assert_allclose(cam, np.maximum((slopes * image).sum(2), 0), atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("batch", "message"),
-    [("batch", "mixes the images of a batch"), (2, "'probabilities' has 2 rows for each image, mixed with those of")],
-)
-def test_rows_of_several_images_that_are_mixed_are_refused(tmp_path: Path, batch: int | str, message: str) -> None:
-    with pytest.raises(WhylightError, match=message):
-        load(tmp_path, cropping("mixed", batch))
+def test_rows_of_several_images_that_are_mixed_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(WhylightError, match="'probabilities' has 2 rows for each image, mixed with those of other"):
+        load(tmp_path, cropping("mixed", 2))
+
+
+def test_images_that_a_network_mixes_are_explained_by_themselves(tmp_path: Path) -> None:
+    classifier = load(tmp_path, cropping("mixed", "batch"))
+    with pytest.warns(WhylightWarning) as said:
+        explainer = classifier.explainer("gradient")
+    assert any("mixes the images of a batch" in str(each.message) for each in said)
+    for explanation, image in zip(explainer(list(IMAGES), 2), IMAGES, strict=True):
+        assert explanation.score == pytest.approx(mean_of_crops(image)[2], abs=1e-4)
 
 
 def test_layers_behind_crops_are_no_layers(tmp_path: Path) -> None:

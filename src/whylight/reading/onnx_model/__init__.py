@@ -29,7 +29,7 @@ from whylight.reading.onnx_model.outputs import class_output, tensor_outputs
 from whylight.reading.onnx_model.pixels import pixels
 from whylight.reading.onnx_model.scores import Scores, one_list
 from whylight.reading.onnx_model.simplify import Simplified, simplified
-from whylight.reading.onnx_model.verify import BESIDE_OTHERS, outputs_differ
+from whylight.reading.onnx_model.verify import outputs_differ
 
 
 def inspect(path: Path, form: str, model: onnx.ModelProto, options: ModelOptions) -> Inspection:
@@ -106,14 +106,19 @@ def to_classifier(path: Path, original: onnx.ModelProto, options: ModelOptions) 
         std=prepared.std,
         channel_order=prepared.channel_order,
         exif_orientation=options.exif_orientation,
-        notes=(*found.notes, *prepared.notes, *classes.notes, *_notes(path, scores)),
+        notes=(*found.notes, *prepared.notes, *classes.notes, *_notes(path, scores, shape[0], plain)),
     )
     metadata = {entry.key: entry.value for entry in original.metadata_props}
     return with_class_names(classifier, options.labels, metadata)
 
 
-def _notes(path: Path, scores: Scores) -> Iterator[str]:
+def _notes(path: Path, scores: Scores, batch: int | None, plain: Simplified) -> Iterator[str]:
     """What a person should know of how scores are made."""
+    if batch is None and not plain.is_dynamic:
+        yield (
+            f"{path}: the network mixes the images of a batch, or computes for one image alone: each is explained by "
+            "itself"
+        )
     if scores.rows > 1:
         yield (
             f"{path}: the network makes {scores.rows} images of each one, such as crops: their scores are averaged; "
@@ -141,29 +146,24 @@ def _image_roles(shape: Shape, layout: str) -> Roles:
 
 
 def _equivalent(path: Path, original: onnx.ModelProto, model: onnx.ModelProto, image: str, shape: Shape) -> Simplified:
-    """The simplified model, with a dynamic batch axis if it then computes the same."""
+    """The simplified model, with a dynamic batch axis if it then computes the same, else with the file's own, or 1."""
+    one_by_one = (shape[0] or 1, *shape[1:])
+    attempts = [(shape, True), (one_by_one, False)]
+    if any(node.op_type == "DynamicQuantizeLinear" for node in model.graph.node):
+        del attempts[0]  # it rounds the images of a batch by the largest number among all of them
     loose = in_float32(original) is not original
-    try:
-        plain = simplified(model, {image: shape})
-    except WhylightError as error:
-        raise WhylightError(f"{path}: {error}") from error
-    try:
-        difference = outputs_differ(path, original, plain.model, shape, image, loose)
-    except WhylightError:
-        if not plain.is_dynamic or shape[0] is None:
-            raise
-        difference = "its run"
-    if difference and plain.is_dynamic and shape[0] is not None:
-        plain = simplified(model, {image: shape}, dynamic=False)
-        difference = outputs_differ(path, original, plain.model, shape, image, loose)
-    if difference and difference.endswith(BESIDE_OTHERS):
-        raise WhylightError(
-            f"{path}: the network mixes the images of a batch: {difference} is another one; export it for one image, "
-            "or so that it computes each by itself"
-        )
-    if difference:
-        raise WhylightError(f"{path}: the converted model does not compute what the file does: {difference} differs")
-    return plain
+    faults: list[str] = []
+    for extents, dynamic in attempts:
+        try:
+            plain = simplified(model, {image: extents}, dynamic)
+            difference = outputs_differ(path, original, plain.model, extents, image, loose)
+        except WhylightError as error:
+            faults.append(f"{path}: {error}")
+            continue
+        if not difference:
+            return plain
+        faults.append(f"{path}: the converted model does not compute what the file does: {difference} differs")
+    raise WhylightError(faults[-1 if shape[0] else 0])
 
 
 def _in_float_pixels(model: onnx.ModelProto, image: str) -> onnx.ModelProto:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -239,15 +240,15 @@ def _group(roles: Roles, before: Sequence[Extent], after: Sequence[Extent]) -> l
     return [None] * len(after)
 
 
-def _product(step: _Step) -> Roles:
+def _product(step: _Step, other: int = 1) -> Roles:
     """A matrix product with weights: it changes the last axis (or, weights first, the last but one)."""
-    first, second = (name in step.known for name in step.node.input[:2])
+    first, second = (step.node.input[index] in step.known for index in (0, other))
     if first and second:
         return step.nothing
     if first:
         roles = step.roles(0)
         return (*roles[:-1], CHANNELS if roles[-1] in (CHANNELS, None) and len(roles) > 1 else None)
-    roles = step.roles(1)
+    roles = step.roles(other)
     return (*roles[:-2], None, *roles[-1:])
 
 
@@ -344,12 +345,13 @@ def _none(step: _Step) -> Roles:
 _Rule = Callable[[_Step], Roles]
 _RULES: dict[str, _Rule] = {
     **dict.fromkeys(("Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool", "GlobalAveragePool"), _windowed),
-    **dict.fromkeys(("GlobalMaxPool", "Resize", "Upsample"), _windowed),
+    **dict.fromkeys(("GlobalMaxPool", "Resize", "Upsample", "ConvInteger", "QLinearConv"), _windowed),
     **dict.fromkeys(("Reshape", "Flatten"), _reshaped),
     **dict.fromkeys(("Einsum", "Shape", "Size", "NonZero", "TopK", "ArgMax", "Loop", "Scan", "If", "Gemm"), _none),
     **dict.fromkeys(("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceL2", "ReduceProd"), _reduced),
     "Transpose": _transposed,
-    "MatMul": _product,
+    **dict.fromkeys(("MatMul", "MatMulInteger"), _product),
+    "QLinearMatMul": partial(_product, other=3),
     "Concat": _joined,
     "Slice": _sliced,
     "Split": _split,

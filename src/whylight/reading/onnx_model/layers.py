@@ -21,6 +21,7 @@ _KINDS = {
     *("BatchNormalization", "InstanceNormalization", "LayerNormalization", "GroupNormalization", "LRN"),
 }
 """Operators that end a step of a network that a person would name; the rest is arithmetic between them."""
+_IN_WHOLE_NUMBERS = ("ConvInteger", "QLinearConv", "MatMulInteger", "QLinearMatMul")
 
 
 def layers(nodes: Sequence[onnx.NodeProto], roles: Mapping[str, Roles]) -> list[Layer]:
@@ -29,11 +30,17 @@ def layers(nodes: Sequence[onnx.NodeProto], roles: Mapping[str, Roles]) -> list[
     A layer is named by its module's path where PyTorch left it in the file (the last step of a module by the path
     alone), else by its node's name, else by its tensor.
     """
-    kept = [
-        (node, layer)
-        for node in nodes
-        if node.op_type in _KINDS and node.output[0] in roles and (layer := _layer(node, roles[node.output[0]]))
-    ]
+    results = _results_of_whole_numbers(nodes, roles)
+    inside = {name for tensors in results.values() for name in tensors}
+    kept = []
+    for node in nodes:
+        name = node.output[0]
+        if name in results:
+            name = results[name][-1]
+        elif node.op_type not in _KINDS or name in inside:
+            continue
+        if name in roles and (layer := _layer(node, name, roles[name])):
+            kept.append((node, layer))
     names = _names([node for node, _ in kept])
     return [
         Layer(name, layer.type, layer.tensor, layer.channels_last, layer.grid, layer.tokens_before)
@@ -41,8 +48,41 @@ def layers(nodes: Sequence[onnx.NodeProto], roles: Mapping[str, Roles]) -> list[
     ]
 
 
-def _layer(node: onnx.NodeProto, roles: Roles) -> Layer | None:
-    """The node's output as a layer, if its axes are batch, channels, and positions in the image."""
+def _results_of_whole_numbers(nodes: Sequence[onnx.NodeProto], roles: Mapping[str, Roles]) -> dict[str, list[str]]:
+    """For each convolution or product in whole numbers, by its output, the tensors up to its result in real ones.
+
+    It is made real, multiplied by a scale, and its bias is added. What is computed on in whole numbers is left out.
+    """
+    readers: dict[str, list[onnx.NodeProto]] = {}
+    for node in nodes:
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
+    results = {}
+    for node in nodes:
+        if node.op_type in _IN_WHOLE_NUMBERS:
+            name, tensors = node.output[0], list[str]()
+            while step := next((each for each in readers.get(name, []) if _goes_on(each, name, roles, tensors)), None):
+                name = step.output[0]
+                tensors.append(name)
+                if step.op_type == "Add" or len(readers.get(name, [])) != 1:
+                    break
+            if tensors:
+                results[node.output[0]] = tensors
+    return results
+
+
+def _goes_on(node: onnx.NodeProto, name: str, roles: Mapping[str, Roles], before: Sequence[str]) -> bool:
+    """Whether a node is one of the steps from whole numbers to the result in real ones."""
+    if not before:
+        return node.op_type in ("Cast", "DequantizeLinear")
+    others = [roles[other] for other in node.input if other != name and other in roles]
+    if node.op_type == "Mul":
+        return not any(role is not None for other in others for role in other)
+    return node.op_type == "Add" and not others
+
+
+def _layer(node: onnx.NodeProto, tensor: str, roles: Roles) -> Layer | None:
+    """The node's result as a layer, if its axes are batch, channels, and positions in the image."""
     places = [role for role in roles if isinstance(role, Positions)]
     if len(roles) != 2 + len(places) or roles[0] != BATCH_AXIS or not places:
         return None
@@ -55,7 +95,7 @@ def _layer(node: onnx.NodeProto, roles: Roles) -> Layer | None:
         return None
     tokens = len(places) == 1 and (len(extents) > 1 or places[0].before + places[0].after > 0)
     grid = tuple(extents) if tokens else None
-    return Layer("", node.op_type, node.output[0], last, grid, places[0].before if tokens else 0)
+    return Layer("", node.op_type, tensor, last, grid, places[0].before if tokens else 0)
 
 
 def _names(nodes: Sequence[onnx.NodeProto]) -> list[str]:

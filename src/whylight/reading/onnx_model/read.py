@@ -57,9 +57,13 @@ def prepared(path: Path, model: onnx.ModelProto) -> onnx.ModelProto:
         model = inliner.inline_local_functions(model)
     foreign = sorted({f"{node.domain}.{node.op_type}" for node in _all_nodes(model.graph) if _is_foreign(node)})
     if foreign:
+        advice = (
+            "quantize it with QuantFormat.QDQ"
+            if any(name.startswith("com.microsoft.Q") for name in foreign)
+            else "export it without them (a file that a runtime has optimized holds such operators)"
+        )
         raise WhylightError(
-            f"{path}: the model has operators that are not in the ONNX standard: {', '.join(foreign)}; "
-            "export it without them (a file that a runtime has optimized holds such operators)"
+            f"{path}: the model has operators that are not in the ONNX standard: {', '.join(foreign)}; {advice}"
         )
     _refuse_unwritten(path, model.graph)
     return model

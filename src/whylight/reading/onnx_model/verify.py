@@ -16,9 +16,6 @@ from whylight.reading.onnx_model.float32 import in_float32
 
 Array = np.ndarray[Any, Any]
 
-BESIDE_OTHERS = "of an image beside others"
-"""What differs, where the rewritten model takes any number of images and does not compute each by itself."""
-
 
 def outputs_differ(
     path: Path,
@@ -66,7 +63,7 @@ def outputs_differ(
                 if values.ndim and not any(
                     _close(_second_half(values, fixed, apart), found[name], loose) for apart in (False, True)
                 ):
-                    return f"output '{name}' {BESIDE_OTHERS}"
+                    return f"output '{name}' of an image beside others"
     except Exception as error:
         raise WhylightError(f"ONNX Runtime cannot run the model: {_first_line(error)}") from error
     return next((f"output '{name}'" for name in found if not _close(found[name], expected[name], loose)), None)
