@@ -61,6 +61,27 @@ def test_channels_last(tmp_path: Path) -> None:
     check_cnn(classifier)
 
 
+@pytest.mark.parametrize("order", ["(N, H, W, 1)", "(N, H, W)"])
+@pytest.mark.parametrize("batch", ["batch", 1])
+def test_gray_pictures_whose_axes_a_reshape_moves(tmp_path: Path, order: str, batch: int | str) -> None:
+    """As exporters of Keras write it: with one channel, a Reshape is as good as a Transpose."""
+    content = cnn(batch=batch)
+    weights = cnn_weights()
+    kernel = content.graph.initializer[0]
+    kernel.CopyFrom(numpy_helper.from_array(weights["kernel"].sum(1, keepdims=True), "kernel"))
+    content.graph.initializer.append(numpy_helper.from_array(np.array([-1, 1, HEIGHT, WIDTH], np.int64), "planes"))
+    content.graph.node[0].input[0] = "gray"
+    content.graph.node.insert(0, helper.make_node("Reshape", ["image", "planes"], ["gray"]))
+    extents = [batch, HEIGHT, WIDTH, 1][: 4 if "1" in order else 3]
+    content.graph.input[0].CopyFrom(helper.make_tensor_value_info("image", TensorProto.FLOAT, extents))
+    classifier = load(tmp_path, content, **({} if "1" in order else {"layout": "auto"}))
+    assert (classifier.input.channels, classifier.input.size) == (1, (HEIGHT, WIDTH))
+    assert classifier.default_layer.name == "conv"
+    gray = IMAGE[:, :, 0]
+    found = classifier.explainer()(gray, 1)
+    np.testing.assert_allclose(found.cam, expected_cam(np.stack([gray] * 3), 1), atol=1e-4)
+
+
 @pytest.mark.parametrize("kind", [TensorProto.FLOAT16, TensorProto.DOUBLE])
 def test_half_and_double_precision_become_float32(tmp_path: Path, kind: int) -> None:
     classifier = load(tmp_path, cnn(kind=kind))
@@ -510,6 +531,17 @@ def test_operators_that_came_later_are_named(tmp_path: Path) -> None:
     content.graph.initializer.append(numpy_helper.from_array(np.array(1, np.int64), "axis"))
     content.graph.node[1].CopyFrom(helper.make_node("CumProd", ["maps", "axis"], ["rectified"], name="act"))
     with pytest.raises(whylight.WhylightError, match=r"operator set 26 these operators differ.*: CumProd; export"):
+        load(tmp_path, content)
+
+
+@pytest.mark.parametrize("opset", [15, 20])
+def test_operators_that_onnx_does_not_have_are_named(tmp_path: Path, opset: int) -> None:
+    """As exporters leave them, in the standard's own domain."""
+    content = cnn(opset)
+    content.graph.node[1].CopyFrom(helper.make_node("Erfc", ["maps"], ["rectified"], name="act"))
+    with pytest.raises(
+        whylight.WhylightError, match=rf"does not have in operator set {opset}: Erfc; the exporter left"
+    ):
         load(tmp_path, content)
 
 

@@ -176,10 +176,22 @@ def _transposed(step: _Step) -> Roles:
 def _reshaped(step: _Step) -> Roles:
     if step.node.input[0] not in step.known:
         return step.nothing
-    return _regrouped(step.roles(0), step.shape(0), step.output.shape)
+    roles, before, after = step.roles(0), step.shape(0), step.output.shape
+    if any(isinstance(role, Positions) and extent == 1 for role, extent in zip(roles, before, strict=True)):
+        return _regrouped(roles, before, after)
+    # axes of one entry that are no places may be put in and taken out anywhere
+    kept = [axis for axis, extent in enumerate(before) if extent != 1 or not axis]
+    placed = [axis for axis, extent in enumerate(after) if extent != 1 or not axis]
+    found: list[Role] = [None] * len(after)
+    regrouped = _regrouped([roles[i] for i in kept], [before[i] for i in kept], [after[i] for i in placed])
+    for axis, role in zip(placed, regrouped, strict=True):
+        found[axis] = role
+    if CHANNELS in roles and roles.index(CHANNELS) not in kept and len(placed) < len(after):
+        found[next(axis for axis in range(len(after)) if axis not in placed)] = CHANNELS
+    return tuple(found)
 
 
-def _regrouped(roles: Roles, before: Sequence[Extent], after: Sequence[Extent]) -> Roles:
+def _regrouped(roles: Sequence[Role], before: Sequence[Extent], after: Sequence[Extent]) -> Roles:
     """Groups of axes that hold the same elements before and after a Reshape, from both ends of the shape inwards."""
     found: list[Role] = [None] * len(after)
     i = j = 0
@@ -209,7 +221,7 @@ def _regrouped(roles: Roles, before: Sequence[Extent], after: Sequence[Extent]) 
 
 
 def _from_the_end(
-    found: list[Role], start: int, roles: Roles, before: Sequence[Extent], after: Sequence[Extent]
+    found: list[Role], start: int, roles: Sequence[Role], before: Sequence[Extent], after: Sequence[Extent]
 ) -> Roles:
     for back in range(1, min(len(before), len(after) - start) + 1):
         if before[-back] != after[-back]:
@@ -218,7 +230,7 @@ def _from_the_end(
     return tuple(found)
 
 
-def _group(roles: Roles, before: Sequence[Extent], after: Sequence[Extent]) -> list[Role]:
+def _group(roles: Sequence[Role], before: Sequence[Extent], after: Sequence[Extent]) -> list[Role]:
     positions = [role for role in roles if isinstance(role, Positions)]
     if len(after) == 1:
         whole = len(positions) == len(roles) and not any(role.before + role.after for role in positions)

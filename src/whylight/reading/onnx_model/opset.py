@@ -6,7 +6,7 @@ from pathlib import Path
 
 import onnx
 from onnx import helper, version_converter
-from onnx.defs import OpSchema, SchemaError, get_schema
+from onnx.defs import OpSchema, SchemaError, get_schema, onnx_opset_version
 
 from whylight.errors import WhylightError
 from whylight.graph.inference import IR_VERSION, OPSET
@@ -22,6 +22,11 @@ def in_our_opset(path: Path, model: onnx.ModelProto) -> onnx.ModelProto:
         WhylightError: an operator cannot be converted.
     """
     version = _opset(model)
+    if unknown := sorted(name for name in _used(model) if not _has_schema(name, version)):
+        raise WhylightError(
+            f"{path}: operators that ONNX does not have in operator set {version}: {', '.join(unknown)}; the exporter "
+            "left them as it found them: export the network with another one, or without them"
+        )
     if version > OPSET:
         model = _written_out(path, model)
     if version == OPSET or not (changed := _changed_operators(model, version)):
@@ -57,8 +62,20 @@ def _renumbered(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def _changed_operators(model: onnx.ModelProto, version: int) -> list[str]:
     """The operators of the model that are not the same in both operator sets."""
-    used = {node.op_type for node in _all_nodes(model.graph) if node.domain in ("", "ai.onnx")}
-    return sorted(name for name in used if not _is_unchanged(name, version))
+    return sorted(name for name in _used(model) if not _is_unchanged(name, version))
+
+
+def _used(model: onnx.ModelProto) -> set[str]:
+    return {node.op_type for node in _all_nodes(model.graph) if node.domain in ("", "ai.onnx")}
+
+
+def _has_schema(operator: str, version: int) -> bool:
+    """Whether ONNX has it; of operator sets that are newer than the installed package nothing is known."""
+    try:
+        get_schema(operator, version, "")
+    except SchemaError:
+        return version > onnx_opset_version()
+    return True
 
 
 def _all_nodes(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
