@@ -7,7 +7,7 @@ fields, Python callers give the same names, and results state them: a new option
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from math import isfinite
 from numbers import Number
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any, Literal, Self, TypeVar
 from whylight.class_names.lookup import class_index_of
 from whylight.drawing.colormaps import COLORMAPS
 from whylight.errors import WhylightError, nearest
+from whylight.files.named_values import named_values
 
 PREDICTED: Literal["predicted"] = "predicted"
 """In place of a class index: the class that the model finds most probable."""
@@ -135,12 +136,12 @@ class Options:
 
     def to_dict(self) -> dict[str, Any]:
         """All fields, ready for JSON."""
-        return {name: _plain(value) for name, value in asdict(self).items()}
+        return {each.name: _plain(getattr(self, each.name)) for each in fields(self)}
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
-        return list(value)
+        return [_plain(each) for each in value]
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
@@ -350,6 +351,9 @@ class ModelOptions(Options):
         input_size: height and width, for a model that takes any; by default as its metadata says, else 224 x 224. Of
             signals the length, of volumes depth, height and width.
         model_input: the input that takes the image; by default the one with an image's shape.
+        fix: values of the model's other inputs, by their names: a number, which is spread over the input's shape, an
+            array, or a ``.npy`` or ``.csv`` file with one; with or without a batch axis. They become part of the
+            network: an image with its metadata, one of two images that are compared, the texts of CLIP.
         output_variable: the output that holds the class scores; by default the first that can.
         labels: the classes' names, the first that of class 0; a file with one a line, or a JSON list or mapping; or
             ``imagenet``, the 1000 classes of ILSVRC 2012. By default as the model's metadata say.
@@ -382,6 +386,13 @@ class ModelOptions(Options):
     )
     model_input: str | None = option(
         None, "the input that takes the image (default: the one of its shape)", metavar="NAME"
+    )
+    fix: Mapping[str, Any] | Sequence[str] | None = option(
+        None,
+        "values of the model's other inputs: a number, or a .npy or .csv file",
+        metavar="NAME=VALUE",
+        parse=named_values,
+        several=True,
     )
     output_variable: str | None = option(
         None, "the model's output that holds the classes (default: the first that can)", metavar="NAME", flags=("-ov",)

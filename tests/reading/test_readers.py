@@ -27,6 +27,7 @@ GIVEN: dict[str, Any] = {
     "layout": "NCHW",
     "input_size": (8, 8),
     "model_input": "x",
+    "fix": {"z": 1.0},
     "output_variable": "y",
     "labels": ("cat", "dog", "bird"),
     "output_index": 1,

@@ -62,7 +62,7 @@ class Step:
 
 
 def steps(nodes: Iterable[onnx.NodeProto], image: str, rank: int, known: Known) -> Iterator[Step]:
-    """All nodes that read the image up to where its axes are lost, on every branch.
+    """All nodes that read the image's values up to where its axes are lost, on every branch.
 
     Args:
         nodes: in topological order.
@@ -70,7 +70,7 @@ def steps(nodes: Iterable[onnx.NodeProto], image: str, rank: int, known: Known) 
         rank: the number of its axes, with the batch.
         known: of constants at least, it gives their values; the more shapes it knows, the further are axes followed.
     """
-    nodes = list(nodes)
+    nodes = [node for node in nodes if node.op_type not in ("Shape", "Size")]
     readers = Counter(name for node in nodes for name in set(node.input))
     reached: dict[str, Axes] = {image: tuple(range(rank))}
     for node in nodes:

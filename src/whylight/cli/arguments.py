@@ -29,6 +29,7 @@ def add_options(command: argparse.ArgumentParser, kind: type[Options]) -> None:
             choices=argument.choices,
             metavar=argument.metavar,
             nargs="+" if argument.several else None,
+            action="extend" if argument.several else "store",
             help=argument.help,
         )
 

@@ -16,11 +16,13 @@ from whylight.classifier.naming import with_class_names
 from whylight.contract import InputFacts, kind_of
 from whylight.errors import WhylightError
 from whylight.files.checks import reason
+from whylight.files.named_values import named_values
 from whylight.graph.builder import GraphBuilder
 from whylight.graph.walks import dependent_nodes, needed_nodes
 from whylight.options import ModelOptions
 from whylight.reading.inspection import Inspection, with_explainable
 from whylight.reading.onnx_model.axes import BATCH_AXIS, CHANNELS, Positions, Role, Roles, axis_roles
+from whylight.reading.onnx_model.fixed_inputs import with_fixed_inputs
 from whylight.reading.onnx_model.float32 import in_float32
 from whylight.reading.onnx_model.image import Shape, image_input, without_unread_inputs
 from whylight.reading.onnx_model.layers import layers
@@ -80,7 +82,12 @@ def to_classifier(path: Path, original: onnx.ModelProto, options: ModelOptions) 
     """
     original = without_unread_inputs(original)
     model = in_our_opset(path, in_float32(tensor_outputs(original)))
-    found = image_input(path, model, options.model_input, options.layout, options.input_size)
+    fixed = named_values(options.fix or ())
+    names = [each.name for each in fixed]
+    found = image_input(path, model, options.model_input, options.layout, options.input_size, names)
+    if fixed:
+        original = with_fixed_inputs(path, original, fixed, found.name)
+        model = in_our_opset(path, in_float32(tensor_outputs(original)))
     image, shape, layout = found.name, found.shape, found.layout
     kind = kind_of(len(layout.replace("C", "")))
     channels = shape[layout.index("C") + 1] if "C" in layout else 1

@@ -51,7 +51,7 @@ Roles = tuple[Role, ...]
 def axis_roles(
     nodes: Sequence[onnx.NodeProto], tensors: Mapping[str, Tensor], image: str, roles: Roles
 ) -> dict[str, Roles]:
-    """The roles of the axes of every tensor that depends on the image.
+    """The roles of the axes of every tensor that is made of the image's values.
 
     An axis that has several entries an image, such as crops or windows, is no batch axis.
     """
@@ -59,7 +59,7 @@ def axis_roles(
     known: dict[str, Roles] = {image: roles}
     for node in nodes:
         inputs = [name for name in node.input if name in known]
-        if not inputs or node.output[0] not in tensors:
+        if not inputs or node.output[0] not in tensors or node.op_type in ("Shape", "Size"):
             continue
         attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
         rule = _RULES.get(node.op_type, _kept)
@@ -359,7 +359,7 @@ _RULES: dict[str, _Rule] = {
     **dict.fromkeys(("Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool", "GlobalAveragePool"), _windowed),
     **dict.fromkeys(("GlobalMaxPool", "Resize", "Upsample", "ConvInteger", "QLinearConv"), _windowed),
     **dict.fromkeys(("Reshape", "Flatten"), _reshaped),
-    **dict.fromkeys(("Einsum", "Shape", "Size", "NonZero", "TopK", "ArgMax", "Loop", "Scan", "If", "Gemm"), _none),
+    **dict.fromkeys(("Einsum", "NonZero", "TopK", "ArgMax", "Loop", "Scan", "If", "Gemm"), _none),
     **dict.fromkeys(("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceL2", "ReduceProd"), _reduced),
     "Transpose": _transposed,
     **dict.fromkeys(("MatMul", "MatMulInteger"), _product),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from onnx import TensorProto
 
 from whylight.classifier.input_axes import layout_by_first_step
 from whylight.contract import kind_of
-from whylight.errors import WhylightError
+from whylight.errors import WhylightError, nearest
 from whylight.graph.walks import read_names
 from whylight.reading.onnx_model.constants import constants
 from whylight.reading.onnx_model.metadata import metadata, numbers
@@ -41,15 +41,32 @@ class ImageInput:
 
 
 def image_input(
-    path: Path, model: onnx.ModelProto, name: str | None, layout: str, size: tuple[int, ...] | None
+    path: Path,
+    model: onnx.ModelProto,
+    name: str | None,
+    layout: str,
+    size: tuple[int, ...] | None,
+    fixed: Collection[str] = (),
 ) -> ImageInput:
     """The input that takes the image, with all extents but that of a dynamic batch.
+
+    Args:
+        path: the file, for messages.
+        model: the model.
+        name: of the input, if it is known.
+        layout: see `ModelOptions`.
+        size: see `ModelOptions`.
+        fixed: the inputs that have a value.
 
     Raises:
         WhylightError: no input is an image, or several are.
     """
     constant = {tensor.name for tensor in model.graph.initializer}
     inputs = {info.name: info for info in model.graph.input if info.name not in constant}
+    for each in fixed:
+        if each not in inputs:
+            raise WhylightError(f"{path}: no input '{each}' to fix; the nearest are {nearest(each, inputs)}")
+        del inputs[each]
     listed = ", ".join(f"'{key}' {_text(_declared(info))}" for key, info in inputs.items()) or "none"
     if name is not None and name not in inputs:
         raise WhylightError(f"{path}: no input '{name}'; it has {listed}")
@@ -63,10 +80,11 @@ def image_input(
             f"no signal (N, channels, length) and no volume; it has {listed}"
         )
     if len(inputs) > 1:
-        others = [key for key in inputs if key != next(iter(found))]
+        other, *_ = others = [key for key in inputs if key != next(iter(found))]
+        listed = ", ".join(f"'{key}' {_text(_declared(inputs[key]))}" for key in others)
         raise WhylightError(
-            f"{path}: beside the image '{next(iter(found))}' the model has the inputs {', '.join(map(repr, others))}, "
-            f"expected the image alone: fix their values when the network is exported"
+            f"{path}: beside the image '{next(iter(found))}' the model has the inputs {listed}: say their values by "
+            f"the option 'fix', such as {other}=0.5 or {other}=values.npy"
         )
     key, order = next(iter(found.items()))
     return _sized(path, model, ImageInput(key, _declared(inputs[key]), order), size)

@@ -71,14 +71,18 @@ def class_output(
     names = [info.name for info in model.graph.output]
     if name is not None and name not in names:
         raise WhylightError(f"{path}: no output '{name}'; the nearest are {nearest(name, names)}")
-    asked = names if name is None else [name]
+    moving = {image, *(each for node in dependent_nodes(model.graph.node, image) for each in node.output)}
+    asked = [each for each in names if each in moving] if name is None else [name]
+    if name is None and not isinstance(tensors[image].shape[0], int):
+        # the rows of others are no images, as those of the texts that CLIP compares an image with
+        asked = [each for each in asked if each not in tensors or not isinstance((*tensors[each].shape, 1)[0], int)]
     counts = {each: lists.count for each in asked if each in tensors and (lists := score_lists(tensors[each]))}
     if index is not None:
         return _numbered(path, counts, index)
     single = [each for each, count in counts.items() if count == 1]
     if single:
         return ClassOutput(single[0]) if len(single) == 1 else _most_likely(path, model, single)
-    found = ", ".join(f"'{each}' {_shape_text(tensors[each])}" for each in asked if each in tensors)
+    found = ", ".join(f"'{each}' {_shape_text(tensors[each])}" for each in names if each in tensors)
     kind = seems_to_be(model, tensors, image)
     several = [each for each in counts if counts[each] == max(counts.values())] if not kind or name else []
     if several:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,13 +71,17 @@ def _dynamic(
     if [node.output for node in first.nodes] != [node.output for node in second.nodes]:
         raise WhylightError("the graph's branches depend on the batch size")
     _refuse_unknown(model, first)
-    for info in model.graph.output:
-        before, after = first.shape(info.name), second.shape(info.name)
-        if before is None or after is None or None in (*before, *after):
-            continue
-        if before and before[0] != after[0] * 2 // 3:  # type: ignore[operator]
-            raise WhylightError(f"output '{info.name}' does not grow with the batch")
+    outputs = [info.name for info in model.graph.output]
+    if all(_is_fixed(first.shape(name), second.shape(name)) for name in outputs):
+        raise WhylightError(f"no output grows with the batch: {', '.join(map(repr, outputs))}")
     return Simplified(_rewritten(model, first, second, shapes), True)
+
+
+def _is_fixed(before: Sequence[int | None] | None, after: Sequence[int | None] | None) -> bool:
+    """Whether the first extent of an output is known not to be in proportion to the batch."""
+    if not before or not after or before[0] is None or after[0] is None:
+        return before is not None and not before
+    return before[0] * _SIZES[1] != after[0] * _SIZES[0]
 
 
 def _refuse_unknown(model: onnx.ModelProto, known: Evaluation) -> None:
