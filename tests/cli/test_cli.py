@@ -188,6 +188,134 @@ def test_gradcam_batch_of_the_predicted_class(here: Path) -> None:
     assert same_pixels(here / "grad_cam.png", here / "gradcam" / "0000" / "0.png")
 
 
+# ---- folders, patterns and several images
+
+
+def photographs(folder: Path) -> list[Path]:
+    """Images with Japanese letters and blanks in their paths, one of them damaged, and a file that is none."""
+    paths = [folder / "写真 photos" / name for name in ("a b.png", "犬/c.png", "猫/d.png", "猫/e.png")]
+    for seed, path in enumerate(paths):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.random.default_rng(seed).integers(0, 255, (8, 8), np.uint8)).save(path)
+    (folder / "写真 photos" / "note.txt").write_text("no image")
+    return paths
+
+
+def rows_of(table: Path) -> list[dict[str, str]]:
+    with table.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize(
+    "words", [["写真 photos"], ["--image", "写真 photos/"], ["写真 photos/**/*.png"], ["gradcam-batch"]]
+)
+def test_a_folder_is_explained_each_image_for_what_is_predicted(
+    here: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    paths = photographs(here)
+    command = ["gradcam-batch", "-i", "写真 photos"] if words == ["gradcam-batch"] else ["gradcam", *words]
+    for _ in range(2):  # its own result is no image
+        assert main([*command, "-o", "写真 photos/gradcam.csv"]) == 0
+        assert "4 of 4 images explained" in capsys.readouterr().out
+    rows = rows_of(here / "写真 photos" / "gradcam.csv")
+    assert [row["x"] for row in rows] == ["a b.png", "犬/c.png", "猫/d.png", "猫/e.png"]
+    assert {row["rank"] for row in rows} == {"1"}
+    for row, path in zip(rows, paths, strict=True):
+        assert main(["gradcam", "--image", str(path), "-c", "predicted", "--json"]) == 0
+        facts = json.loads(capsys.readouterr().out)
+        assert row["predicted"] == str(facts["class_index"])
+        assert float(row["score"]) == pytest.approx(facts["score"])
+        assert (here / "写真 photos" / row["gradcam"]).read_bytes() == (here / "grad_cam.png").read_bytes()
+
+
+def test_several_images_for_several_classes(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second, *_ = map(str, photographs(here))
+    assert main(["gradcam", first, second, "-c", "2,predicted"]) == 0
+    assert "4 of 4 images explained" in capsys.readouterr().out
+    rows = rows_of(here / "gradcam.csv")
+    assert [(row["x"], row["class"]) for row in rows] == [
+        (name, label) for name in ("写真 photos/a b.png", "写真 photos/犬/c.png") for label in ("2", "predicted")
+    ]
+    assert main(["gradcam", second, "-c", "2"]) == 0
+    assert (here / rows[2]["gradcam"]).read_bytes() == (here / "grad_cam.png").read_bytes()
+
+
+def test_a_damaged_image_of_a_folder_is_left_out_and_said(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photographs(here)
+    (here / "写真 photos" / "broken.jpg").write_bytes(b"nothing")
+    assert main(["gradcam", "写真 photos"]) == 1
+    said = capsys.readouterr()
+    assert "4 of 5 images explained" in said.out
+    assert "1 skipped: not an image" in said.err
+    assert [row["gradcam"] for row in rows_of(here / "gradcam.csv") if row["error"]] == [""]
+
+
+def test_folders_say_the_classes_of_their_images(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photographs(here)[0].unlink()
+    (here / "names.txt").write_text("鳥\n猫, cat\n犬, dog\n", encoding="utf-8")
+    words = ["-i", "写真 photos", "--labels_from", "folders"]
+    assert main(["gradcam-batch", *words, "--labels", "names.txt"]) == 0
+    rows = rows_of(here / "gradcam.csv")
+    assert [row["y"] for row in rows] == ["2", "1", "1"]
+    assert main(["gradcam", "写真 photos/犬/c.png", "-c", "dog", "--labels", "names.txt"]) == 0
+    assert (here / rows[0]["gradcam"]).read_bytes() == (here / "grad_cam.png").read_bytes()
+    capsys.readouterr()
+    assert "2 folders, but the model has 3 classes, which have no names" in failure(capsys, "gradcam-batch", *words)
+    assert main(["evaluate", *words, "--labels", "names.txt", "--metrics", "insertion"]) == 0
+    assert "3 images" in capsys.readouterr().out
+
+
+def test_evaluate_and_sanity_take_folders(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photographs(here)
+    assert main(["evaluate", "-i", "写真 photos", "--metrics", "insertion", "--methods", "gradcam"]) == 0
+    assert "4 images" in capsys.readouterr().out
+    assert main(["sanity", "results.nnp", "--image", "写真 photos"]) in (0, 1)
+
+
+def test_nothing_is_written_over_its_source(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = photographs(here)
+    before = {path: path.read_bytes() for path in (*paths, here / "image.png")}
+    assert "would be written over" in failure(capsys, "gradcam", "image.png", "-o", "./image.png")
+    assert "would be written over" in failure(capsys, "compare", "results.nnp", "image.png", "-o", "image.png")
+    table = write_dataset(here)
+    assert "the run would write over it" in failure(capsys, "gradcam-batch", "-o", str(table))
+    assert main(["gradcam", "写真 photos"]) == 0
+    capsys.readouterr()
+    for words in (["gradcam/0000"], ["gradcam/0000/0.png", "gradcam/0000/1.png"]):
+        said = failure(capsys, "gradcam", *words)
+        assert "0.png: the run would write over it: choose another output than gradcam.csv" in said
+    assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["gradcam"], "no image is named: expected an image, several, or a folder"),
+        (
+            ["gradcam", "写真 photos", "-o", "a.png"],
+            "there are several images: expected a CSV to write, such as gradcam.csv",
+        ),
+        (["gradcam", "photos"], "photos: no such file"),
+        (["gradcam", "photos/*.png"], "no image files there"),
+        (
+            ["gradcam-batch", "-i", "写真 photos/犬", "-o", "results"],
+            "expected a CSV to write, such as results/gradcam.csv",
+        ),
+        (
+            ["gradcam-batch", "-i", "写真 photos", "--labels_from", "folders"],
+            "a b.png: lies in no folder of '写真 photos'",
+        ),
+        (["gradcam-batch", "--labels_from", "folders"], "labels from folders: expected a folder of images"),
+    ],
+)
+def test_what_is_wrong_with_a_folder_is_said(
+    here: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    photographs(here)
+    write_dataset(here)
+    assert message in failure(capsys, *words)
+
+
 def test_overlay_paths_are_relative_to_the_output(here: Path) -> None:
     write_dataset(here)
     assert main(["gradcam-batch", "--output", "deep/down/out.csv", "--batch-size", "3"]) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,10 +28,11 @@ def open_dataset(table: Table) -> Dataset:
 
     Args:
         table: a dataset CSV of Neural Network Console, or a table in memory: a pandas DataFrame, or rows: mappings, or
-            pairs of an image and a class index.
+            pairs of an image and a class index. Or images: a folder, which is searched to its end, a pattern such as
+            ``photos/*.jpg``, an image file, or a list of these.
 
     Raises:
-        WhylightError: it is missing, empty, not UTF-8 text or no CSV.
+        WhylightError: it is missing, empty, not UTF-8 text or no CSV, or a folder without images.
     """
     from whylight.dataset.opening import open_dataset
 
@@ -52,6 +54,9 @@ def explain_dataset(
 ) -> BatchSummary:
     """Explain every row of a dataset: an overlay each, and the table with a column that names them.
 
+    Images without a table are explained for the class that the model predicts, or that their folders say with
+    ``labels_from="folders"``; their table has all columns that can be added.
+
     A run that was cancelled or killed is taken up where it stopped when it is asked for again, with the same bytes.
 
     Args:
@@ -70,12 +75,18 @@ def explain_dataset(
     Raises:
         WhylightError: a variable is missing, a row is bad (unless they are skipped), or the output cannot be written.
     """
-    from whylight.batch.options import BatchOptions
+    from whylight.batch.options import COLUMNS, BatchOptions
 
     chosen = Chosen(options, fields, ModelOptions, Question, Execution, Rendering, BatchOptions)
     watch = watched(advance, cancel)
-    dataset = open_dataset(table)
+    from whylight.dataset.image_files import ImageFiles
+    from whylight.dataset.opening import open_dataset
+
+    dataset = open_dataset(table, chosen[BatchOptions].labels_from)
     dataset.columns_of(chosen[BatchOptions].input_variable)  # said before a model is read and compiled
+    options_of_run = chosen[BatchOptions]
+    if isinstance(dataset, ImageFiles) and not options_of_run.columns:
+        options_of_run = replace(options_of_run, columns=COLUMNS)  # nobody else's table: it says all that is known
     own = explainer_of(model, method, parameters, chosen)
     from whylight.batch.run import explain_dataset
 
@@ -83,7 +94,7 @@ def explain_dataset(
         own,
         dataset,
         path_of(output),
-        chosen[BatchOptions],
+        options_of_run,
         chosen[Rendering],
         say=say or tell_nobody,
         expect=expect or tell_nobody,

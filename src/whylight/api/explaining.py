@@ -183,10 +183,12 @@ def _as_it_is(explainer: Explainer, method: str, parameters: str | Path | None, 
             f"the explainer is made already, of method '{made_for}': "
             f"give {', '.join(asked) or f'method {method!r}'} to whylight.explainer or 'whylight compile'"
         )
-    changed = chosen[Execution].changed()
-    own = type(explainer)(explainer.graph, explainer.execution, **changed) if changed else explainer
-    labels = chosen[ModelOptions].labels
-    return own if labels is None else own.with_class_names(labels)
+    changed, labels = chosen[Execution].changed(), chosen[ModelOptions].labels
+    if labels is None and not changed:
+        return explainer
+    own = type(explainer)(explainer.graph, explainer.execution, **changed)
+    names = explainer.facts.class_names if labels is None else labels
+    return own.with_class_names(names) if names else own
 
 
 def fitting(names: str | Sequence[str], make: Callable[[str], Explainer], watch: Advance) -> dict[str, Explainer]:

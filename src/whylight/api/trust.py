@@ -110,6 +110,21 @@ def _named(maps: Mapping[str, MapSource] | None, explainers: Mapping[str, Explai
     return maps
 
 
+def _one_by_one(images: Sequence[Any]) -> list[Any]:
+    """Images, with those of folders and patterns in their place."""
+    from whylight.dataset.image_files import image_files
+    from whylight.files.finding import means_several
+
+    found: list[Any] = []
+    for image in images:
+        if isinstance(image, str | Path) and means_several(image):
+            table = image_files([image])
+            found += [table.image(row, (0,)) for row in table.rows()]
+        else:
+            found.append(image)
+    return found
+
+
 def check_sanity(
     model: ModelLike,
     *options: Options,
@@ -128,7 +143,7 @@ def check_sanity(
         model: see `explainer`.
         *options: `Question`, `Execution`; `ModelOptions` for a file.
         methods: see `evaluate_dataset`.
-        images: by default images of noise.
+        images: files, folders or patterns too; by default images of noise.
         output: a CSV to write, one row a stage; a chart is written beside it, with its name and ``.png``.
         parameters: see `load`.
         expect: is told of the number of stages before the first is done.
@@ -152,7 +167,7 @@ def check_sanity(
         return Explainer(compile(altered, name, chosen[Question]).SerializeToString(), chosen[Execution])
 
     makers = fitting(methods, lambda name: compiled(name, classifier), watch)
-    chosen_images: Sequence[Any] = images if isinstance(images, list | tuple) else [images]
+    chosen_images = _one_by_one(images if isinstance(images, list | tuple) else [images])
     given = None
     if chosen_images:
         first = next(iter(makers.values()))

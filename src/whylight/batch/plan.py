@@ -3,17 +3,22 @@
 import hashlib
 import json
 import os
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from whylight.batch.options import BatchOptions
+from whylight.dataset.result_facts import FILE
 from whylight.dataset.table import Dataset
+from whylight.errors import WhylightError
 from whylight.files.storage import is_remote
 from whylight.options import Rendering
 from whylight.version import __version__
 
 ROWS_A_FOLDER = 1000
+_OVERLAY = re.compile(r"[0-9]{4,}[/\\][0-9]+\.\w+")
+"""What overlays are called in the result's folder."""
 _WHO_WORKS = ("workers", "engine", "address")
 """Options that the result does not depend on."""
 _DEFAULT, _PLAIN = BatchOptions(), Rendering()
@@ -72,11 +77,34 @@ class Plan:
             return f"{self._name}/cam/{shard:05d}.npz"
         return f"{self._name}/cam/{index // ROWS_A_FOLDER:04d}/{index}.npy"
 
+    def refuse_to_replace(self, source: Path) -> None:
+        """See that a file that is read is none that the run writes.
+
+        Raises:
+            WhylightError: it is the result, or lies where its overlays go.
+        """
+        path = os.path.abspath(source)  # noqa: PTH100  # a row each
+        if path == self._result or (path.startswith(self._overlays) and _OVERLAY.fullmatch(path, len(self._overlays))):
+            raise WhylightError(f"{source}: the run would write over it: choose another output than {self.output}")
+
+    @property
+    def facts_file(self) -> str:
+        """The file with what is true of all overlays, likewise: see `whylight.dataset.result_facts`."""
+        return f"{self._name}/{FILE}"
+
     def path(self, name: str) -> Path:
         """Where a file is that the result CSV names."""
         if self._folder is None:
             return self.output.parent / name
         return Path(os.path.join(self._folder, name))  # noqa: PTH118  # a row each: half of what pathlib takes
+
+    @cached_property
+    def _result(self) -> str:
+        return os.path.abspath(self.output)  # noqa: PTH100
+
+    @cached_property
+    def _overlays(self) -> str:
+        return os.path.join(os.path.dirname(self._result), self._name, "")  # noqa: PTH118, PTH120
 
     @cached_property
     def _name(self) -> str:

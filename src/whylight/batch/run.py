@@ -20,9 +20,12 @@ from whylight.batch.options import BatchOptions
 from whylight.batch.plan import Plan
 from whylight.batch.step import BatchResult, RowResult, Step
 from whylight.dataset.csv_table import CsvTable
+from whylight.dataset.image_files import CLASS, ImageFiles
 from whylight.dataset.opening import Table, open_dataset
 from whylight.dataset.result import writing_result
+from whylight.dataset.result_facts import Origin, ResultFacts
 from whylight.dataset.table import Dataset, Shard
+from whylight.errors import WhylightError
 from whylight.files.storage import path_of
 from whylight.files.writing import check_writable, save_bytes
 from whylight.options import Rendering
@@ -110,13 +113,19 @@ def explain_dataset(
     Raises:
         WhylightError: a variable is missing, a row is bad (unless they are skipped), or the output cannot be written.
     """
-    dataset = open_dataset(table)
+    facts, place = explainer.facts, path_of(output)
+    found = open_dataset(table, options.labels_from)
+    dataset = found.of_classes(facts.class_names, facts.class_count).written_to(place)
     source = dataset.path if isinstance(dataset, CsvTable) else dataset
-    plan = Plan(source, path_of(output), options, rendering, explainer.batch_size)
+    plan = Plan(source, place, options, rendering, explainer.batch_size)
+    if not place.suffix or place.is_dir():
+        raise WhylightError(f"{place}: expected a CSV to write, such as {place / 'gradcam.csv'}")
+    if isinstance(source, Path):
+        plan.refuse_to_replace(source)
     checking = Step(plan, dataset, explainer)
     check_writable(plan.output)
     # every row is looked at before hours of work begin, if a bad one would stop them
-    shards = list(dataset.shards(plan.shard_size, None if plan.skips_errors else checking.check))
+    shards = list(dataset.shards(plan.shard_size, checking.check))
     journal = Journal(plan)
     rows = sum(shard.count for shard in shards)
     started = time.perf_counter()
@@ -127,6 +136,7 @@ def explain_dataset(
         work = [(shard, journal.resume(shard)) for shard in shards]
         continued = sum(done for _, done in work)
         _say_how_it_begins(say, beginning, continued, plan)
+        save_bytes(_facts(plan, dataset, explainer).to_bytes(), plan.path(plan.facts_file))
         expect(rows)
         advance(continued)
         with closing(run.results(work, key)) as results:
@@ -185,6 +195,18 @@ class _Run:
             return self._explainer.execution.threads
         needed = self._plan.batch_size * self._explainer.facts.activation_bytes
         return max(1, min(cores // self._workers, _free_memory() // 4 // max(needed, 1)))
+
+
+def _facts(plan: Plan, dataset: Dataset, explainer: Explainer) -> ResultFacts:
+    """What is true of all overlays."""
+    options, of_map, facts = plan.options, explainer.facts.maps[0], explainer.facts
+    origin: Origin = "label" if dataset.has_labels and not options.predicted else "predicted"
+    variable = options.label_variable if origin == "label" else None
+    if variable == CLASS and isinstance(dataset, ImageFiles):
+        origin = "asked"
+    return ResultFacts(
+        origin, variable, of_map.method, of_map.layer, facts.model, facts.score, class_names=facts.class_names
+    )
 
 
 def _graph_file(explainer: Explainer, plan: Plan) -> Path:

@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -120,9 +121,16 @@ class Step:
         """Check all of a row that can be checked without decoding its image.
 
         Raises:
-            WhylightError: it is bad.
+            WhylightError: it is bad, and bad rows are not skipped; or the run would write over its image.
         """
-        self._reader.checked(row)
+        try:
+            image, _ = self._reader.checked(row)
+        except WhylightError:
+            if self._plan.skips_errors:
+                return
+            raise
+        if isinstance(image, Path):
+            self._plan.refuse_to_replace(image)
 
     def _explained(self, inputs: Sequence[tuple[Picture, ClassIndex]]) -> list[Explanation]:
         """Explanations of as many images at once as memory allows."""

@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from whylight.errors import WhylightError
-from whylight.options import Chosen, ClassIndex, Options, class_reference, parsed
+from whylight.options import PREDICTED, Chosen, ClassIndex, Options, class_reference, parsed
 
 
 def add_options(command: argparse.ArgumentParser, kind: type[Options]) -> None:
@@ -72,18 +72,17 @@ def add_method(command: argparse.ArgumentParser) -> None:
     command.add_argument("--method", default="gradcam", metavar="NAME", help="how to explain: see 'whylight methods'")
 
 
-def add_class_index(command: argparse.ArgumentParser, default: str, what: str) -> None:
+def add_class_index(command: argparse.ArgumentParser, what: str) -> None:
     command.add_argument("-c", "--class_index", action="append", default=[], metavar="CLASS", help=what)
-    command.set_defaults(default_class=default)
 
 
-def classes_of(arguments: argparse.Namespace) -> list[str]:
+def classes_of(arguments: argparse.Namespace, default: str) -> list[str]:
     """What is said of the classes to explain, word by word, before anything else is done.
 
     Raises:
         WhylightError: a word says nothing.
     """
-    words: list[str] = arguments.class_index or [arguments.default_class]
+    words: list[str] = arguments.class_index or [default]
     for part in (part for word in words for part in word.split(",")):
         parsed("class index", part, class_reference)
     return words
@@ -95,7 +94,7 @@ def one_class_of(arguments: argparse.Namespace) -> ClassIndex:
     Raises:
         WhylightError: it is none, or there are several.
     """
-    given = classes_of(arguments)
+    given = arguments.class_index or [PREDICTED]
     if len(given) > 1:
         raise WhylightError(f"argument -c/--class_index: given {len(given)} times: this command explains one class")
     return parsed("class index", given[0], class_reference)

@@ -1,18 +1,27 @@
 """Commands for a whole dataset."""
 
+from __future__ import annotations
+
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from whylight import api
 from whylight.batch.options import BatchOptions
 from whylight.cli.arguments import add_method, add_model_option
 from whylight.cli.command import Answer, Command
 from whylight.cli.progress import progress
-from whylight.options import Chosen, Execution, ModelOptions, Question, Rendering
+from whylight.options import Chosen, Execution, ModelOptions, Options, Question, Rendering
 from whylight.report.options import ReportOptions
 
+if TYPE_CHECKING:
+    from whylight.api.models import ModelLike
+    from whylight.dataset.opening import Table
+    from whylight.running.explainer import Explainer
+
 _ROWS_SKIPPED = 1
+_OPTIONS = (BatchOptions, ModelOptions, Question, Execution, Rendering)
 
 
 def add_gradcam_batch(command: argparse.ArgumentParser) -> None:
@@ -20,8 +29,10 @@ def add_gradcam_batch(command: argparse.ArgumentParser) -> None:
         "-i",
         "--input",
         metavar="FILE",
-        default="output_result.csv",
-        help="the dataset CSV with the image files: a path or a URL",
+        nargs="+",
+        default=["output_result.csv"],
+        help="the dataset CSV with the image files, a path or a URL; or images: a folder, a pattern, or several files "
+        "(default: output_result.csv)",
     )
     add_model_option(command)
     command.add_argument(
@@ -35,26 +46,26 @@ def add_gradcam_batch(command: argparse.ArgumentParser) -> None:
 
 
 def run_gradcam_batch(arguments: argparse.Namespace, options: Chosen) -> Answer:
+    return explained(
+        arguments.model,
+        arguments.input,
+        arguments.output,
+        *(options[kind] for kind in _OPTIONS),
+        method=arguments.method,
+        parameters=arguments.parameters,
+    )
+
+
+def explained(model: ModelLike | Explainer, table: Table, output: str, *options: Options, **more: Any) -> Answer:
+    """Explain a dataset, and say how it went."""
     with progress("explaining") as bar:
         summary = api.explain_dataset(
-            arguments.model,
-            arguments.input,
-            arguments.output,
-            options[BatchOptions],
-            options[ModelOptions],
-            options[Question],
-            options[Execution],
-            options[Rendering],
-            method=arguments.method,
-            parameters=arguments.parameters,
-            say=_show_note,
-            expect=bar.expect,
-            advance=bar.advance,
+            model, table, output, *options, say=_show_note, expect=bar.expect, advance=bar.advance, **more
         )
     for reason, count in summary.skipped.items():
         _show_note(f"{count} skipped: {reason}")
     speed = f"{summary.rate:.1f} a second on {summary.device}"
-    text = f"{summary.explained} of {summary.rows} images explained, {speed}: {arguments.output}"
+    text = f"{summary.explained} of {summary.rows} images explained, {speed}: {output}"
     return Answer(summary.to_dict(), text, _ROWS_SKIPPED if summary.skipped else 0)
 
 
@@ -89,7 +100,7 @@ COMMANDS = (
         "explain every image of a dataset CSV",
         run_gradcam_batch,
         add_gradcam_batch,
-        (BatchOptions, ModelOptions, Question, Execution, Rendering),
+        _OPTIONS,
     ),
     Command(
         "report",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from whylight import api
+from whylight.batch.options import BatchOptions
 from whylight.class_names.lookup import named, references_in
 from whylight.cli.arguments import (
     add_class_index,
@@ -19,10 +20,15 @@ from whylight.cli.arguments import (
     one_class_of,
 )
 from whylight.cli.command import Answer, Command
+from whylight.cli.dataset import explained
 from whylight.cli.progress import progress
-from whylight.options import Arrangement, Chosen, Execution, ModelOptions, Question, Rendering
+from whylight.errors import WhylightError
+from whylight.files.finding import means_several
+from whylight.files.writing import refuse_to_replace
+from whylight.options import PREDICTED, Arrangement, Chosen, Execution, ModelOptions, Question, Rendering
 
 if TYPE_CHECKING:
+    from whylight.running.explainer import Explainer
     from whylight.running.explanation import Explanation
 
 
@@ -35,21 +41,35 @@ def add_gradcam(command: argparse.ArgumentParser) -> None:
         type=Path,
         help="the dataset CSV of the image; accepted for the Console, not read",
     )
-    command.add_argument("-image", "--image", metavar="FILE", required=True, help="the image to analyse")
+    command.add_argument(
+        "images",
+        metavar="IMAGE",
+        nargs="*",
+        default=[],
+        help="the image to analyse; or several, a folder, or a pattern",
+    )
+    command.add_argument("-image", "--image", metavar="FILE", nargs="+", default=[], help="the same, as an option")
     add_class_index(
         command,
-        "0",
         "the class to explain: its index, its name, or 'predicted'; several with commas between them, or by giving it "
-        "again (default: 0)",
+        "again (default: 0 of one image, as in the Console; of several what is predicted of each)",
     )
     command.add_argument(
-        "-o", "--output", metavar="FILE", type=Path, default=Path("grad_cam.png"), help="the overlay to write"
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="the overlay to write (default: grad_cam.png); of several images the CSV, whose overlays go into a folder "
+        "of its name (default: gradcam.csv)",
     )
     add_method(command)
 
 
 def run_gradcam(arguments: argparse.Namespace, options: Chosen) -> Answer:
-    words = classes_of(arguments)
+    images = [*arguments.images, *arguments.image]
+    if not images:
+        raise WhylightError("no image is named: expected an image, several, or a folder; see 'whylight gradcam -h'")
+    is_one = len(images) == 1 and not means_several(images[0])
+    words = classes_of(arguments, "0" if is_one else PREDICTED)
     explainer = api.explainer(
         arguments.model,
         arguments.method,
@@ -59,16 +79,36 @@ def run_gradcam(arguments: argparse.Namespace, options: Chosen) -> Answer:
         parameters=arguments.parameters,
     )
     classes = [each for word in words for each in references_in(word, explainer.facts.class_names)]
-    explained = {one.class_index: one for one in explainer(arguments.image, classes)}
-    files = _overlay_files(arguments.output, [*explained], several=len(classes) > 1)
-    for explanation, file in zip(explained.values(), files, strict=True):
+    if not is_one:
+        return _explained_files(explainer, images, classes, arguments.output or "gradcam.csv", options[Rendering])
+    output = Path(arguments.output or "grad_cam.png")
+    refuse_to_replace(images[0], output)
+    found = {one.class_index: one for one in explainer(images[0], classes)}
+    files = _overlay_files(output, [*found], several=len(classes) > 1)
+    for explanation, file in zip(found.values(), files, strict=True):
         explanation.save(file, options[Rendering])
     answers = [
         {**explanation.to_dict(), "device": explainer.device, "output": str(file)}
-        for explanation, file in zip(explained.values(), files, strict=True)
+        for explanation, file in zip(found.values(), files, strict=True)
     ]
-    text = _explained_text(list(explained.values()), files, explainer.facts.score)
+    text = _explained_text(list(found.values()), files, explainer.facts.score)
     return Answer(answers[0] if len(classes) == 1 else {"explanations": answers}, text)
+
+
+def _explained_files(
+    explainer: Explainer, images: Sequence[str], classes: Sequence[str], output: str, rendering: Rendering
+) -> Answer:
+    """Many images, as a dataset: what cannot be read is left out, and said."""
+    if Path(output).suffix.lower() != ".csv":
+        raise WhylightError(
+            f"{output}: there are several images: expected a CSV to write, such as gradcam.csv, whose overlays go into "
+            "a folder of its name"
+        )
+    from whylight.dataset.image_files import CLASS, image_files
+
+    asked = [] if classes == [PREDICTED] else classes
+    options = BatchOptions(on_error="skip", label_variable=CLASS)
+    return explained(explainer, image_files(images, classes=asked), output, options, rendering)
 
 
 def _overlay_files(output: Path, classes: Sequence[int], several: bool) -> list[Path]:
@@ -98,7 +138,7 @@ def _explained_text(explanations: Sequence[Explanation], files: Sequence[Path], 
 def add_compare(command: argparse.ArgumentParser) -> None:
     add_model(command)
     command.add_argument("image", metavar="IMAGE", help="the image to analyse")
-    add_class_index(command, "predicted", "the class to explain: its index, its name, or 'predicted' (the default)")
+    add_class_index(command, "the class to explain: its index, its name, or 'predicted' (the default)")
     command.add_argument(
         "--methods", default="", metavar="A,B", help="the methods, or 'all' (default: all of one pass)"
     )
@@ -109,6 +149,7 @@ def add_compare(command: argparse.ArgumentParser) -> None:
 
 def run_compare(arguments: argparse.Namespace, options: Chosen) -> Answer:
     index = one_class_of(arguments)
+    refuse_to_replace(arguments.image, arguments.output)
     with progress("explaining", "maps") as bar:
         comparison = api.compare(
             arguments.model,

@@ -31,7 +31,13 @@ def add_evaluate(command: argparse.ArgumentParser) -> None:
         help="maps of another program: a .npy file (N, h, w), one a row, or what --save_cam writes",
     )
     command.add_argument(
-        "-i", "--input", metavar="FILE", default="output_result.csv", help="the dataset CSV: a path or a URL"
+        "-i",
+        "--input",
+        metavar="FILE",
+        nargs="+",
+        default=["output_result.csv"],
+        help="the dataset CSV, a path or a URL; or images: a folder, a pattern, or several files "
+        "(default: output_result.csv)",
     )
     command.add_argument(
         "-o",

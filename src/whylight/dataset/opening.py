@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Protocol, cast
 
 from whylight.dataset.csv_table import open_csv
+from whylight.dataset.image_files import ImageFiles, are_images, image_files
 from whylight.dataset.memory_table import memory_table
 from whylight.dataset.table import Dataset
+from whylight.errors import WhylightError
 from whylight.files.storage import location
 
 
@@ -23,17 +25,32 @@ class DataFrame(Protocol):
         """The rows."""
 
 
-Table = str | Path | Dataset | DataFrame | Iterable[Mapping[str, Any]] | Iterable[Sequence[Any]]
+Table = str | Path | Sequence[str | Path] | Dataset | DataFrame | Iterable[Mapping[str, Any]] | Iterable[Sequence[Any]]
 """A dataset CSV (its path, or a URL such as ``s3://bucket/data.csv``), a pandas DataFrame, or rows: mappings from
-columns to values, or pairs of an image and a class index, whose columns are called ``x`` and ``y``."""
+columns to values, or pairs of an image and a class index, whose columns are called ``x`` and ``y``. Or images: a
+folder, a pattern such as ``photos/*.jpg``, an image file, or a list of these."""
 
 
-def open_dataset(table: Table) -> Dataset:
+def open_dataset(table: Table, labels_from: str | None = None) -> Dataset:
     """Open a dataset. Rows that a program holds are kept in memory; a CSV's are read when they are asked for.
 
+    Args:
+        table: any.
+        labels_from: see `whylight.dataset.image_files.image_files`.
+
     Raises:
-        WhylightError: it is no table; or a CSV that is missing, empty, not UTF-8 text or no CSV.
+        WhylightError: it is no table; or a CSV that is missing, empty, not UTF-8 text or no CSV; or a folder without
+            images.
     """
+    places = [table] if isinstance(table, str | Path) else table
+    if isinstance(places, list | tuple) and places and all(isinstance(each, str | Path) for each in places):
+        if len(places) > 1 or are_images(places[0]):
+            if tables := [each for each in places if PurePath(each).suffix.lower() == ".csv"]:
+                raise WhylightError(f"{tables[0]}: a table among images: expected one table, or images alone")
+            return image_files(places, labels_from)
+        table = places[0]
+    if labels_from and not isinstance(table, ImageFiles):
+        raise WhylightError("labels from folders: expected a folder of images, found a table")
     if isinstance(table, Dataset):
         return table
     if isinstance(table, str):

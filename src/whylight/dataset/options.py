@@ -28,6 +28,10 @@ class RowOptions(TableOptions):
 
     Attributes:
         predicted: explain the class that the model predicts, not the label.
+        labels_from: ``folders``: those that images lie in say their classes; for a folder of images.
     """
 
     predicted: bool = option(False, "explain the predicted class of each image instead of its label")
+    labels_from: str | None = option(
+        None, "of a folder of images: its folders say the images' classes", choices=("folders",)
+    )

@@ -36,7 +36,8 @@ class RowReader:
         self._dataset = dataset
         self._model = model
         self._images = dataset.columns_of(options.input_variable)
-        self._labels = None if options.predicted else dataset.columns_of(options.label_variable)
+        names_classes = dataset.has_labels and not options.predicted
+        self._labels = dataset.columns_of(options.label_variable) if names_classes else None
 
     def checked(self, row: Row) -> tuple[ImageLike, ClassIndex]:
         """The image and the class to explain, after all has been checked that can be without decoding the image.

@@ -144,6 +144,19 @@ class Dataset(ABC):
         """The file that a cell names."""
 
     @property
+    def has_labels(self) -> bool:
+        """Whether its rows are to say classes; where they are not, the predicted one of each is explained."""
+        return True
+
+    def of_classes(self, class_names: Sequence[str], class_count: int) -> Dataset:
+        """The same dataset for a model with these classes; see `whylight.dataset.image_files`."""
+        return self
+
+    def written_to(self, output: Path) -> Dataset:
+        """The same dataset, as its rows are to stand in a result at that place."""
+        return self
+
+    @property
     def variables(self) -> list[str]:
         """The names of the variables."""
         named = (column.variable for column in self.columns if column.variable and not column.is_comment)

@@ -67,6 +67,17 @@ def check_writable(path: Path) -> None:
         raise WhylightError(f"{path}: cannot be written: {error.strerror}") from error
 
 
+def refuse_to_replace(source: str | Path, output: Path) -> None:
+    """See that what is read is not what will be written.
+
+    Raises:
+        WhylightError: both are one file.
+    """
+    with suppress(OSError, ValueError):  # one of them is not there, or no file of this machine
+        if output.samefile(source):
+            raise WhylightError(f"{source}: would be written over: choose another output than {output}")
+
+
 def save_bytes(data: bytes, path: Path) -> None:
     """Write a whole file. Datasets write millions: this takes few calls to the system.
 

@@ -39,6 +39,8 @@ _SUFFIXES = {
     ".avif": "AVIF",
 }
 """The format that is tried first."""
+IMAGE_SUFFIXES = frozenset([*_SUFFIXES, ".png", ".dib", ".heic", ".heif", ".dcm", ".npy"])
+"""How the names of files end in which a folder's images are looked for."""
 _HEIF_PACKAGES = ("pillow_heif", "pi_heif")
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 """ISO/IEC 23008-12: what a file of HEIF says it is, behind ``ftyp``."""

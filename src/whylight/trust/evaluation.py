@@ -107,7 +107,8 @@ def evaluate_dataset(
         raise WhylightError("maps alone cannot be judged: expected an explainer of the model too, as 'model'")
     for explainer in known:
         refuse_arrays(explainer.facts.input)
-    dataset = open_dataset(table)
+    facts = known[0].facts
+    dataset = open_dataset(table, options.labels_from).of_classes(facts.class_names, facts.class_count)
     columns = region_columns(dataset, options.box_variable, options.mask_variable)
     chosen = _chosen_metrics(options, dataset, columns)
     execution, cores = known[0].execution, os.cpu_count() or 1

@@ -1,0 +1,65 @@
+"""What is true of all overlays of a result: kept in a file beside them, so that what shows them can say it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from whylight.errors import WhylightError
+from whylight.files.checks import reading
+
+FILE = "explained.json"
+"""In the folder of the overlays. Pictures of a folder that holds it are results, and never images to be explained."""
+
+Origin = Literal["label", "asked", "predicted"]
+
+
+@dataclass(frozen=True)
+class ResultFacts:
+    """What is true of all overlays of a result.
+
+    Attributes:
+        origin: who named the classes that are explained: they are the images' labels, or whoever ran it asked about
+            them, or the model predicted them; where a row names none it is the predicted one.
+        variable: the variable that names them; None for the predicted ones.
+        method: the method's name.
+        layer: the target layer's name; empty for a method that looks at none.
+        model: the name of the model's file.
+        score: ``logit`` or ``output``: what was differentiated.
+        class_names: the classes' names; empty where they have none.
+    """
+
+    origin: Origin
+    variable: str | None
+    method: str
+    layer: str
+    model: str
+    score: str
+    class_names: tuple[str, ...] = ()
+
+    def to_bytes(self) -> bytes:
+        """As a file holds them."""
+        return json.dumps(asdict(self), ensure_ascii=False, indent=1).encode()
+
+    @classmethod
+    def of(cls, folder: Path) -> ResultFacts | None:
+        """Those of a folder of overlays; None where it has none: an earlier version wrote it.
+
+        Raises:
+            WhylightError: the file is damaged.
+        """
+        path = folder / FILE
+        if not path.is_file():
+            return None
+        try:
+            with reading(path):
+                held: dict[str, Any] = json.loads(path.read_bytes())
+            facts = cls(**{**held, "class_names": tuple(held["class_names"])})
+        except (ValueError, TypeError, KeyError) as error:
+            raise WhylightError(f"{path}: damaged: run gradcam-batch again, or remove it") from error
+        texts = [getattr(facts, each.name) for each in fields(cls) if each.name not in ("variable", "class_names")]
+        if not all(isinstance(text, str) for text in (*texts, *facts.class_names)):
+            raise WhylightError(f"{path}: damaged: run gradcam-batch again, or remove it")
+        return facts
