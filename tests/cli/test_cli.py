@@ -225,7 +225,7 @@ def test_a_folder_is_explained_each_image_for_what_is_predicted(
         facts = json.loads(capsys.readouterr().out)
         assert row["predicted"] == str(facts["class_index"])
         assert float(row["score"]) == pytest.approx(facts["score"])
-        assert (here / "写真 photos" / row["gradcam"]).read_bytes() == (here / "grad_cam.png").read_bytes()
+        assert same_pixels(here / "写真 photos" / row["gradcam"], here / "grad_cam.png")
 
 
 def test_several_images_for_several_classes(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -237,7 +237,7 @@ def test_several_images_for_several_classes(here: Path, capsys: pytest.CaptureFi
         (name, label) for name in ("写真 photos/a b.png", "写真 photos/犬/c.png") for label in ("2", "predicted")
     ]
     assert main(["gradcam", second, "-c", "2"]) == 0
-    assert (here / rows[2]["gradcam"]).read_bytes() == (here / "grad_cam.png").read_bytes()
+    assert same_pixels(here / rows[2]["gradcam"], here / "grad_cam.png")
 
 
 def test_a_damaged_image_of_a_folder_is_left_out_and_said(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -258,7 +258,7 @@ def test_folders_say_the_classes_of_their_images(here: Path, capsys: pytest.Capt
     rows = rows_of(here / "gradcam.csv")
     assert [row["y"] for row in rows] == ["2", "1", "1"]
     assert main(["gradcam", "写真 photos/犬/c.png", "-c", "dog", "--labels", "names.txt"]) == 0
-    assert (here / rows[0]["gradcam"]).read_bytes() == (here / "grad_cam.png").read_bytes()
+    assert same_pixels(here / rows[0]["gradcam"], here / "grad_cam.png")
     capsys.readouterr()
     assert "2 folders, but the model has 3 classes, which have no names" in failure(capsys, "gradcam-batch", *words)
     assert main(["evaluate", *words, "--labels", "names.txt", "--metrics", "insertion"]) == 0
