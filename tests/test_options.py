@@ -25,6 +25,11 @@ def test_sizes_are_taken_as_text_numbers_and_tuples(given: object, expected: tup
     assert ModelOptions(input_size=given).input_size == expected  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(("given", "expected"), [("1024", 1024), (512, 512), ("input", "input"), (None, "original")])
+def test_overlays_have_a_size_by_name_or_in_pixels(given: object, expected: str | int) -> None:
+    assert Rendering(size=given).size == expected  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("kind", "values", "message"),
     [
@@ -40,6 +45,9 @@ def test_sizes_are_taken_as_text_numbers_and_tuples(given: object, expected: tup
         (Question, {"layer": []}, r"layer \[\]: expected a name or several"),
         (Rendering, {"alpha": 1.5}, "alpha 1.5: expected a number from 0 to 1"),
         (Rendering, {"colormap": "pink"}, "no colormap 'pink': expected one of jet"),
+        (Rendering, {"size": "large"}, "size 'large': expected original, input, or pixels from 1 to 16384"),
+        (Rendering, {"size": 0}, "size 0: expected original, input, or pixels from 1 to 16384"),
+        (Rendering, {"size": "20000"}, "size 20000: expected original, input, or pixels from 1 to 16384"),
         (Execution, {"device": "tpu"}, "no device 'tpu': expected one of auto, cuda"),
         (Execution, {"threads": 0}, "threads 0: expected 1 or more"),
         (Execution, {"batch_size": "many"}, "batch size 'many': expected 1 or more"),

@@ -86,7 +86,7 @@ class Comparison:
 
         def cell(one: Explanation, text: str, alpha: float) -> Cell:
             seen = view_of(one)
-            height, width = seen.image.shape[:2]
+            height, width = seen.size
             scale = layout.tile / max(width, height)
             size = (max(1, round(width * scale)), max(1, round(height * scale)))
             pixels = (round(size[0] * density), round(size[1] * density))

@@ -29,6 +29,7 @@ INPUT_RANGES = ("auto", "1", "255")
 LAYOUTS = ("auto", "NCHW", "NHWC", "NCL", "NLC", "NCDHW", "NDHWC")
 SCORES = ("logit", "output")
 SIZES = ("original", "input")
+"""Of overlays, besides a number of pixels."""
 PROVIDERS = {
     "cuda": "CUDAExecutionProvider",
     "directml": "DmlExecutionProvider",
@@ -39,6 +40,7 @@ PROVIDERS = {
 DEVICES = ("auto", *PROVIDERS)
 _MOST = 2**31 - 1
 _A_CLASS = "expected a whole number, a class's name or 'predicted'"
+_LARGEST_OVERLAY = 16384
 _SHOWN = 80
 """Characters of a value that a message shows at most."""
 
@@ -323,6 +325,19 @@ def labels(value: Any) -> Path | str | tuple[str, ...]:
     return tuple(value)
 
 
+def overlay_size(value: Any) -> str | int:
+    """``"original"``, ``"input"``, or a number of pixels as a number or as text."""
+    if isinstance(value, str) and value in SIZES:
+        return value
+    try:
+        size = count(value)
+    except ValueError:
+        size = 0
+    if not 1 <= size <= _LARGEST_OVERLAY:
+        raise ValueError(f"expected {', '.join(SIZES)}, or pixels from 1 to {_LARGEST_OVERLAY}")
+    return size
+
+
 def _input_range(value: Any) -> str:
     """``"255"`` or 255."""
     return value if isinstance(value, str) else f"{number(value):g}"
@@ -463,7 +478,8 @@ class Rendering(Options):
     Attributes:
         alpha: the weight of the colors, 0 to 1.
         colormap: one of `COLORMAPS`.
-        size: ``original`` (the image's own size) or ``input`` (the model's input size); for pictures.
+        size: of overlays of pictures: ``original`` (the image's own), ``input`` (the model's), or the pixels of the
+            longest edge. For the latter two a large JPEG file may be decoded at reduced scale, in half of the time.
         title: write above the overlay which class is explained, how probable it is, and by what; a small overlay is
             enlarged.
         legend: draw the scale of the colors beside the overlay.
@@ -471,7 +487,12 @@ class Rendering(Options):
 
     alpha: float = option(0.5, "how strongly the colors cover the image", metavar="0..1", parse=share)
     colormap: str = option("jet", "the colors of the map", choices=tuple(COLORMAPS))
-    size: str = option("original", "the overlay's size: the image's own, or the model's input size", choices=SIZES)
+    size: str | int = option(
+        "original",
+        "the overlay's size: 'original' (the image's own), 'input' (the model's), or pixels of its longest edge",
+        metavar="SIZE",
+        parse=overlay_size,
+    )
     title: bool = option(False, "write above the overlay which class is explained, its probability, and by what")
     legend: bool = option(False, "draw the scale of the colors beside the overlay")
 

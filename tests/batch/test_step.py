@@ -72,3 +72,21 @@ def test_every_overlay_says_which_class_it_explains_and_whose_it_is(tmp_path: Pa
     said = description(tmp_path / "seen" / "0000" / "1.png")
     assert said.startswith("class 3, predicted; probability 100.0%, score ")
     assert "; gradcam, layer @MainRuntime/Convolution_1, results.nnp; whylight " in said
+
+
+def test_of_large_images_few_are_held_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    explainer = explainer_with(batch_size=16)
+    whole = dataset(tmp_path / "whole", rows=16)
+    explain_dataset(explainer, whole, whole.with_name("gradcam.csv"))
+    tried = with_room_for(monkeypatch, 16)
+    monkeypatch.setattr("whylight.batch.step._MOST_PIXELS", 6 * 28 * 28)
+    parts = dataset(tmp_path / "parts", rows=16)
+    text = parts.read_text("utf-8").splitlines()
+    text[7] = text[7].replace(".png", "-missing.png", 1)
+    parts.write_text("\n".join(text) + "\n", encoding="utf-8")
+    summary = explain_dataset(explainer, parts, parts.with_name("gradcam.csv"), BatchOptions(on_error="skip"))
+    assert summary.explained == 15
+    assert tried == [6, 6, 3]
+    expected = files(tmp_path / "whole")
+    del expected["gradcam/0000/6.png"], expected["gradcam.csv"]
+    assert {name: data for name, data in files(tmp_path / "parts").items() if name != "gradcam.csv"} == expected

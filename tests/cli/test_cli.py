@@ -89,6 +89,12 @@ def test_gradcam_as_json_with_names_for_the_predicted_class(here: Path, capsys: 
     assert facts["output"] == "grad_cam.png"
 
 
+@pytest.mark.parametrize("size", [6, 16, 100])
+def test_gradcam_with_a_longest_edge(here: Path, size: int) -> None:
+    assert main(["gradcam", "--image", "image.png", "--size", str(size)]) == 0
+    assert Image.open(here / "grad_cam.png").size == (round(12 * size / 16), size)
+
+
 def test_gradcam_in_the_models_own_size(here: Path) -> None:
     assert main(["gradcam", "--image", "image.png", "--size", "input", "--alpha", "1", "--colormap", "viridis"]) == 0
     assert Image.open(here / "grad_cam.png").size == (8, 8)

@@ -13,13 +13,15 @@ from whylight.dataset.reader import RowReader
 from whylight.dataset.table import Dataset
 from whylight.errors import WhylightError
 from whylight.images.pictures import Picture, picture_of, read_picture
+from whylight.options import Rendering
 
 
 class Gray:
     """A model of gray pictures and three classes."""
 
-    def picture(self, image: Any) -> Picture:
+    def picture(self, image: Any, rendering: Rendering) -> Picture:
         """Decode it."""
+        assert rendering == Rendering(size="input")
         return read_picture(image, 1) if isinstance(image, Path) else picture_of(image, 1)
 
     def checked_index(self, class_index: Any) -> int:
@@ -30,7 +32,7 @@ class Gray:
 
 
 def read(dataset: Dataset, **options: Any) -> list[tuple[tuple[int, ...], Any]]:
-    reader = RowReader(dataset, RowOptions(**options), Gray())
+    reader = RowReader(dataset, RowOptions(**options), Gray(), Rendering(size="input"))
     return [(picture.pixels.shape, index) for picture, index in map(reader.read, dataset.rows())]
 
 

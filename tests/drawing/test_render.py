@@ -12,6 +12,7 @@ from whylight.drawing import render
 from whylight.drawing.colormaps import COLORMAPS
 from whylight.drawing.render import colorize, overlay, overlays
 from whylight.errors import WhylightError
+from whylight.files.bands import pixels_of
 
 REFERENCES = sorted((DATA / "reference").glob("*.npz"))
 
@@ -113,11 +114,32 @@ def test_a_batch_of_all_sizes_is_the_formula_in_full(shape: tuple[int, int], col
     images = [random.integers(0, 256, (*size, 3), np.uint8) for size in sizes]
     cams = random.random((len(images), *shape), np.float32)
     copies = [image.copy() for image in images]
-    for image, cam, picture in zip(images, cams, overlays(images, cams, alpha=0.75, colormap=colormap), strict=True):
+    drawn = map(pixels_of, overlays(images, cams, alpha=0.75, colormap=colormap))
+    for image, cam, picture in zip(images, cams, drawn, strict=True):
         assert (picture.shape, picture.dtype.name) == (image.shape, "uint8")
         assert np.abs(picture - in_full(image, cam, 0.75, colormap)).max() <= 1
     for image, copy in zip(images, copies, strict=True):
         np.testing.assert_array_equal(image, copy)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 0.5, 0.77, 1.0])
+@pytest.mark.parametrize("size", [(1301, 403), (300, 2001), (2, 150_000), (150_000, 2)])
+def test_large_images_are_the_formula_in_full(size: tuple[int, int], alpha: float) -> None:
+    random = np.random.default_rng(6)
+    image = random.integers(0, 256, (*size, 3), np.uint8)
+    for shape in ((1, 1), (2, 3), (7, 7), (80, 56)):
+        cam = random.random(shape, np.float32)
+        picture = overlay(Image.fromarray(image), cam, alpha=alpha, colormap="inferno")
+        assert np.abs(np.asarray(picture, int) - in_full(image, cam, alpha, "inferno")).max() <= 1
+
+
+def test_the_map_of_a_large_image_lies_where_the_crop_was() -> None:
+    image = np.full((1000, 800, 3), 100, np.uint8)
+    cam = np.random.default_rng(7).random((2, 2), np.float32)
+    picture = np.asarray(overlay(Image.fromarray(image), cam, crop=(0.25, 0.5, 0.75, 1.0)), int)
+    expected = np.full(image.shape, 50)
+    expected[250:750, 400:] = in_full(image[250:750, 400:], cam, 0.5, "jet")
+    assert np.abs(picture - expected).max() <= 1
 
 
 @pytest.mark.parametrize("cells", [1, 7, 56, 112])

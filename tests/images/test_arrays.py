@@ -17,7 +17,7 @@ from whylight import Classifier
 from whylight.cli import main
 from whylight.drawing.render import colorize, overlay
 from whylight.errors import WhylightError
-from whylight.images.pictures import display_pixels, picture_of
+from whylight.images.pictures import display, picture_of
 from whylight.methods import methods
 
 Array = np.ndarray[Any, Any]
@@ -230,7 +230,7 @@ def test_the_overlay_of_a_volume_has_its_slices_side_by_side(tmp_path: Path) -> 
     assert found.shape == (8, 6 * 9, 3)
     unit = (volume[0] - volume.min()) / (volume.max() - volume.min())
     for depth in range(6):
-        image = display_pixels(picture_of(unit[depth], 1), 1)
+        image = display(picture_of(unit[depth], 1), 1)
         expected = overlay(Image.fromarray(np.array(image)), explanation.cam[depth])
         np.testing.assert_allclose(found[:, 9 * depth : 9 * depth + 9].astype(int), np.asarray(expected), atol=2)
 

@@ -15,6 +15,7 @@ from PIL import Image
 
 from samples import SHARED, needs_shared
 from whylight.errors import WhylightError
+from whylight.files.bands import image_of
 from whylight.images.pictures import Picture, display, model_input, model_inputs, picture_of, read_picture
 
 Array = np.ndarray[Any, Any]
@@ -553,7 +554,7 @@ def test_decompression_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_display() -> None:
     def shown(picture: Picture, maximum: float = 1) -> Array:
-        image = display(picture, maximum)
+        image = image_of(display(picture, maximum))
         assert image.mode == "RGB"
         return np.asarray(image).astype(float)
 

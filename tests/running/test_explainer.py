@@ -12,6 +12,7 @@ import whylight
 from reading.nnp.networks import small_classifier
 from samples import BUNDLED, evaluation
 from whylight.errors import WhylightError, WhylightWarning
+from whylight.files.bands import pixels_of
 from whylight.images.inputs import ImageLike
 from whylight.options import ClassIndex, Rendering
 from whylight.running.explainer import Explainer
@@ -88,7 +89,7 @@ def test_overlays_of_a_batch(mnist: Explainer) -> None:
     enlarged = Image.open(images[0]).resize((90, 50))
     explanations = mnist([*images[:3], enlarged, np.asarray(enlarged) / 255, images[3]], 1)
     for options in ({}, {"size": "input", "colormap": "viridis", "alpha": 0.25}):
-        together = overlays(explanations, Rendering(**options))  # type: ignore[arg-type]
+        together = map(pixels_of, overlays(explanations, Rendering(**options)))  # type: ignore[arg-type]
         for explanation, picture in zip(explanations, together, strict=True):
             np.testing.assert_array_equal(picture, np.asarray(explanation.overlay(**options)))  # type: ignore[arg-type]
             small = options or explanation.picture.pixels.shape == (28, 28, 1)

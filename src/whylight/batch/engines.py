@@ -25,6 +25,7 @@ from whylight.batch.step import BatchResult, Step
 from whylight.dataset.opening import open_dataset
 from whylight.dataset.table import Shard
 from whylight.errors import WhylightError
+from whylight.files.bands import keeping_memory
 from whylight.parallel import ordered_map
 from whylight.running.explainer import Explainer
 
@@ -40,7 +41,8 @@ def run_in_threads(step: Step, work: Iterable[Work], threads: int) -> Generator[
     Raises:
         WhylightError: a row is bad and bad rows are not skipped, or a file cannot be written.
     """
-    return ordered_map(step, (batch for shard, done in work for batch in step.batches(shard, done)), threads)
+    with keeping_memory(threads):
+        yield from ordered_map(step, (batch for shard, done in work for batch in step.batches(shard, done)), threads)
 
 
 def run_in_processes(

@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ from whylight.running.explainer import Explainer
 from whylight.running.explanation import Explanation, overlays
 
 Map = NDArray[Any]
+
+_MOST_PIXELS = 1 << 25
+"""Of decoded images that a thread holds at a time: those of three photographs of a camera, in 128 MiB."""
 
 _CELLS: dict[str, Callable[[Explanation], str]] = {
     "score": lambda explanation: f"{explanation.score:.8g}",
@@ -74,7 +78,7 @@ class Step:
         self._plan = plan
         self._dataset = dataset
         self._explainer = explainer
-        self._reader = RowReader(dataset, plan.options, explainer)
+        self._reader = RowReader(dataset, plan.options, explainer, plan.rendering)
 
     def __call__(self, batch: Batch) -> BatchResult:
         """Explain the rows of a batch and write their overlays.
@@ -83,25 +87,19 @@ class Step:
             WhylightError: a row is bad and bad rows are not skipped, or a file cannot be written.
         """
         errors: dict[int, str] = {}
-        inputs: dict[int, tuple[Picture, ClassIndex]] = {}
-        with quiet_decoders():
-            for index, row in enumerate(batch.rows, batch.index):
-                try:
-                    inputs[index] = self._reader.read(row)
-                except WhylightError as error:
-                    if not self._plan.skips_errors:
-                        raise
-                    errors[index] = str(error)
         results: dict[int, RowResult] = {}
         maps: dict[str, Map] = {}
-        explanations = self._explained(list(inputs.values()))
-        pictures = overlays(explanations, self._plan.rendering)
-        files = encoded_images(pictures, f".{self._plan.options.format}", map(description, explanations))
-        for index, explanation, data in zip(inputs, explanations, files, strict=True):
-            save_bytes(data, self._plan.path(self._plan.overlay(index)))
-            results[index] = RowResult(zlib.crc32(data), self._cells(explanation))
-            if self._plan.options.save_cam:
-                maps |= self._kept_map(index, batch.shard, explanation)
+        coming = iter(enumerate(batch.rows, batch.index))
+        while inputs := self._read(coming, errors):
+            explanations = self._explained(list(inputs.values()))
+            pictures = overlays(explanations, self._plan.rendering)
+            files = encoded_images(pictures, f".{self._plan.options.format}", map(description, explanations))
+            for index, explanation, data in zip(inputs, explanations, files, strict=True):
+                save_bytes(data, self._plan.path(self._plan.overlay(index)))
+                results[index] = RowResult(zlib.crc32(data), self._cells(explanation))
+                if self._plan.options.save_cam:
+                    maps |= self._kept_map(index, batch.shard, explanation)
+            del inputs, explanations, explanation, pictures, files  # large images, before the next ones are read
         blank = ("",) * len(self._plan.options.columns)
         rows = (
             results.get(index) or RowResult(None, blank, errors[index])
@@ -131,6 +129,29 @@ class Step:
             raise
         if isinstance(image, Path):
             self._plan.refuse_to_replace(image)
+
+    def _read(self, rows: Iterator[tuple[int, Row]], errors: dict[int, str]) -> dict[int, tuple[Picture, ClassIndex]]:
+        """The next rows by their index: all, or as many as have the pixels of a few photographs.
+
+        Raises:
+            WhylightError: a row is bad and bad rows are not skipped.
+        """
+        inputs: dict[int, tuple[Picture, ClassIndex]] = {}
+        values = 0
+        with quiet_decoders():
+            for index, row in rows:
+                try:
+                    picture, class_index = self._reader.read(row)
+                except WhylightError as error:
+                    if not self._plan.skips_errors:
+                        raise
+                    errors[index] = str(error)
+                    continue
+                inputs[index] = picture, class_index
+                values += prod(picture.size)
+                if values >= _MOST_PIXELS:
+                    break
+        return inputs
 
     def _explained(self, inputs: Sequence[tuple[Picture, ClassIndex]]) -> list[Explanation]:
         """Explanations of as many images at once as memory allows."""

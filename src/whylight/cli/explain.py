@@ -83,7 +83,7 @@ def run_gradcam(arguments: argparse.Namespace, options: Chosen) -> Answer:
         return _explained_files(explainer, images, classes, arguments.output or "gradcam.csv", options[Rendering])
     output = Path(arguments.output or "grad_cam.png")
     refuse_to_replace(images[0], output)
-    found = {one.class_index: one for one in explainer(images[0], classes)}
+    found = {one.class_index: one for one in explainer(images[0], classes, options[Rendering])}
     files = _overlay_files(output, [*found], several=len(classes) > 1)
     for explanation, file in zip(found.values(), files, strict=True):
         explanation.save(file, options[Rendering])

@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING, Any, Protocol
 from whylight.dataset.options import RowOptions
 from whylight.dataset.table import Dataset, Row
 from whylight.errors import WhylightError
-from whylight.options import ClassIndex
+from whylight.options import ClassIndex, Rendering
 
 if TYPE_CHECKING:
     from whylight.images.inputs import ImageLike
     from whylight.images.pictures import Picture
 
+_PLAIN = Rendering()
+
 
 class Model(Protocol):
     """What knows which images and classes a model takes: an `Explainer`."""
 
-    def picture(self, image: Any) -> Picture:
-        """Decode an image to the model's channels."""
+    def picture(self, image: Any, rendering: Rendering) -> Picture:
+        """Decode an image to the model's channels, as it takes to draw it."""
 
     def checked_index(self, class_index: Any) -> int:
         """See that the model has the class."""
@@ -27,14 +29,21 @@ class Model(Protocol):
 class RowReader:
     """Reads the rows of one dataset for one model. Several threads may share it."""
 
-    def __init__(self, dataset: Dataset, options: RowOptions, model: Model) -> None:
+    def __init__(self, dataset: Dataset, options: RowOptions, model: Model, rendering: Rendering = _PLAIN) -> None:
         """Find the columns.
+
+        Args:
+            dataset: the table.
+            options: which of its columns are read.
+            model: what takes the images.
+            rendering: how they will be drawn: see `Explainer.picture`.
 
         Raises:
             WhylightError: a variable is missing, or its columns are no vector.
         """
         self._dataset = dataset
         self._model = model
+        self._rendering = rendering
         self._images = dataset.columns_of(options.input_variable)
         names_classes = dataset.has_labels and not options.predicted
         self._labels = dataset.columns_of(options.label_variable) if names_classes else None
@@ -63,6 +72,6 @@ class RowReader:
         """
         image, class_index = self.checked(row)
         try:
-            return self._model.picture(image), class_index
+            return self._model.picture(image, self._rendering), class_index
         except WhylightError as error:
             raise self._dataset.row_error(row, error) from error

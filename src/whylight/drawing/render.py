@@ -11,6 +11,7 @@ from PIL import Image
 from whylight.contract import Box
 from whylight.drawing.colormaps import COLORMAPS
 from whylight.errors import WhylightError
+from whylight.files.bands import AnyImage, image_of, is_large, pixels_of, size_of
 from whylight.files.png import Pixels
 
 FloatArray = NDArray[np.float32]
@@ -19,6 +20,8 @@ _SHADES = 4096
 """Colors in a table: so many that no picture is further than 1 of 255 from the formula."""
 _BLOCK = 1 << 16
 """Values blended at a time: they stay in the processor's cache."""
+_LARGE_BLOCK = 1 << 18
+"""As `_BLOCK`, of images that are blended band by band."""
 _SMALL_PRODUCT = 1 << 18
 """Multiplications up to which BLAS libraries use one thread; their threads would wait for those of ONNX Runtime."""
 
@@ -45,29 +48,30 @@ def overlay(
     image: Image.Image, cam: FloatArray, crop: Box = (0, 0, 1, 1), alpha: float = 0.5, colormap: str = "jet"
 ) -> Image.Image:
     """Blend a map (h, w) over an RGB image: `overlays` of one."""
-    return Image.fromarray(next(overlays([np.asarray(image)], cam[np.newaxis], crop, alpha, colormap)))
+    return image_of(next(overlays([image], cam[np.newaxis], crop, alpha, colormap)))
 
 
 def overlays(
-    images: Sequence[Pixels],
+    images: Sequence[AnyImage],
     cams: FloatArray,
     crop: Box = (0, 0, 1, 1),
     alpha: float = 0.5,
     colormap: str = "jet",
-) -> Iterator[Pixels]:
+) -> Iterator[AnyImage]:
     """Blend maps over images, as the Console's plugins do: color the maps, enlarge the colors, blend.
 
     Small images of one size are blended together; large ones one by one, as they are asked for.
 
     Args:
-        images: N RGB images (H, W, 3), of any sizes.
+        images: N RGB images, of any sizes.
         cams: their maps (N, h, w) in [0, 1].
         crop: the part of an image that its map covers; the rest, which the network did not see, is dimmed.
         alpha: the weight of the colors, 0 to 1.
         colormap: one of `COLORMAPS`.
 
     Yields:
-        RGB images of the sizes of ``images``, in their order, within 1 of 255 of the formula computed in full.
+        RGB images of the sizes of ``images``, in their order, within 1 of 255 of the formula computed in full:
+        small ones as arrays (H, W, 3), large ones as Pillow's.
 
     Raises:
         WhylightError: no such color map, or ``alpha`` is out of range.
@@ -77,13 +81,16 @@ def overlays(
     shades = (cams * (_SHADES - 1) + 0.5).astype(np.intp)
     colors = np.float32(alpha) * _table(colormap).take(shades, 0, mode="clip")
     blended: dict[int, Pixels] = {}
+    share = np.float32(1 - alpha)
     for index, image in enumerate(images):
+        if is_large(image):
+            yield _blended_in_bands(image_of(image), colors[index], crop, share)
+            continue
         if index not in blended:
-            alike = (other for other in range(index, len(images)) if images[other].shape == image.shape)
-            group = list(islice(alike, max(1, _BLOCK // image.size)))
-            pictures = _blended(
-                np.stack([images[other] for other in group]), colors[group], crop, np.float32(1 - alpha)
-            )
+            height, width = size_of(image)
+            alike = (other for other in range(index, len(images)) if size_of(images[other]) == (height, width))
+            group = list(islice(alike, max(1, _BLOCK // (height * width * 3))))
+            pictures = _blended(np.stack([pixels_of(images[other]) for other in group]), colors[group], crop, share)
             blended |= zip(group, pictures, strict=True)
         yield blended.pop(index)
 
@@ -105,6 +112,49 @@ def _blended(images: Pixels, colors: FloatArray, crop: Box, share: np.float32) -
         heat += lines[:, rows] * share
         lines[:, rows] = heat
     return images
+
+
+def _blended_in_bands(image: Image.Image, colors: FloatArray, crop: Box, share: np.float32) -> Image.Image:
+    """As `_blended`, of one large image: each band of rows is taken out of it, blended, and put into another image.
+
+    It is computed in integers, 256 for 1. Neighboring rows share their heat where it differs by less than rounding.
+    """
+    width, height = image.size
+    wide = _enlarged(colors.swapaxes(0, 1)[np.newaxis], width, crop[1], crop[3])[0].swapaxes(0, 1)
+    wide = (256 * wide).reshape(len(colors), -1)
+    matrix = _interpolation(len(colors), height, crop[0], crop[2])
+    alike = _rows_alike(len(colors), height, 1 - float(share)) if (crop[0], crop[2]) == (0, 1) else 1
+    step = alike * max(1, _LARGE_BLOCK // (alike * width * 3))
+    blended = Image.new("RGB", image.size, None)
+    for first in range(0, height, step):
+        band = pixels_of(image.crop((0, first, width, min(first + step, height))))
+        middles = np.arange(first + alike // 2, first + len(band) + alike // 2, alike).clip(max=height - 1)
+        heat = _product(matrix[middles], wide).astype(np.uint16)
+        values = np.multiply(band, np.uint16(round(256 * float(share))), dtype=np.uint16).reshape(len(band), -1)
+        for row in range(alike):
+            rows = values[row::alike]
+            rows += heat[: len(rows)]
+        values >>= 8
+        blended.paste(image_of(values.astype(np.uint8).reshape(band.shape)), (0, first))
+    return blended
+
+
+def _rows_alike(cells: int, height: int, alpha: float) -> int:
+    """An odd number of rows: the heat of each of them is that of the middle one, but for less than half of 1 of 255."""
+    steepest = 255 * alpha * cells / height
+    return min(1 + 2 * int(0.45 / steepest), height) if steepest else 1
+
+
+def _product(weights: FloatArray, columns: FloatArray) -> FloatArray:
+    """The matrix product of weights (n, cells), few of them not zero, and columns (cells, m), in one thread."""
+    used = np.flatnonzero(weights.any(0))
+    cells = slice(int(used[0]), int(used[-1]) + 1) if used.size else slice(0, 1)
+    weights, columns = np.ascontiguousarray(weights[:, cells]), columns[cells]
+    product = np.empty((len(weights), columns.shape[1]), np.float32)
+    step = max(1, _SMALL_PRODUCT // weights.size)
+    for first in range(0, columns.shape[1], step):
+        np.matmul(weights, columns[:, first : first + step], out=product[:, first : first + step])
+    return product
 
 
 def _enlarged(values: FloatArray, size: int, start: float, stop: float) -> FloatArray:

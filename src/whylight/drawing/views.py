@@ -10,8 +10,9 @@ from PIL import Image
 
 from whylight.contract import Box, InputFacts
 from whylight.drawing.render import enlarged_maps
+from whylight.files.bands import AnyImage, size_of
 from whylight.files.png import Pixels
-from whylight.images.pictures import Picture, display_pixels
+from whylight.images.pictures import Picture, display
 
 FloatArray = NDArray[np.float32]
 
@@ -27,14 +28,19 @@ class View:
     """An image to look at, and the map on it.
 
     Attributes:
-        image: (H, W, 3).
+        image: RGB.
         cam: (h, w), in [0, 1].
         crop: the part of the image that the map covers.
     """
 
-    image: Pixels
+    image: AnyImage
     cam: FloatArray
     crop: Box
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the image."""
+        return size_of(self.image)
 
 
 def view(picture: Picture, cam: FloatArray, crop: Box, facts: InputFacts) -> View:
@@ -53,7 +59,17 @@ def view(picture: Picture, cam: FloatArray, crop: Box, facts: InputFacts) -> Vie
         case "volume":
             return _slices(picture.pixels, cam, crop)
         case "picture":
-            return View(display_pixels(picture, facts.maximum), cam, crop)
+            return View(display(picture, facts.maximum), cam, crop)
+
+
+def overlay_size(one: View, facts: InputFacts, size: str | int) -> tuple[int, int]:
+    """Height and width of an overlay, as `Rendering` has its size."""
+    if size == "original" or not facts.is_picture:
+        return one.size
+    if size == "input":
+        return facts.height, facts.width
+    height, width = (max(1, round(side * int(size) / max(one.size))) for side in one.size)
+    return height, width
 
 
 def _curve(values: FloatArray) -> Pixels:
@@ -78,7 +94,7 @@ def _slices(values: FloatArray, cam: FloatArray, crop: Box) -> View:
     chosen = np.linspace(0, depth - 1, min(depth, _SLICES)).round().astype(int)
     low, high = values.min(), values.max()
     gray = (255 * ((values[chosen] - low) / (high - low if high > low else 1))).round().astype(np.uint8)
-    image = display_pixels(Picture(np.concatenate(list(gray), axis=1), 255, ""), 1)
+    image = display(Picture(np.concatenate(list(gray), axis=1), 255, ""), 1)
     columns = cam.reshape(1, len(cam), -1)
     deep = enlarged_maps(columns, (depth, columns.shape[2]), (crop[0], 0, crop[3], 1))
     planes = deep[0, chosen].reshape(-1, *cam.shape[1:])

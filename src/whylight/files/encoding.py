@@ -4,12 +4,13 @@ import io
 from collections.abc import Iterable, Iterator
 from itertools import repeat
 from pathlib import Path
+from typing import BinaryIO, cast
 
-import numpy as np
 from PIL import Image
 
 from whylight.errors import WhylightError
-from whylight.files.png import Pixels, encoded_pngs
+from whylight.files.bands import AnyImage, image_of, is_large, pixels_of
+from whylight.files.png import encoded_pngs
 from whylight.files.writing import save_bytes
 
 _LONGEST_COMMENT = 65533
@@ -28,16 +29,18 @@ _PILLOW_FORMATS: dict[str, tuple[str, dict[str, int]]] = {
 }
 
 
-def encoded_image(image: Image.Image | Pixels, ending: str, description: str = "") -> bytes:
+def encoded_image(image: AnyImage, ending: str, description: str = "") -> bytes:
     """An image file's content: `encoded_images` of one."""
-    return next(encoded_images([np.asarray(image)], ending, [description]))
+    return next(encoded_images([image], ending, [description]))
 
 
-def encoded_images(images: Iterable[Pixels], ending: str, descriptions: Iterable[str] = repeat("")) -> Iterator[bytes]:
+def encoded_images(
+    images: Iterable[AnyImage], ending: str, descriptions: Iterable[str] = repeat("")
+) -> Iterator[bytes]:
     """The content of image files.
 
     Args:
-        images: gray (H, W) or RGB (H, W, 3).
+        images: gray or RGB.
         ending: names the format: ``.png``, ``.jpg``, ``.jpeg``, ``.webp`` or ``.bmp``.
         descriptions: what each shows, kept in the file: as text of a PNG, comment of a JPEG, EXIF of a WebP file.
 
@@ -46,16 +49,26 @@ def encoded_images(images: Iterable[Pixels], ending: str, descriptions: Iterable
     """
     ending = ending.lower()
     if ending == ".png":
-        yield from encoded_pngs(images, descriptions)
+        yield from encoded_pngs(map(pixels_of, images), descriptions)
         return
     if ending not in _PILLOW_FORMATS:
         known = ", ".join((".png", *_PILLOW_FORMATS, *VECTOR_ENDINGS))
         raise WhylightError(f"no image format for '{ending}': expected one of {known}")
     form, options = _PILLOW_FORMATS[ending]
     for image, description in zip(images, descriptions, strict=False):
-        buffer = io.BytesIO()
-        Image.fromarray(image).save(buffer, form, **options, **_described(form, description))
-        yield buffer.getvalue()
+        with _buffer(image) as buffer:
+            image_of(image).save(buffer, form, **options, **_described(form, description))
+            buffer.seek(0)
+            yield buffer.read()
+
+
+def _buffer(image: AnyImage) -> BinaryIO:
+    """What a file is made in. While Pillow makes one in memory, other threads wait: large ones go through the disk."""
+    if not is_large(image):
+        return io.BytesIO()
+    import tempfile
+
+    return cast(BinaryIO, tempfile.TemporaryFile())
 
 
 def _described(form: str, description: str) -> dict[str, bytes]:
@@ -72,7 +85,7 @@ def _described(form: str, description: str) -> dict[str, bytes]:
     return {}
 
 
-def save_image(image: Image.Image | Pixels, path: Path, description: str = "") -> None:
+def save_image(image: AnyImage, path: Path, description: str = "") -> None:
     """Write a gray or RGB image in the format that the file's ending names: see `encoded_image`.
 
     Raises:

@@ -18,6 +18,7 @@ from whylight.files.checks import reason
 from whylight.files.storage import location
 from whylight.images.arrays import array_inputs, array_of, read_array
 from whylight.images.pictures import Picture, decoded, model_inputs, normalize, picture_of, read_picture
+from whylight.images.reduced import Reduction
 
 ImageLike = str | Path | bytes | BinaryIO | Image.Image | NDArray[Any]
 """An image file: its path, its URL, its content, or an open file; a Pillow image; or an array: (H, W), (H, W, C) or
@@ -33,30 +34,36 @@ def is_image(value: object) -> bool:
     return isinstance(value, str | Path | bytes | Image.Image) or hasattr(value, "read") or hasattr(value, "__array__")
 
 
-def read_image(image: ImageLike, facts: InputFacts) -> Picture:
+def read_image(image: ImageLike, facts: InputFacts, size: str | int = "original") -> Picture:
     """Decode an image to the model's channels.
+
+    Args:
+        image: see `ImageLike`.
+        facts: the model's input.
+        size: of the overlay that will be drawn, as `Rendering` has it: for small ones large JPEG files are decoded at
+            reduced scale, but not where photographs are taken as they are stored.
 
     Raises:
         WhylightError: it cannot be read, or is nothing that the model takes.
     """
     match image:
         case str():
-            return _read(location(image), facts)
+            return _read(location(image), facts, size)
         case Path():
-            return _read(image, facts)
+            return _read(image, facts, size)
         case Image.Image() | np.ndarray():
             if not facts.is_picture:
                 return array_of(image, facts)
             return picture_of(image, facts.channels, facts.exif_orientation)
         case bytes():
-            return _decoded(image, "the image", facts)
+            return _decoded(image, "the image", facts, size)
     if hasattr(image, "fs") and hasattr(image, "read_bytes"):  # a path of universal_pathlib
-        return _read(cast(Path, image), facts)
+        return _read(cast(Path, image), facts, size)
     if hasattr(image, "read"):
         with _giving_pixels("the open file"):
             content = image.read()
         if isinstance(content, bytes):
-            return _decoded(content, str(getattr(image, "name", "the open file")), facts)
+            return _decoded(content, str(getattr(image, "name", "the open file")), facts, size)
         raise WhylightError(f"the open file gives {type(content).__name__}: open it for bytes, with mode 'rb'")
     if hasattr(image, "__array__"):
         with _giving_pixels(type(image).__name__):
@@ -89,13 +96,20 @@ def prepared_inputs(pictures: Sequence[Picture], facts: InputFacts) -> NDArray[n
     return inputs
 
 
-def _read(path: Path, facts: InputFacts) -> Picture:
+def _read(path: Path, facts: InputFacts, size: str | int) -> Picture:
     if not facts.is_picture:
         return read_array(path, facts)
-    return read_picture(path, facts.channels, facts.exif_orientation)
+    return read_picture(path, facts.channels, facts.exif_orientation, _reduction(facts, size))
 
 
-def _decoded(content: bytes, source: str, facts: InputFacts) -> Picture:
+def _decoded(content: bytes, source: str, facts: InputFacts, size: str | int) -> Picture:
     if not facts.is_picture:
         raise WhylightError(f"{source}: the model takes {facts.kind}s: expected a path or an array")
-    return decoded(io.BytesIO(content), facts.channels, source, exif_orientation=facts.exif_orientation)
+    reduction = _reduction(facts, size)
+    return decoded(io.BytesIO(content), facts.channels, source, "", facts.exif_orientation, reduction)
+
+
+def _reduction(facts: InputFacts, size: str | int) -> Reduction | None:
+    if size == "original" or not facts.exif_orientation:
+        return None
+    return Reduction((facts.height, facts.width), None if size == "input" else int(size))

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from whylight.errors import WhylightError
+from whylight.files.bands import AnyImage, is_large, pixels_of, size_of
 from whylight.files.checks import check_file, one_line, reason
 from whylight.files.storage import is_remote, local_copy
 from whylight.files.values import finite, read_values
-from whylight.images.opening import opened, upright, warn_of_frames
+from whylight.images.opening import opened, orientation_of, turned, warn_of_frames
+from whylight.images.reduced import Reduction
 
 Array = NDArray[Any]
 FloatArray = NDArray[np.float32]
@@ -40,18 +43,37 @@ class Picture:
     """A decoded image.
 
     Attributes:
-        pixels: (H, W, C) uint8, uint16 or float32, C as the model wants it.
+        content: its pixels; or, of 8 bits and gray or RGB as the model wants it, Pillow's image, not to be written to.
         white: the value of full brightness: 255, 65535 or 1; None where the values are already in the model's own
             range (.npy and .csv files, but for bytes).
         source: where it comes from, for messages.
     """
 
-    pixels: Array
+    content: Array | Image.Image
     white: float | None
     source: str
 
+    @cached_property
+    def pixels(self) -> Array:
+        """(H, W, C) uint8, uint16 or float32, C as the model wants it."""
+        return pixels_of(self.content)
 
-def read_picture(path: Path, channels: int, exif_orientation: bool = True) -> Picture:
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return size_of(self.content)
+
+    @property
+    def channels(self) -> int:
+        """As the model wants it."""
+        if isinstance(self.content, Image.Image):
+            return len(self.content.getbands())
+        return int(self.content.shape[-1])
+
+
+def read_picture(
+    path: Path, channels: int, exif_orientation: bool = True, reduction: Reduction | None = None
+) -> Picture:
     """Read an image file: AVIF, BMP, GIF, JPEG, JPEG 2000, PNG, TIFF, WebP, DICOM, or values from .npy and .csv.
 
     HEIC too, where a package that reads it is installed. Of several frames or pages the first is taken.
@@ -60,6 +82,7 @@ def read_picture(path: Path, channels: int, exif_orientation: bool = True) -> Pi
         path: the file. The ending tells .dcm, .npy and .csv; the others are known by their content.
         channels: the model's: 1 is gray, 3 is RGB; any other number can only come from .npy.
         exif_orientation: whether it is turned as its EXIF orientation says. TIFF and HEIC files always are.
+        reduction: which size is enough of a JPEG file; by default all of it is decoded.
 
     Raises:
         WhylightError: it is missing, not an image, corrupt, too large, empty, or has the wrong channels.
@@ -68,7 +91,7 @@ def read_picture(path: Path, channels: int, exif_orientation: bool = True) -> Pi
     suffix = path.suffix.lower()
     if is_remote(path):
         with local_copy(path) as copy:
-            return replace(read_picture(copy, channels, exif_orientation), source=source)
+            return replace(read_picture(copy, channels, exif_orientation, reduction), source=source)
     if suffix in (".npy", ".csv"):
         values = _channels_last(read_values(path), (channels,), source)
         if values.dtype == np.uint8:
@@ -81,11 +104,16 @@ def read_picture(path: Path, channels: int, exif_orientation: bool = True) -> Pi
         # of a file in memory Pillow takes half the time that it takes of one it reads in pieces
         with path.open("rb", buffering=0) as file:
             content = io.BytesIO(file.read())
-    return decoded(content, channels, source, suffix, exif_orientation)
+    return decoded(content, channels, source, suffix, exif_orientation, reduction)
 
 
 def decoded(
-    content: io.BytesIO, channels: int, source: str, suffix: str = "", exif_orientation: bool = True
+    content: io.BytesIO,
+    channels: int,
+    source: str,
+    suffix: str = "",
+    exif_orientation: bool = True,
+    reduction: Reduction | None = None,
 ) -> Picture:
     """The picture in an image file's content; see `read_picture`.
 
@@ -94,7 +122,7 @@ def decoded(
     """
     with _decoding(source), opened(content, suffix, source) as image:
         warn_of_frames(image, source)
-        return _pillow_picture(image, channels, source, exif_orientation)
+        return _pillow_picture(image, channels, source, exif_orientation, reduction)
 
 
 def picture_of(image: Image.Image | Array, channels: int, exif_orientation: bool = True) -> Picture:
@@ -112,13 +140,14 @@ def picture_of(image: Image.Image | Array, channels: int, exif_orientation: bool
     if isinstance(image, Image.Image):
         source = str(getattr(image, "filename", "")) or "the image"
         with _decoding(source):
-            return _pillow_picture(image, channels, source, exif_orientation)
+            picture = _pillow_picture(image, channels, source, exif_orientation)
+        return replace(picture, content=image.copy()) if picture.content is image else picture
     source = "the array"
     counts = (channels, 3, 1, 4, 2) if channels in _PICTURE_CHANNELS else (channels,)
     pixels = _channels_last(image, counts, source)
     if image.dtype == np.uint8 and channels in _PICTURE_CHANNELS:
         flat = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
-        return _pillow_picture(Image.fromarray(np.ascontiguousarray(flat)), channels, source, exif_orientation=False)
+        return _pillow_picture(Image.fromarray(np.array(flat, order="C")), channels, source, exif_orientation=False)
     if image.dtype in (np.uint8, np.uint16):
         return Picture(_converted(pixels, channels).copy(), float(np.iinfo(image.dtype).max), source)
     if image.dtype.kind == "f":
@@ -153,28 +182,26 @@ def model_inputs(pictures: Sequence[Picture], size: tuple[int, int], maximum: fl
     Returns:
         (N, C, h, w) float32.
     """
-    inputs = np.empty((len(pictures), pictures[0].pixels.shape[-1], *size), np.float32)
+    inputs = np.empty((len(pictures), pictures[0].channels, *size), np.float32)
     for image, picture in zip(inputs, pictures, strict=True):
         white = maximum if picture.white is None else picture.white
-        np.divide(_resized(picture.pixels, size).transpose(2, 0, 1), np.float32(white / maximum), out=image)
+        np.divide(_resized(picture, size).transpose(2, 0, 1), np.float32(white / maximum), out=image)
     return inputs
 
 
-def display(picture: Picture, maximum: float) -> Image.Image:
-    """The picture as an 8-bit RGB image: see `display_pixels`."""
-    return Image.fromarray(display_pixels(picture, maximum))
-
-
-def display_pixels(picture: Picture, maximum: float) -> NDArray[np.uint8]:
-    """The picture for people to look at, as (H, W, 3) 8-bit RGB; other channel counts than 1 and 3 as their mean.
+def display(picture: Picture, maximum: float) -> AnyImage:
+    """The picture for people to look at, as 8-bit RGB; other channel counts than 1 and 3 as their mean.
 
     Args:
         picture: any.
         maximum: the model's value of white, for a picture in the model's own range.
 
     Returns:
-        An array not to be written to: it may be the picture's own.
+        An image not to be written to: it may be the picture's own. Small ones are arrays (H, W, 3).
     """
+    content = picture.content
+    if isinstance(content, Image.Image) and is_large(content):
+        return content if content.mode == "RGB" else content.convert("RGB")
     pixels = picture.pixels
     if pixels.dtype != np.uint8:
         white = maximum if picture.white is None else picture.white
@@ -218,24 +245,26 @@ def _decoding(source: str) -> Iterator[None]:
         raise WhylightError(f"{source}: cannot be read as an image: {reason(error)}") from error
 
 
-def _pillow_picture(image: Image.Image, channels: int, source: str, exif_orientation: bool) -> Picture:
+def _pillow_picture(
+    image: Image.Image, channels: int, source: str, exif_orientation: bool, reduction: Reduction | None = None
+) -> Picture:
     _check_size(image.height, image.width, source)
     _check_channels(len(image.getbands()), channels, source)
+    box = reduction.begin(image) if reduction else None
     image.load()
     is_inverted = getattr(image, "tag_v2", {}).get(_TIFF_PHOTOMETRIC) == _TIFF_WHITE_IS_ZERO
-    if exif_orientation:
-        image = upright(image, source)
+    mode = "RGB" if channels == 3 else "L"
+    orientation = orientation_of(image, source) if exif_orientation else 1
+    if reduction and box:
+        image = reduction.resized(image.convert(mode), box, orientation)
+    image = turned(image, orientation)
     if image.mode == "F":
         return _unit_picture(np.asarray(image)[..., np.newaxis], channels, source)
     if image.mode.startswith("I"):
         return Picture(_converted(_16_bits(image, is_inverted, source)[..., np.newaxis], channels), 65535, source)
     if image.mode == "LAB":  # Pillow makes no gray of it
         image = image.convert("RGB")
-    mode = "RGB" if channels == 3 else "L"
-    if image.mode != mode:
-        image = image.convert(mode)
-    pixels = np.frombuffer(image.tobytes(), np.uint8)
-    return Picture(pixels.reshape(image.height, image.width, channels), 255, source)
+    return Picture(image if image.mode == mode else image.convert(mode), 255, source)
 
 
 def _16_bits(image: Image.Image, is_inverted: bool, source: str) -> NDArray[np.uint16]:
@@ -327,11 +356,14 @@ def _converted(pixels: Array, channels: int) -> Array:
     return rounded.astype(pixels.dtype)[..., np.newaxis]
 
 
-def _resized(pixels: Array, size: tuple[int, int]) -> Array:
+def _resized(picture: Picture, size: tuple[int, int]) -> Array:
     """Pixels (H, W, C) at another height and width: 8-bit ones rounded to 8 bits again, others in float32."""
     height, width = size
-    if pixels.shape[:2] == size:
-        return pixels
+    if picture.size == size:
+        return picture.pixels
+    if isinstance(picture.content, Image.Image):
+        return pixels_of(picture.content.resize((width, height), Image.Resampling.BILINEAR))
+    pixels = picture.content
     if pixels.dtype == np.uint8 and pixels.shape[-1] == 3:
         return _resized_plane(pixels, width, height)
     planes = [np.ascontiguousarray(plane) for plane in np.moveaxis(pixels, -1, 0)]

@@ -4,6 +4,7 @@ from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 
 from whylight.errors import WhylightError
+from whylight.files.bands import image_of
 from whylight.images.pictures import Picture, display, read_picture
 from whylight.parallel import ordered_map
 from whylight.report.results import Entry
@@ -55,7 +56,8 @@ def _write(source: Path | None, target: Path) -> bool:
     picture = _picture(source) if source else None
     if picture is None:
         return False
-    image = display(picture, maximum=255 if picture.pixels.max() > 1 else 1)
+    values_are_bytes = picture.white is not None or picture.pixels.max() > 1
+    image = image_of(display(picture, maximum=255 if values_are_bytes else 1))
     is_small = image.width <= _SIZE[0] and image.height <= _SIZE[1]
     image.thumbnail(_SIZE)
     image.save(target, quality=80, lossless=is_small, method=_FASTEST)  # every pixel of a small image will be seen

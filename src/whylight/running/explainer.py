@@ -18,7 +18,7 @@ from whylight.errors import WhylightError, WhylightWarning
 from whylight.files.storage import local_path_of
 from whylight.images.inputs import ImageLike, is_image, prepared_inputs, read_image
 from whylight.images.pictures import Picture
-from whylight.options import PREDICTED, ClassIndex, Execution, class_reference, parsed
+from whylight.options import PREDICTED, ClassIndex, Execution, Rendering, class_reference, parsed
 from whylight.parallel import in_batches, ordered_map
 from whylight.running.explainer_graph import ExplainerGraph, FloatArray
 from whylight.running.explanation import Explanation, Origin
@@ -27,6 +27,7 @@ _BATCH_BYTES = 512 * 2**20
 _LARGEST_BATCH = 64
 _BATCHES_AHEAD = 2
 _TOP = 5
+_PLAIN = Rendering()
 
 
 class Explainer(ExplainerGraph):
@@ -82,15 +83,25 @@ class Explainer(ExplainerGraph):
         return min(max(1 << (fitting.bit_length() - 1 if fitting else 0), 1), _LARGEST_BATCH)
 
     @overload  # a str is a file, not a sequence of images: the first form is meant
-    def __call__(self, image: ImageLike, class_index: ClassIndex = PREDICTED) -> Explanation: ...  # type: ignore[overload-overlap]
-    @overload
-    def __call__(self, image: ImageLike, class_index: Sequence[ClassIndex]) -> list[Explanation]: ...
+    def __call__(  # type: ignore[overload-overlap]
+        self, image: ImageLike, class_index: ClassIndex = PREDICTED, rendering: Rendering = _PLAIN
+    ) -> Explanation: ...
     @overload
     def __call__(
-        self, image: Sequence[ImageLike], class_index: ClassIndex | Sequence[ClassIndex] = PREDICTED
+        self, image: ImageLike, class_index: Sequence[ClassIndex], rendering: Rendering = _PLAIN
+    ) -> list[Explanation]: ...
+    @overload
+    def __call__(
+        self,
+        image: Sequence[ImageLike],
+        class_index: ClassIndex | Sequence[ClassIndex] = PREDICTED,
+        rendering: Rendering = _PLAIN,
     ) -> list[Explanation]: ...
     def __call__(
-        self, image: ImageLike | Sequence[ImageLike], class_index: ClassIndex | Sequence[ClassIndex] = PREDICTED
+        self,
+        image: ImageLike | Sequence[ImageLike],
+        class_index: ClassIndex | Sequence[ClassIndex] = PREDICTED,
+        rendering: Rendering = _PLAIN,
     ) -> Explanation | list[Explanation]:
         """Explain one image, for one class or several, or a list of images in batches.
 
@@ -99,12 +110,13 @@ class Explainer(ExplainerGraph):
                 float in [0, 1]; or a list of these. For signals and volumes see `ImageLike`.
             class_index: the class to explain: its index, its name, or ``"predicted"``; of one image several too, each
                 of which gets an explanation; for a list of images, one for all or one each.
+            rendering: how they will be drawn: see `picture`.
 
         Raises:
             WhylightError: an image cannot be read, or a class index is out of range.
         """
         if is_image(image):
-            picture = self.picture(cast(ImageLike, image))
+            picture = self.picture(cast(ImageLike, image), rendering)
             if isinstance(class_index, str) or not isinstance(class_index, Sequence):
                 return self.explain([picture], [class_index])[0]
             classes = in_batches(class_index, self.batch_size)
@@ -118,7 +130,7 @@ class Explainer(ExplainerGraph):
             raise WhylightError(f"{len(image)} images and {len(indices)} class indices: expected as many of both")
         explanations: list[Explanation] = []
         for batch in in_batches(range(len(image)), self.batch_size):
-            pictures, chosen = [self.picture(images[i]) for i in batch], [indices[i] for i in batch]
+            pictures, chosen = [self.picture(images[i], rendering) for i in batch], [indices[i] for i in batch]
             explanations += self.explain(pictures, chosen)
         return explanations
 
@@ -158,13 +170,18 @@ class Explainer(ExplainerGraph):
         pictures, indices = zip(*good, strict=True)
         return [*self.explain(pictures, [PREDICTED if index < 0 else index for index in indices]), *failure]
 
-    def picture(self, image: ImageLike) -> Picture:
+    def picture(self, image: ImageLike, rendering: Rendering = _PLAIN) -> Picture:
         """Decode an image to the model's channels.
+
+        Args:
+            image: see `__call__`.
+            rendering: how it will be drawn: for overlays of another size than its own, a large JPEG file may be decoded
+                at reduced scale.
 
         Raises:
             WhylightError: it cannot be read or has the wrong channel count.
         """
-        return read_image(image, self.facts.input)
+        return read_image(image, self.facts.input, rendering.size)
 
     def inputs(self, pictures: Sequence[Picture]) -> FloatArray:
         """Decoded images (N, C, H, W) as `run` takes them; see `whylight.images.inputs.prepared_inputs`."""

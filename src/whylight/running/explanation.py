@@ -13,9 +13,9 @@ from PIL import Image
 from whylight.class_names.lookup import name_of
 from whylight.contract import Box, ExplainerFacts, InputFacts
 from whylight.drawing import render
-from whylight.drawing.views import View, view
-from whylight.files.encoding import VECTOR_ENDINGS, save_image
-from whylight.files.png import Pixels, encoded_png
+from whylight.drawing.views import View, overlay_size, view
+from whylight.files.bands import AnyImage, image_of
+from whylight.files.encoding import VECTOR_ENDINGS, encoded_image, save_image
 from whylight.files.storage import path_of
 from whylight.images.pictures import Picture
 from whylight.options import Rendering
@@ -100,7 +100,7 @@ class Explanation:
             from whylight.running.figures import figure_picture
 
             return figure_picture(self, look)
-        return Image.fromarray(next(overlays([self], look)))
+        return image_of(next(overlays([self], look)))
 
     def save(self, path: str | Path, rendering: Rendering | None = None, **options: Any) -> None:
         """Write the overlay in the format that the file's ending names, aside first and then in place.
@@ -136,17 +136,17 @@ class Explanation:
         }
 
     def _repr_png_(self) -> bytes:
-        return encoded_png(next(overlays([self])), description(self))
+        return encoded_image(next(overlays([self])), ".png", description(self))
 
 
 def _number(value: float) -> float | None:
     return value if isfinite(value) else None
 
 
-def overlays(explanations: Sequence[Explanation], rendering: Rendering = _PLAIN) -> Iterator[Pixels]:
-    """What `Explanation.overlay` makes, of a batch of one explainer at once, as arrays (H, W, 3)."""
+def overlays(explanations: Sequence[Explanation], rendering: Rendering = _PLAIN) -> Iterator[AnyImage]:
+    """What `Explanation.overlay` makes, of a batch of one explainer at once: see `whylight.drawing.render.overlays`."""
     if rendering.is_figure:
-        yield from (np.asarray(each.overlay(rendering)) for each in explanations)
+        yield from (each.overlay(rendering) for each in explanations)
     elif explanations:
         views = [view(each.picture, each.cam, each.crop, each.input) for each in explanations]
         images = [_sized(one, each.input, rendering.size) for one, each in zip(views, explanations, strict=True)]
@@ -154,8 +154,8 @@ def overlays(explanations: Sequence[Explanation], rendering: Rendering = _PLAIN)
         yield from render.overlays(images, cams, views[0].crop, rendering.alpha, rendering.colormap)
 
 
-def _sized(one: View, facts: InputFacts, size: str) -> Pixels:
-    pixels = one.image
-    if size == "original" or not facts.is_picture or pixels.shape[:2] == facts.size:
-        return pixels
-    return np.asarray(Image.fromarray(pixels).resize((facts.width, facts.height), Image.Resampling.BILINEAR))
+def _sized(one: View, facts: InputFacts, size: str | int) -> AnyImage:
+    height, width = overlay_size(one, facts, size)
+    if (height, width) == one.size:
+        return one.image
+    return image_of(one.image).resize((width, height), Image.Resampling.BILINEAR)

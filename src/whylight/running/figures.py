@@ -12,7 +12,8 @@ from whylight.drawing.page import Page
 from whylight.drawing.raster import drawn
 from whylight.drawing.render import overlay
 from whylight.drawing.saving import save_page
-from whylight.drawing.views import View, view
+from whylight.drawing.views import View, overlay_size, view
+from whylight.files.bands import image_of
 from whylight.options import Rendering
 from whylight.running.captions import caption, description
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 def tile(seen: View, size: tuple[int, int], look: Rendering) -> Image.Image:
     """The overlay in any size, (width, height): the picture made larger or smaller without blocks, the map over it."""
-    image = Image.fromarray(seen.image).resize(size, Image.Resampling.LANCZOS)
+    image = image_of(seen.image).resize(size, Image.Resampling.LANCZOS)
     return overlay(image, seen.cam, seen.crop, look.alpha, look.colormap)
 
 
@@ -58,12 +59,10 @@ def _page(explanation: Explanation, seen: View, look: Rendering, density: float)
 
 def _scale(explanation: Explanation, seen: View, look: Rendering) -> float:
     """Pixels for each of the page's: as many as the overlay has alone, and at least one."""
-    facts = explanation.input
-    longest = max(facts.size if look.size == "input" and facts.is_picture else _extent(seen))
-    return max(1, longest / max(figure_size(*_extent(seen))))
+    return max(1, max(overlay_size(seen, explanation.input, look.size)) / max(figure_size(*_extent(seen))))
 
 
 def _extent(seen: View) -> tuple[int, int]:
     """Width and height."""
-    height, width = seen.image.shape[:2]
+    height, width = seen.size
     return width, height
