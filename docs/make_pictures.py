@@ -1,7 +1,7 @@
 """Make the pictures of the documents: ``python docs/make_pictures.py IMAGENET_FOLDER``.
 
-IMAGENET_FOLDER holds a classifier of the 1000 ImageNet classes, ``results.nnp``, ``labels.txt`` and ``images``; the
-second picture is made of the bundled samples.
+IMAGENET_FOLDER holds a classifier of the 1000 ImageNet classes, ``results.nnp``, ``labels.txt``, and in ``images``
+photographs, among them ``coffee.png``; the second picture is made of the bundled samples.
 """
 
 import sys
@@ -12,34 +12,47 @@ from PIL import Image
 
 import whylight
 from whylight.cli.demo import run_demo
+from whylight.drawing.grid import Cell, grid
+from whylight.drawing.page import Page
+from whylight.drawing.raster import drawn
 
 PICTURES = Path(__file__).parent / "pictures"
-_GAP = 8
+_TILE = 288
 
 
-def photographs(folder: Path) -> Image.Image:
-    """The photographs in a row, and below each its overlay for the predicted class."""
-    paths = sorted((folder / "images").glob("*.png"))
-    explanations = whylight.load(folder / "results.nnp").explainer()(paths, "predicted")
-    tiles = [(Image.open(path).convert("RGB"), one.overlay()) for path, one in zip(paths, explanations, strict=True)]
-    width, height = tiles[0][0].size
-    sheet = Image.new("RGB", ((width + _GAP) * len(tiles) - _GAP, 2 * height + _GAP), "white")
-    for column, (photograph, overlay) in enumerate(tiles):
-        sheet.paste(photograph, (column * (width + _GAP), 0))
-        sheet.paste(overlay, (column * (width + _GAP), height + _GAP))
-    return sheet
+def photograph(folder: Path) -> Page:
+    """A photograph, why it is what it is, and why that rather than something like it."""
+    path, other = folder / "images" / "coffee.png", "cup"
+    model = whylight.load(folder / "results.nnp", labels=folder / "labels.txt")
+    why = model.explainer()(path, "predicted")
+    rather = model.explainer(against=other)(path, "predicted")
+    cells = [
+        (why.overlay(alpha=0), f"{why.class_name}, {why.probability:.1%}"),
+        (why.overlay(), f"why {why.class_name}"),
+        (rather.overlay(), f"why {why.class_name} rather than {other}"),
+    ]
+    return grid([[Cell(image, (_TILE, _TILE), text) for image, text in cells]], _TILE, colormap="jet")
 
 
 def methods(folder: Path) -> Image.Image:
     """One photograph, explained by all methods of one pass."""
-    path = sorted((folder / "images").glob("*.png"))[1]
-    return whylight.compare(folder / "results.nnp", path).picture(whylight.read_labels(folder / "labels.txt"))
+    path = folder / "images" / "coffee.png"
+    return whylight.compare(folder / "results.nnp", path, labels=folder / "labels.txt").picture(columns=7, tile=150)
+
+
+def comparison(folder: Path) -> Image.Image:
+    """A figure of several methods, with a class name in two scripts."""
+    names = [name.replace("espresso", "エスプレッソ espresso") for name in whylight.read_labels(folder / "labels.txt")]
+    chosen = ["gradcam", "layercam", "cam", "eigencam", "kpca-cam", "fem", "fullgrad"]
+    compared = whylight.compare(folder / "results.nnp", folder / "images" / "coffee.png", methods=chosen, labels=names)
+    return compared.picture(columns=4, tile=180, title=True, legend=True, colormap="magma")
 
 
 if __name__ == "__main__":
     PICTURES.mkdir(exist_ok=True)
-    photographs(Path(sys.argv[1])).save(PICTURES / "photographs.png", optimize=True)
+    drawn(photograph(Path(sys.argv[1]))).save(PICTURES / "photograph.png", optimize=True)
     with tempfile.TemporaryDirectory() as temporary:
         run_demo(Path(temporary))
         Image.open(Path(temporary) / "cluttered_digits.png").save(PICTURES / "cluttered_digits.png", optimize=True)
+    comparison(Path(sys.argv[1])).save(PICTURES / "comparison.png", optimize=True)
     methods(Path(sys.argv[1])).save(PICTURES / "methods.jpg", quality=85)

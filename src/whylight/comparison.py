@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from whylight.compiling.compiler import compile_maps
-from whylight.drawing.grid import Cell, grid
-from whylight.drawing.page import Page
+from whylight.drawing.fonts import width
+from whylight.drawing.grid import TEXT, Cell, grid
+from whylight.drawing.page import Page, cut
 from whylight.drawing.raster import drawn
 from whylight.drawing.saving import save_page
 from whylight.errors import WhylightError, WhylightWarning
@@ -86,13 +87,14 @@ class Comparison:
 
         def cell(one: Explanation, text: str, alpha: float) -> Cell:
             seen = view_of(one)
-            height, width = seen.size
-            scale = layout.tile / max(width, height)
-            size = (max(1, round(width * scale)), max(1, round(height * scale)))
+            high, wide = seen.size
+            scale = layout.tile / max(wide, high)
+            size = (max(1, round(wide * scale)), max(1, round(high * scale)))
             pixels = (round(size[0] * density), round(size[1] * density))
             return Cell(tile(seen, pixels, replace(look, alpha=alpha)), size, text)
 
-        original = cell(first, f"{name}, {first.probability:.1%}", 0)
+        probability = f", {first.probability:.1%}"
+        original = cell(first, cut(name, layout.tile - width(probability, TEXT), TEXT) + probability, 0)
         cells = [[original, *(cell(one, one.method, look.alpha) for one in row)] for row in self.rows]
         if not self.labels:
             cells = [cells[0][start : start + layout.columns] for start in range(0, len(cells[0]), layout.columns)]

@@ -1,17 +1,22 @@
 """``whylight demo``: both commands on the bundled samples, with one picture to look at."""
 
 import shutil
+from collections.abc import Sequence
+from functools import partial
 from importlib import resources
 from pathlib import Path
 
-from PIL import Image
-
 from whylight import api
+from whylight.drawing.grid import Cell, grid
+from whylight.drawing.page import Page
+from whylight.drawing.saving import save_page
 from whylight.errors import WhylightError
-from whylight.files.encoding import save_image
+from whylight.options import Rendering
+from whylight.running.explanation import Explanation
+from whylight.running.figures import tile, view_of
 
 SAMPLES = ("mnist", "cluttered_digits")
-_TILE = 128
+_TILE = 112
 _COLUMNS = 8
 
 
@@ -36,9 +41,7 @@ def run_demo(folder: Path) -> str:
         single = explainer(images[0], labels[0])
         single.save(sample / "grad_cam.png")
         summary = api.explain_dataset(explainer, sample / "output_result.csv", sample / "gradcam.csv")
-        tiles = [Image.open(image).convert("RGB") for image in images[:_COLUMNS]]
-        overlays = [explanation.overlay() for explanation in explainer(images[:_COLUMNS], labels[:_COLUMNS])]
-        save_image(_sheet([tiles, overlays]), folder / f"{name}.png")
+        save_page(partial(_sheet, explainer(images[:_COLUMNS], labels[:_COLUMNS])), folder / f"{name}.png")
         lines += [
             f"{name}: one image explained for class {labels[0]} (probability {single.probability:.3f})",
             f"  {sample / 'grad_cam.png'}",
@@ -58,11 +61,13 @@ def _copy_sample(name: str, folder: Path) -> None:
         raise WhylightError(f"{folder}: cannot be written: {error.strerror or error}") from error
 
 
-def _sheet(rows: list[list[Image.Image]]) -> Image.Image:
-    """Rows of images of any size, as tiles of one size."""
-    sheet = Image.new("RGB", (_TILE * max(map(len, rows)), _TILE * len(rows)), "white")
-    for y, row in enumerate(rows):
-        for x, image in enumerate(row):
-            tile = image.resize((_TILE - 4, _TILE - 4), Image.Resampling.NEAREST)
-            sheet.paste(tile, (x * _TILE + 2, y * _TILE + 2))
-    return sheet
+def _sheet(explanations: Sequence[Explanation], density: float) -> Page:
+    """The images in a row, and below each its overlay with the class, and how probable the model finds it."""
+    size = (round(_TILE * density), round(_TILE * density))
+    views = [view_of(one) for one in explanations]
+    images = [Cell(tile(seen, size, Rendering(alpha=0)), (_TILE, _TILE), "") for seen in views]
+    overlays = [
+        Cell(tile(seen, size, Rendering()), (_TILE, _TILE), f"{one.class_index}: {one.probability:.1%}")
+        for one, seen in zip(explanations, views, strict=True)
+    ]
+    return grid([images, overlays], _TILE)

@@ -9,9 +9,11 @@ from whylight.drawing.figure import LEGEND_WIDTH, color_bar
 from whylight.drawing.page import Page, cut, wrapped
 
 _MARGIN, _GAP = 12, 12
-_TEXT, _HEADING = 13, 16
+TEXT = 13
+"""The size of the lines below pictures."""
+_HEADING = 16
 _LEADING = 1.4
-_LINE = round(_TEXT * _LEADING)
+_LINE = round(TEXT * _LEADING)
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,8 @@ def grid(
     """
     step, columns = tile + _GAP, max(map(len, cells))
     space = step * columns - _GAP + (LEGEND_WIDTH if colormap else 0)
-    lines = [(part, _TEXT if number else _HEADING) for number, line in enumerate(heading)
-             for part in wrapped(line, space, _TEXT if number else _HEADING)]  # fmt: skip
+    lines = [(part, TEXT if number else _HEADING) for number, line in enumerate(heading)
+             for part in wrapped(line, space, TEXT if number else _HEADING)]  # fmt: skip
     top = _MARGIN + sum(round(size * _LEADING) for _, size in lines) + (_GAP if lines else 0)
     row = tile + _LINE * (2 if titles else 1) + _GAP
     page = Page((space + 2 * _MARGIN, top + row * len(cells)), title)
@@ -55,12 +57,12 @@ def grid(
     for number, pictures in enumerate(cells):
         y = top + number * row
         if titles:
-            page.text((_MARGIN, y), cut(titles[number], space, _TEXT), _TEXT)
+            page.text((_MARGIN, y), cut(titles[number], space, TEXT), TEXT)
             y += _LINE
         for column, cell in enumerate(pictures):
             left = _MARGIN + column * step
             page.picture((left, y, *cell.size), cell.image)
-            page.text((left, y + tile + 3), cut(cell.text, tile, _TEXT), _TEXT)
+            page.text((left, y + tile + 3), cut(cell.text, tile, TEXT), TEXT)
     if colormap:
         color_bar(page, (_MARGIN + columns * step, top + (_LINE if titles else 0)), tile, colormap)
     return page
