@@ -21,7 +21,7 @@ from whylight.graph.builder import GraphBuilder
 from whylight.graph.walks import dependent_nodes, needed_nodes
 from whylight.options import ModelOptions
 from whylight.reading.inspection import Inspection, with_explainable
-from whylight.reading.onnx_model.axes import BATCH_AXIS, CHANNELS, Positions, Role, Roles, axis_roles
+from whylight.reading.onnx_model.axes import axis_roles
 from whylight.reading.onnx_model.fixed_inputs import with_fixed_inputs
 from whylight.reading.onnx_model.float32 import in_float32
 from whylight.reading.onnx_model.image import Shape, image_input, without_unread_inputs
@@ -29,6 +29,7 @@ from whylight.reading.onnx_model.layers import layers
 from whylight.reading.onnx_model.opset import in_our_opset
 from whylight.reading.onnx_model.outputs import class_output, tensor_outputs
 from whylight.reading.onnx_model.pixels import pixels
+from whylight.reading.onnx_model.roles import BATCH_AXIS, CHANNELS, Positions, Role, Roles
 from whylight.reading.onnx_model.scores import Scores, one_list
 from whylight.reading.onnx_model.simplify import Simplified, simplified
 from whylight.reading.onnx_model.verify import outputs_differ

@@ -17,35 +17,7 @@ import onnx
 from onnx import helper
 
 from whylight.graph.tensor import Extent, Tensor
-
-BATCH_AXIS = "batch"
-CHANNELS = "channels"
-
-
-@dataclass(frozen=True)
-class Positions:
-    """An axis along the image: rows, columns, or tokens in row-major order.
-
-    Attributes:
-        dimensions: which of the image's spatial axes it holds, outermost first: (0,) rows, (1,) columns, (0, 1) both.
-        extents: the number of positions along each.
-        before: how many entries come before the first position: a class token and its like.
-        after: how many come after the last.
-    """
-
-    dimensions: tuple[int, ...]
-    extents: tuple[int, ...]
-    before: int = 0
-    after: int = 0
-
-    @property
-    def size(self) -> int:
-        """The number of entries along the axis."""
-        return self.before + prod(self.extents) + self.after
-
-
-Role = str | Positions | None
-Roles = tuple[Role, ...]
+from whylight.reading.onnx_model.roles import BATCH_AXIS, CHANNELS, Merged, Positions, Role, Roles, regrouped
 
 
 def axis_roles(
@@ -119,6 +91,8 @@ def _checked(roles: Roles, tensor: Tensor, batch: Sequence[Extent]) -> Roles:
 def _borne_out(role: Role, extent: Extent, batch: Sequence[Extent]) -> Role:
     if isinstance(role, Positions):
         return _fitting(role, extent)
+    if isinstance(role, Merged):
+        return role if role.fits(extent) else None
     return role if role != BATCH_AXIS or extent in batch else None
 
 
@@ -178,90 +152,56 @@ def _reshaped(step: _Step) -> Roles:
         return step.nothing
     roles, before, after = step.roles(0), step.shape(0), step.output.shape
     if any(isinstance(role, Positions) and extent == 1 for role, extent in zip(roles, before, strict=True)):
-        return _regrouped(roles, before, after)
+        return regrouped(roles, before, after)
     # axes of one entry that are no places may be put in and taken out anywhere
     kept = [axis for axis, extent in enumerate(before) if extent != 1 or not axis]
     placed = [axis for axis, extent in enumerate(after) if extent != 1 or not axis]
     found: list[Role] = [None] * len(after)
-    regrouped = _regrouped([roles[i] for i in kept], [before[i] for i in kept], [after[i] for i in placed])
-    for axis, role in zip(placed, regrouped, strict=True):
+    moved = regrouped([roles[i] for i in kept], [before[i] for i in kept], [after[i] for i in placed])
+    for axis, role in zip(placed, moved, strict=True):
         found[axis] = role
     if CHANNELS in roles and roles.index(CHANNELS) not in kept and len(placed) < len(after):
         found[next(axis for axis in range(len(after)) if axis not in placed)] = CHANNELS
     return tuple(found)
 
 
-def _regrouped(roles: Sequence[Role], before: Sequence[Extent], after: Sequence[Extent]) -> Roles:
-    """Groups of axes that hold the same elements before and after a Reshape, from both ends of the shape inwards."""
-    found: list[Role] = [None] * len(after)
-    i = j = 0
-    while i < len(before) and j < len(after):
-        start_i, start_j = i, j
-        if before[i] == after[j]:
-            found[j] = roles[i]
-            i, j = i + 1, j + 1
-            continue
-        one, other = before[i], after[j]
-        while one != other:
-            if not isinstance(one, int) or not isinstance(other, int):
-                return _from_the_end(found, start_j, roles, before, after)
-            if one < other and i + 1 < len(before):
-                i += 1
-                extent = before[i]
-                one = one * extent if isinstance(extent, int) else None
-            elif one > other and j + 1 < len(after):
-                j += 1
-                extent = after[j]
-                other = other * extent if isinstance(extent, int) else None
-            else:
-                return _from_the_end(found, start_j, roles, before, after)
-        i, j = i + 1, j + 1
-        found[start_j:j] = _group(roles[start_i:i], before[start_i:i], after[start_j:j])
-    return tuple(found)
-
-
-def _from_the_end(
-    found: list[Role], start: int, roles: Sequence[Role], before: Sequence[Extent], after: Sequence[Extent]
-) -> Roles:
-    for back in range(1, min(len(before), len(after) - start) + 1):
-        if before[-back] != after[-back]:
-            break
-        found[-back] = roles[-back]
-    return tuple(found)
-
-
-def _group(roles: Sequence[Role], before: Sequence[Extent], after: Sequence[Extent]) -> list[Role]:
-    positions = [role for role in roles if isinstance(role, Positions)]
-    if len(after) == 1:
-        whole = len(positions) == len(roles) and not any(role.before + role.after for role in positions)
-        if whole:
-            return [
-                Positions(
-                    tuple(axis for role in positions for axis in role.dimensions),
-                    tuple(extent for role in positions for extent in role.extents),
-                )
-            ]
-        merged = all(role == CHANNELS or role is None for role in roles)
-        return [CHANNELS if merged and CHANNELS in roles else None]
-    if len(roles) == 1 and positions and not positions[0].before + positions[0].after:
-        role = positions[0]
-        if role.extents == tuple(after):
-            return [Positions((axis,), (extent,)) for axis, extent in zip(role.dimensions, role.extents, strict=True)]
-        if len(role.extents) == 1 and isinstance(after[0], int):  # patches: the outer part still runs along the image
-            return [Positions(role.dimensions, (after[0],)), *[None] * (len(after) - 1)]
-    return [None] * len(after)
-
-
 def _product(step: _Step, other: int = 1) -> Roles:
-    """A matrix product with weights: it changes the last axis (or, weights first, the last but one)."""
+    """A matrix product: with weights it changes the last axis (or, weights first, the last but one)."""
     first, second = (step.node.input[index] in step.known for index in (0, other))
     if first and second:
-        return step.nothing
+        rows, columns = step.roles(0), step.roles(other)
+        if len(rows) < 2 or len(columns) < 2:
+            return step.nothing
+        batches: list[Role] = [None] * (step.output.rank - 2)
+        for roles in (rows, columns):
+            for axis, role in enumerate(roles[:-2], start=len(batches) - len(roles) + 2):
+                batches[axis] = batches[axis] or role
+        return (*batches, rows[-2], columns[-1])
     if first:
         roles = step.roles(0)
         return (*roles[:-1], CHANNELS if roles[-1] in (CHANNELS, None) and len(roles) > 1 else None)
     roles = step.roles(other)
     return (*roles[:-2], None, *roles[-1:])
+
+
+def _of_rows(step: _Step) -> Roles:
+    """Gemm: one row for each row."""
+    rows = step.roles(0)[1 if step.attributes.get("transA") else 0]
+    return (rows, CHANNELS if step.node.input[1] not in step.known else None)
+
+
+def _summed(step: _Step) -> Roles:
+    """Einsum: an index means the same wherever it stands; one that the weights alone have is of channels."""
+    text = step.attributes["equation"]
+    terms, _, result = (text.decode() if isinstance(text, bytes) else text).replace(" ", "").partition("->")
+    if "." in terms or not result:
+        return step.nothing
+    found: dict[str, Role] = {}
+    for place, term in enumerate(terms.split(",")):
+        if step.node.input[place] in step.known:
+            found.update({letter: role for letter, role in zip(term, step.roles(place), strict=True) if role})
+    known = set("".join(t for t, name in zip(terms.split(","), step.node.input, strict=True) if name in step.known))
+    return tuple(found.get(letter) if letter in known else CHANNELS for letter in result)
 
 
 def _joined(step: _Step) -> Roles:
@@ -359,11 +299,13 @@ _RULES: dict[str, _Rule] = {
     **dict.fromkeys(("Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool", "GlobalAveragePool"), _windowed),
     **dict.fromkeys(("GlobalMaxPool", "Resize", "Upsample", "ConvInteger", "QLinearConv"), _windowed),
     **dict.fromkeys(("Reshape", "Flatten"), _reshaped),
-    **dict.fromkeys(("Einsum", "NonZero", "TopK", "ArgMax", "Loop", "Scan", "If", "Gemm"), _none),
+    **dict.fromkeys(("NonZero", "TopK", "ArgMax", "Loop", "Scan", "If"), _none),
     **dict.fromkeys(("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceL2", "ReduceProd"), _reduced),
     "Transpose": _transposed,
     **dict.fromkeys(("MatMul", "MatMulInteger"), _product),
     "QLinearMatMul": partial(_product, other=3),
+    "Gemm": _of_rows,
+    "Einsum": _summed,
     "Concat": _joined,
     "Slice": _sliced,
     "Split": _split,

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import onnx
 
 from whylight.classifier.layer import Layer
-from whylight.reading.onnx_model.axes import BATCH_AXIS, CHANNELS, Positions, Roles
+from whylight.reading.onnx_model.roles import BATCH_AXIS, CHANNELS, Merged, Positions, Roles
 
 _SCOPES = "pkg.torch.onnx.name_scopes"
 _KINDS = {
@@ -84,7 +84,12 @@ def _goes_on(node: onnx.NodeProto, name: str, roles: Mapping[str, Roles], before
 def _layer(node: onnx.NodeProto, tensor: str, roles: Roles) -> Layer | None:
     """The node's result as a layer, if its axes are batch, channels, and positions in the image."""
     places = [role for role in roles if isinstance(role, Positions)]
-    if len(roles) != 2 + len(places) or roles[0] != BATCH_AXIS or not places:
+    if (
+        len(roles) != 2 + len(places)
+        or roles[0] != BATCH_AXIS
+        or not places
+        or any(isinstance(r, Merged) for r in roles)
+    ):
         return None
     last = roles[-1] in (CHANNELS, None) and isinstance(roles[1], Positions)
     if not last and (isinstance(roles[1], Positions) or not all(isinstance(role, Positions) for role in roles[2:])):
