@@ -31,6 +31,10 @@ Of a picture: top, left, bottom, right; of a signal: start, end.
 
 Kind = Literal["signal", "picture", "volume"]
 
+Origin = Literal["asked", "label", "predicted"]
+"""Who named the class that is explained: whoever called asked for it, it is the image's label, or the model predicted
+it."""
+
 
 def kind_of(dimensions: int) -> Kind:
     """What has so many axes besides the batch and the channels: the one place that decides it."""

@@ -9,11 +9,12 @@ from PIL import Image
 from batch.datasets import dataset, explainer_with, files
 from whylight.batch.options import BatchOptions
 from whylight.batch.run import explain_dataset
+from whylight.contract import Origin
 from whylight.errors import OutOfMemoryError, WhylightError
 from whylight.images.pictures import Picture
 from whylight.options import ClassIndex
 from whylight.running.explainer import Explainer
-from whylight.running.explanation import Explanation, Origin
+from whylight.running.explanation import Explanation
 
 
 def with_room_for(monkeypatch: pytest.MonkeyPatch, room: int) -> list[int]:

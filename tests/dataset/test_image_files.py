@@ -30,7 +30,7 @@ def cells(dataset: Dataset) -> list[tuple[str, ...]]:
 def test_a_folder_is_a_dataset_of_its_images(photos: Path) -> None:
     dataset = open_dataset(photos)
     assert isinstance(dataset, ImageFiles)
-    assert (dataset.variables, dataset.has_labels, dataset.source) == (["x"], False, str(photos))
+    assert (dataset.variables, dataset.origin, dataset.source) == (["x"], "predicted", str(photos))
     assert [dataset.image(row, (0,)) for row in dataset.rows()] == [
         photos / name for name in ("1/ d .webp", "10/a.png", "2/b.jpg", "2/more/c.png")
     ]

@@ -10,6 +10,8 @@ import numpy as np
 from PIL import Image
 
 from samples import BUNDLED, evaluation
+from whylight.contract import Origin
+from whylight.dataset.result_facts import FILE, ResultFacts
 
 
 def write_table(folder: Path, header: str, rows: Iterable[Sequence[Any]]) -> Path:
@@ -27,6 +29,12 @@ def write_image(path: Path, width: int = 28, height: int = 28, seed: int = 0) ->
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.random.default_rng(seed).integers(0, 255, (height, width, 3), np.uint8)).save(path)
     return path
+
+
+def state_facts(folder: Path, origin: Origin, variable: str | None, names: Sequence[str] = ()) -> None:
+    """What a run says of all overlays, those that lie in a folder of ``folder``."""
+    facts = ResultFacts(origin, variable, "gradcam", "conv5", "m.onnx", "logit", tuple(names))
+    (folder / FILE).write_bytes(facts.to_bytes())
 
 
 def digits_result(folder: Path) -> Path:

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from report.tables import digits_result, write_image, write_table
+from report.tables import digits_result, state_facts, write_image, write_table
 from samples import BUNDLED, evaluation
+from whylight.contract import Origin
 from whylight.report.options import ReportOptions
 from whylight.report.page import write_report
 
@@ -207,6 +208,38 @@ def test_pages(page: Page, many: str) -> None:
     expect(page.locator("#pages")).to_be_hidden()
 
 
+# ---- which class is explained
+
+
+@pytest.mark.parametrize(
+    ("origin", "variable", "overlay", "card", "header"),
+    [
+        ("label", "y", "Overlay for cat (the label)", "Map of cat", "The overlays explain the label of each image"),
+        ("predicted", None, "Overlay for dog (predicted)", "Map of dog", "explain the predicted class of each image"),
+        ("asked", "class", "Overlay for bird (asked for)", "Map of bird", "explain the classes that were asked for"),
+    ],
+)
+def test_the_page_says_which_class_is_explained(
+    page: Page, tmp_path: Path, origin: Origin, variable: str | None, overlay: str, card: str, header: str
+) -> None:
+    """A wrong image: its label is not what is predicted, and its overlay is of one of them."""
+    write_image(tmp_path / "o" / "0000" / "0.png")
+    rows = [["o/0000/0.png"] * 2 + [0, 1, 2], ["o/0000/0.png"] * 2 + [1, 1, 1]]
+    table = write_table(tmp_path, "gradcam,x,y,predicted,class", rows)
+    state_facts(tmp_path / "o", origin, variable, ["cat", "dog", "bird"])
+    write_report(table, tmp_path / "report.html")
+    page.goto((tmp_path / "report.html").as_uri())
+    expect(page.locator("#explained")).to_contain_text(header)
+    for part in ("method gradcam", "layer conv5", "model m.onnx", "score before the final activation"):
+        expect(page.locator("#explained")).to_contain_text(part)
+    expect(page.locator(".card .explained")).to_have_text([card])
+    page.locator(".card").first.click()
+    expect(page.locator("#viewer-facts .explained dd")).to_have_text(overlay.removeprefix("Overlay for "))
+    expect(page.locator("#viewer-pair figcaption").last).to_contain_text(overlay)
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#viewer-facts .explained dd")).to_have_text("dog (the label, predicted)")
+
+
 # ---- links and history
 
 
@@ -311,7 +344,7 @@ def test_50_000_rows_open_at_once(page: Page, many: str, tmp_path: Path) -> None
     truths, predicted = random.integers(0, 3, (2, 50_000)).tolist()
     confidences = random.permutation(50_000) / 50_000
     rows = [
-        [f"images/{row:05d}.png", f"gradcam/{row // 1000:04d}/{row}.png", 0, truth, guess, confidence, ""]
+        [f"images/{row:05d}.png", f"gradcam/{row // 1000:04d}/{row}.png", 0, truth, guess, None, confidence, ""]
         for row, (truth, guess, confidence) in enumerate(zip(truths, predicted, confidences.tolist(), strict=True))
     ]
     text = Path(many.removeprefix("file://")).read_text(encoding="utf-8")

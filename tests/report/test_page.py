@@ -59,10 +59,11 @@ def table(tmp_path: Path) -> Path:
 def test_the_page_holds_rows_and_counts(table: Path, tmp_path: Path) -> None:
     write_report(table, tmp_path / "report.html", ReportOptions(labels=["four", "nine"]))
     page = Parsed(tmp_path / "report.html")
-    assert page.rows == [["a.png", "b.png", 3, 1, 1, 0.75, ""], ["lost.png", None, 0, 0, 1, 0.75, ""]]
+    assert page.rows == [["a.png", "b.png", 3, 1, 1, None, 0.75, ""], ["lost.png", None, 0, 0, 1, None, 0.75, ""]]
     assert page.facts == {
         "files": "report_files",
         "names": ["four", "nine"],
+        "by": None,
         "explained": 1,
         "errors": 0,
         "confusions": [[1, 1, 1], [0, 1, 1]],

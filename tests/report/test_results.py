@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from report.tables import digits_result, write_table
+import whylight
+from report.tables import digits_result, state_facts, write_table
 from samples import BUNDLED, evaluation
+from whylight.contract import Origin
 from whylight.errors import WhylightError, WhylightWarning
 from whylight.report.page import write_report
 from whylight.report.results import Entry, Results, open_results
@@ -163,3 +165,68 @@ def test_without_labels_it_warns_and_goes_on(tmp_path: Path) -> None:
     with pytest.warns(WhylightWarning, match="no variable 'y'"):
         (entry,) = entries(table)
     assert (entry.truth, entry.predicted) == (None, 1)
+
+
+# ---- which class is explained
+
+
+ROWS = [["o/0/0.png", "a.png", 3, 9, ""], ["o/0/1.png", "a.png", 9, 9, "2"], ["o/0/2.png", "a.png", "", 9, "predicted"]]
+
+
+@pytest.mark.parametrize(
+    ("origin", "variable", "expected"),
+    [("label", "y", [3, 9, 9]), ("predicted", None, [9, 9, 9]), ("asked", "class", [9, 2, 9])],
+)
+def test_the_explained_class_is_what_the_run_says(
+    tmp_path: Path, origin: Origin, variable: str | None, expected: list[int]
+) -> None:
+    path = write_table(tmp_path, "gradcam,x,y,predicted,class", ROWS)
+    assert [entry.explained for entry in entries(path)] == [None] * 3
+    (tmp_path / "o").mkdir()
+    state_facts(tmp_path / "o", origin, variable, ["zero", "one"])
+    assert [entry.explained for entry in entries(path)] == expected
+    assert results(path).names == ["zero", "one"]
+    assert results(path, ["none", "eins"]).names == ["none", "eins"]
+
+
+def test_no_warning_where_the_run_knew_of_no_labels(tmp_path: Path) -> None:
+    path = write_table(tmp_path, "gradcam,x,predicted", [["o/0/0.png", "a.png", 9]])
+    with pytest.warns(WhylightWarning, match="no variable 'y'"):
+        entries(path)
+    (tmp_path / "o").mkdir()
+    state_facts(tmp_path / "o", "predicted", None)
+    assert [entry.explained for entry in entries(path)] == [9]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"origin": "me"}'])
+def test_facts_that_are_damaged_are_said(tmp_path: Path, text: str) -> None:
+    path = write_table(tmp_path, "gradcam,x,y,predicted,class", ROWS)
+    (tmp_path / "o").mkdir()
+    (tmp_path / "o" / "explained.json").write_text(text)
+    with pytest.raises(WhylightError, match=r"explained\.json: damaged: run gradcam-batch again, or remove it"):
+        entries(path)
+
+
+@pytest.mark.parametrize("predicted", [False, True])
+def test_a_run_says_what_it_explains(tmp_path: Path, predicted: bool) -> None:
+    """The bundled digits with a wrong label: the overlay of the label, or that of the predicted class."""
+    images, labels, _ = evaluation(BUNDLED / "mnist" / "output_result.csv")
+    table = [(images[0], int(labels[0])), (images[1], (int(labels[1]) + 1) % 10)]
+    whylight.explain_dataset(
+        BUNDLED / "mnist" / "results.nnp",
+        table,
+        tmp_path / "gradcam.csv",
+        predicted=predicted,
+        columns="predicted",
+        cache=False,
+    )
+    found = results(tmp_path / "gradcam.csv")
+    assert found.facts is not None
+    assert (found.facts.origin, found.facts.method, found.facts.model) == (
+        "predicted" if predicted else "label",
+        "gradcam",
+        "results.nnp",
+    )
+    second = [*found.entries()][1]
+    assert (second.truth, second.predicted) == (table[1][1], labels[1])
+    assert second.explained == (labels[1] if predicted else table[1][1])

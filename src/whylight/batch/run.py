@@ -19,11 +19,11 @@ from whylight.batch.journal import Journal
 from whylight.batch.options import BatchOptions
 from whylight.batch.plan import Plan
 from whylight.batch.step import BatchResult, RowResult, Step
+from whylight.contract import Origin
 from whylight.dataset.csv_table import CsvTable
-from whylight.dataset.image_files import CLASS, ImageFiles
 from whylight.dataset.opening import Table, open_dataset
 from whylight.dataset.result import writing_result
-from whylight.dataset.result_facts import Origin, ResultFacts
+from whylight.dataset.result_facts import ResultFacts
 from whylight.dataset.table import Dataset, Shard
 from whylight.errors import WhylightError
 from whylight.files.storage import path_of
@@ -136,7 +136,7 @@ def explain_dataset(
         work = [(shard, journal.resume(shard)) for shard in shards]
         continued = sum(done for _, done in work)
         _say_how_it_begins(say, beginning, continued, plan)
-        save_bytes(_facts(plan, dataset, explainer).to_bytes(), plan.path(plan.facts_file))
+        save_bytes(_facts(plan, checking.origin, explainer).to_bytes(), plan.path(plan.facts_file))
         expect(rows)
         advance(continued)
         with closing(run.results(work, key)) as results:
@@ -197,13 +197,10 @@ class _Run:
         return max(1, min(cores // self._workers, _free_memory() // 4 // max(needed, 1)))
 
 
-def _facts(plan: Plan, dataset: Dataset, explainer: Explainer) -> ResultFacts:
+def _facts(plan: Plan, origin: Origin, explainer: Explainer) -> ResultFacts:
     """What is true of all overlays."""
-    options, of_map, facts = plan.options, explainer.facts.maps[0], explainer.facts
-    origin: Origin = "label" if dataset.has_labels and not options.predicted else "predicted"
-    variable = options.label_variable if origin == "label" else None
-    if variable == CLASS and isinstance(dataset, ImageFiles):
-        origin = "asked"
+    facts, of_map = explainer.facts, explainer.facts.maps[0]
+    variable = None if origin == "predicted" else plan.options.label_variable
     return ResultFacts(
         origin, variable, of_map.method, of_map.layer, facts.model, facts.score, class_names=facts.class_names
     )

@@ -79,6 +79,7 @@ class Step:
         self._dataset = dataset
         self._explainer = explainer
         self._reader = RowReader(dataset, plan.options, explainer, plan.rendering)
+        self.origin = self._reader.origin
 
     def __call__(self, batch: Batch) -> BatchResult:
         """Explain the rows of a batch and write their overlays.
@@ -159,7 +160,7 @@ class Step:
             return []
         pictures, class_indices = zip(*inputs, strict=True)
         try:
-            return self._explainer.explain(pictures, class_indices, origin="label")
+            return self._explainer.explain(pictures, class_indices, self.origin)
         except OutOfMemoryError:
             if len(inputs) == 1:
                 raise

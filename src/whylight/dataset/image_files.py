@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from whylight.class_names.lookup import class_index_of
+from whylight.contract import Origin
 from whylight.dataset.memory_table import MemoryTable
 from whylight.dataset.result_facts import FILE
 from whylight.dataset.table import column_named
@@ -44,13 +45,15 @@ class ImageFiles(MemoryTable):
         return self.title
 
     @property
-    def has_labels(self) -> bool:
-        """Whether something says their classes."""
-        return len(self.columns) > 1
+    def origin(self) -> Origin:
+        """Their folders, whoever asks about classes, or, where there is no variable for them, the model."""
+        return {LABEL: "label", CLASS: "asked"}.get(self.columns[-1].variable, "predicted")  # type: ignore[return-value]
 
     def file(self, cell: str) -> Path:
         """Relative to ``folder``; or a URL."""
-        return location(cell) if "://" in cell else Path(os.path.join(self.folder, cell))  # noqa: PTH118  # a row each
+        if "://" in cell:
+            return location(cell)
+        return Path(os.path.normpath(os.path.join(self.folder, cell)))  # noqa: PTH118  # the folder is no link
 
     def image(self, row: Row, _: Sequence[int]) -> ImageLike:
         """The file, with the blanks that its name may begin or end with."""
@@ -66,10 +69,10 @@ class ImageFiles(MemoryTable):
         Raises:
             WhylightError: there is no class of a name, or not one folder a class.
         """
-        if not self.has_labels:
+        if self.origin == "predicted":
             return self
         named = list(dict.fromkeys(label for _, label in self.values))
-        if self.columns[-1].variable == CLASS:
+        if self.origin == "asked":
             indices = {each: _class_of(each, class_names, class_count) for each in named}
         elif class_names:
             indices = {each: self._class_of_folder(each, class_names, class_count) for each in named}

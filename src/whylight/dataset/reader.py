@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from whylight.contract import Origin
 from whylight.dataset.options import RowOptions
 from whylight.dataset.table import Dataset, Row
 from whylight.errors import WhylightError
@@ -27,7 +28,11 @@ class Model(Protocol):
 
 
 class RowReader:
-    """Reads the rows of one dataset for one model. Several threads may share it."""
+    """Reads the rows of one dataset for one model. Several threads may share it.
+
+    Attributes:
+        origin: who names the classes that are explained; where a row names none it is the predicted one.
+    """
 
     def __init__(self, dataset: Dataset, options: RowOptions, model: Model, rendering: Rendering = _PLAIN) -> None:
         """Find the columns.
@@ -45,8 +50,8 @@ class RowReader:
         self._model = model
         self._rendering = rendering
         self._images = dataset.columns_of(options.input_variable)
-        names_classes = dataset.has_labels and not options.predicted
-        self._labels = dataset.columns_of(options.label_variable) if names_classes else None
+        self.origin: Origin = "predicted" if options.predicted else dataset.origin
+        self._labels = None if self.origin == "predicted" else dataset.columns_of(options.label_variable)
 
     def checked(self, row: Row) -> tuple[ImageLike, ClassIndex]:
         """The image and the class to explain, after all has been checked that can be without decoding the image.

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, get_args
 
+from whylight.contract import Origin
 from whylight.errors import WhylightError
 from whylight.files.checks import reading
+from whylight.options import SCORES
 
 FILE = "explained.json"
 """In the folder of the overlays. Pictures of a folder that holds it are results, and never images to be explained."""
-
-Origin = Literal["label", "asked", "predicted"]
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,7 @@ class ResultFacts:
     """What is true of all overlays of a result.
 
     Attributes:
-        origin: who named the classes that are explained: they are the images' labels, or whoever ran it asked about
-            them, or the model predicted them; where a row names none it is the predicted one.
+        origin: who named the classes that are explained; where a row names none it is the predicted one.
         variable: the variable that names them; None for the predicted ones.
         method: the method's name.
         layer: the target layer's name; empty for a method that looks at none.
@@ -59,7 +58,8 @@ class ResultFacts:
             facts = cls(**{**held, "class_names": tuple(held["class_names"])})
         except (ValueError, TypeError, KeyError) as error:
             raise WhylightError(f"{path}: damaged: run gradcam-batch again, or remove it") from error
-        texts = [getattr(facts, each.name) for each in fields(cls) if each.name not in ("variable", "class_names")]
-        if not all(isinstance(text, str) for text in (*texts, *facts.class_names)):
+        texts = [facts.variable or "", facts.method, facts.layer, facts.model, *facts.class_names]
+        is_known = facts.origin in get_args(Origin) and facts.score in SCORES
+        if not is_known or not all(isinstance(text, str) for text in texts):
             raise WhylightError(f"{path}: damaged: run gradcam-batch again, or remove it")
         return facts

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from whylight.contract import Origin
 from whylight.errors import WhylightError
 from whylight.files.values import read_values
 from whylight.options import ClassIndex
@@ -144,9 +145,9 @@ class Dataset(ABC):
         """The file that a cell names."""
 
     @property
-    def has_labels(self) -> bool:
-        """Whether its rows are to say classes; where they are not, the predicted one of each is explained."""
-        return True
+    def origin(self) -> Origin:
+        """Who names the classes of its rows: a table's are labels."""
+        return "label"
 
     def of_classes(self, class_names: Sequence[str], class_count: int) -> Dataset:
         """The same dataset for a model with these classes; see `whylight.dataset.image_files`."""

@@ -9,7 +9,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -22,7 +22,7 @@ from whylight.errors import WhylightError
 from whylight.files.storage import local_path_of
 from whylight.files.writing import check_writable, replacing
 from whylight.report.options import ReportOptions
-from whylight.report.results import Entry, open_results
+from whylight.report.results import Entry, Results, open_results
 from whylight.report.thumbnails import Written, with_thumbnails
 
 _SCRIPTS = ("text.js", "data.js", "view.js")
@@ -138,12 +138,12 @@ def write_report(
         closing(with_thumbnails(results.entries(), folder)) as entries,
     ):
         rows = _rows(entries, output.parent, counts, advance)
-        for text in _page(table, files, results.names, rows, counts):
+        for text in _page(table, files, results, rows, counts):
             file.write(text.encode())
     return ReportSummary(counts.rows, counts.explained, counts.errors, counts.confusions, output)
 
 
-def _page(table: Path, files: Path, names: list[str], rows: Iterator[list[Any]], counts: _Counts) -> Iterator[str]:
+def _page(table: Path, files: Path, results: Results, rows: Iterator[list[Any]], counts: _Counts) -> Iterator[str]:
     """The page's text, piece by piece: the counts are complete when the rows have been written."""
     script = Markup().join(_source(name) for name in _SCRIPTS)
     path = Path(os.path.abspath(table))  # noqa: PTH100 (resolve would name the target of a link)
@@ -154,7 +154,7 @@ def _page(table: Path, files: Path, names: list[str], rows: Iterator[list[Any]],
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         rows=rows,
-        facts=lambda: _facts(files, names, counts),
+        facts=lambda: _facts(files, results, counts),
     )
     page.enable_buffering(1000)
     return page
@@ -166,10 +166,12 @@ def _source(name: str) -> Markup:
     return Markup(_templates.loader.get_source(_templates, name)[0])
 
 
-def _facts(files: Path, names: list[str], counts: _Counts) -> dict[str, Any]:
+def _facts(files: Path, results: Results, counts: _Counts) -> dict[str, Any]:
+    said = None if results.facts is None else asdict(results.facts)
     return {
         "files": quote(files.name),
-        "names": names,
+        "names": results.names,
+        "by": said and {name: said[name] for name in ("origin", "method", "layer", "model", "score")},
         "explained": counts.explained,
         "errors": counts.errors,
         "confusions": [[*classes, count] for classes, count in counts.confusions.most_common()],
@@ -190,6 +192,7 @@ def _rows(
             int(has_image) + 2 * int(has_overlay),
             entry.truth,
             entry.predicted,
+            entry.explained,
             None if entry.confidence is None else round(entry.confidence, _CONFIDENCE_DIGITS),
             entry.error,
         ]

@@ -3,21 +3,27 @@
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from whylight.dataset.csv_table import CsvTable, open_csv
+from whylight.dataset.result_facts import ResultFacts
 from whylight.dataset.table import Row
 from whylight.errors import WhylightError, WhylightWarning
+from whylight.options import PREDICTED
 
 _OVERLAY, _ERROR = "gradcam", "error"
 _PREDICTED, _PROBABILITY, _RANK = "predicted", "probability", "rank"
 _OUTPUT = "y'"
 """What Neural Network Console names the output of a classifier for the label ``y``."""
 _SOFTMAX_TOLERANCE = 1e-2
+_ROWS_LOOKED_AT = 1000
+"""Rows among which one with an overlay is looked for."""
 
 Positions = tuple[int, ...]
 Prediction = tuple[int, float | None]
@@ -35,6 +41,7 @@ class Entry:
         overlay: the overlay's file; None where the row has none.
         truth: the true class.
         predicted: the predicted class.
+        explained: the class that the overlay explains, where that is known.
         confidence: the predicted class's probability, as the model gives it.
         error: why the row has no overlay, or cannot be read; empty where all is well.
     """
@@ -43,6 +50,7 @@ class Entry:
     overlay: Path | None = None
     truth: int | None = None
     predicted: int | None = None
+    explained: int | None = None
     confidence: float | None = None
     error: str = ""
 
@@ -59,6 +67,8 @@ class Results:
         truths: where the true class stands; None where the CSV has no such variable.
         errors: where the error stands; None where the CSV has no such column.
         predict: reads the model's decision.
+        facts: what is true of all overlays; None where the run did not say it.
+        named: where the class stands that is explained; None where it is the predicted one.
     """
 
     dataset: CsvTable
@@ -68,6 +78,8 @@ class Results:
     truths: Positions | None
     errors: int | None
     predict: Predict
+    facts: ResultFacts | None = None
+    named: Positions | None = None
 
     def entries(self) -> Iterator[Entry]:
         """Read the rows one by one. What is wrong with a row is said in its entry.
@@ -88,12 +100,20 @@ class Results:
         except WhylightError as error:
             problem = problem or str(error)
         predicted, confidence = self.predict(row.cells, truth) or (None, None)
-        return Entry(
-            self._file(row, self.images), self._file(row, self.overlays), truth, predicted, confidence, problem
-        )
+        image, overlay = self._file(row, self.images), self._file(row, self.overlays)
+        return Entry(image, overlay, truth, predicted, self._explained(row, predicted), confidence, problem)
 
     def _file(self, row: Row, positions: Positions) -> Path | None:
         return self.dataset.image_path(row, positions) if row.cells[positions[0]].strip() else None
+
+    def _explained(self, row: Row, predicted: int | None) -> int | None:
+        if self.facts is None:
+            return None
+        if self.named is None or any(row.cells[position].strip() in ("", PREDICTED) for position in self.named):
+            return predicted
+        with suppress(WhylightError):  # which is said of the row
+            return self.dataset.label(row, self.named)
+        return None
 
     def _truth(self, row: Row) -> int | None:
         if self.truths is None or not any(row.cells[position].strip() for position in self.truths):
@@ -119,24 +139,37 @@ def open_results(path: Path, input_variable: str, label_variable: str, labels: S
     images = dataset.columns_of(input_variable)
     if len(images) > 1:
         raise WhylightError(f"{path}: variable '{input_variable}' has {len(images)} columns: expected one image column")
+    overlays = dataset.columns_of(_OVERLAY)
+    facts = _facts(dataset, overlays)
     has_truths = label_variable in dataset.variables
-    if not has_truths:
+    if not has_truths and (facts is None or facts.origin == "label"):
         warnings.warn(
             f"{path}: no variable '{label_variable}': no prediction is right or wrong", WhylightWarning, stacklevel=2
         )
     truths = dataset.columns_of(label_variable) if has_truths else None
-    classes = len(labels) if labels else len(truths) if truths and len(truths) > 1 else None
+    known = facts.class_names if facts else ()
+    classes = len(labels or known) or (len(truths) if truths and len(truths) > 1 else None)
     output = _output_variable(dataset, {input_variable, label_variable}, classes)
     outputs = dataset.columns_of(output) if output else ()
     return Results(
         dataset,
-        names=_once_each(labels or _stated_names(dataset, truths or ()) or _stated_names(dataset, outputs)),
+        names=_once_each(labels or _stated_names(dataset, truths or ()) or _stated_names(dataset, outputs) or known),
         images=images,
-        overlays=dataset.columns_of(_OVERLAY),
+        overlays=overlays,
         truths=truths,
         errors=dataset.columns_of(_ERROR)[0] if _ERROR in dataset.variables else None,
         predict=_predict(dataset, outputs),
+        facts=facts,
+        named=None if facts is None or facts.variable not in dataset.variables else dataset.columns_of(facts.variable),
     )
+
+
+def _facts(dataset: CsvTable, overlays: Positions) -> ResultFacts | None:
+    """What the run has said of its overlays, beside the first ones that are named."""
+    for row in islice(dataset.rows(), _ROWS_LOOKED_AT):
+        if len(row.cells) == len(dataset.columns) and row.cells[overlays[0]].strip():
+            return ResultFacts.of(dataset.image_path(row, overlays).parent.parent)
+    return None
 
 
 # ---- predictions

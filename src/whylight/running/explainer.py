@@ -13,7 +13,7 @@ import numpy as np
 
 from whylight.class_names.lookup import class_index_of
 from whylight.class_names.source import Labels, class_names
-from whylight.contract import MapFacts
+from whylight.contract import MapFacts, Origin
 from whylight.errors import WhylightError, WhylightWarning
 from whylight.files.storage import local_path_of
 from whylight.images.inputs import ImageLike, is_image, prepared_inputs, read_image
@@ -21,7 +21,7 @@ from whylight.images.pictures import Picture
 from whylight.options import PREDICTED, ClassIndex, Execution, Rendering, class_reference, parsed
 from whylight.parallel import in_batches, ordered_map
 from whylight.running.explainer_graph import ExplainerGraph, FloatArray
-from whylight.running.explanation import Explanation, Origin
+from whylight.running.explanation import Explanation
 
 _BATCH_BYTES = 512 * 2**20
 _LARGEST_BATCH = 64

@@ -4,14 +4,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from whylight.class_names.lookup import name_of
-from whylight.contract import Box, ExplainerFacts, InputFacts
+from whylight.contract import Box, ExplainerFacts, InputFacts, Origin
 from whylight.drawing import render
 from whylight.drawing.views import View, overlay_size, view
 from whylight.files.bands import AnyImage, image_of
@@ -24,8 +24,6 @@ from whylight.running.captions import description
 FloatArray = NDArray[np.float32]
 
 _PLAIN = Rendering()
-
-Origin = Literal["asked", "label", "predicted"]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ const OVERLAY = 2;
 
 const facts = JSON.parse(document.getElementById("facts").textContent);
 const rows = JSON.parse(document.getElementById("rows").textContent).map(
-  ([image, overlay, thumbnails, truth, predicted, confidence, error], index) => ({
+  ([image, overlay, thumbnails, truth, predicted, explained, confidence, error], index) => ({
     index,
     number: index + 1,
     image,
@@ -14,6 +14,7 @@ const rows = JSON.parse(document.getElementById("rows").textContent).map(
     thumbnails,
     truth,
     predicted,
+    explained,
     confidence,
     error,
     result: truth === null || predicted === null ? "" : truth === predicted ? "right" : "wrong",

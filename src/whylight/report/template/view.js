@@ -28,6 +28,29 @@ function share(value) {
   return `--share: ${value.toFixed(4)}`;
 }
 
+// ---- what all overlays explain
+
+function drawExplained() {
+  const { by } = facts;
+  place("explained").hidden = by === null;
+  if (by === null) return;
+  const parts = [
+    text(`all_${by.origin}`),
+    text("method", by),
+    by.layer && text("layer", by),
+    by.model && text("model", by),
+    text(`score_${by.score}`),
+  ];
+  place("explained").textContent = parts.filter(Boolean).join(" · ");
+}
+
+/** The explained class, and whether it is the label or the predicted one. */
+function explainedClass(row) {
+  const origins = [row.explained === row.truth && "label", row.explained === row.predicted && "predicted"].filter(Boolean);
+  const said = (origins.length ? origins : ["asked"]).map((origin) => text(`origin_${origin}`));
+  return `${className(row.explained)} (${said.join(", ")})`;
+}
+
 // ---- counts
 
 function drawCounts() {
@@ -260,6 +283,14 @@ function decision(row) {
   return names.length ? names : [element("span", {}, row.image ? fileName(row.image) : "")];
 }
 
+/** What the overlay explains, where that is not the one class that the card names. */
+function mapOf(row) {
+  const isOnlyOne = row.explained === row.predicted && (row.truth === null || row.truth === row.predicted);
+  if (row.explained === null || row.overlay === null || isOnlyOne) return null;
+  const named = text("map_of", { explained: explainedClass(row) });
+  return element("span", { class: "explained", title: named }, text("map_of", { explained: shortName(row.explained) }));
+}
+
 function confidence(row) {
   if (row.confidence === null) return "";
   return areProbabilities ? percent(row.confidence) : number(row.confidence);
@@ -286,6 +317,7 @@ function card(row) {
       ),
       element("span", { class: hasBar ? "bar" : "bar empty" }),
       element("span", { class: "decision" }, mark(row), element("span", { class: "names" }, ...decision(row))),
+      mapOf(row),
       element("small", {}, element("span", {}, text("row", { row: row.number })), element("span", {}, confidence(row))),
       row.error ? element("small", { class: "problem" }, row.error) : null,
     ),
@@ -331,7 +363,9 @@ function figure(row, kind) {
   // a format that browsers do not know, TIFF or DICOM, is shown by its thumbnail
   image.addEventListener("error", () => (image.src = thumbnail(row, kind)), { once: true });
   const target = { href: url, target: "_blank", rel: "noopener" };
-  const caption = text(kind === IMAGE ? "image" : "overlay");
+  const isNamed = kind === OVERLAY && row.explained !== null;
+  const explained = isNamed && explainedClass(row);
+  const caption = isNamed ? text("overlay_of", { explained }) : text(kind === IMAGE ? "image" : "overlay");
   if (url === null) return element("figure", {}, image, element("figcaption", {}, caption));
   return element(
     "figure",
@@ -353,6 +387,7 @@ function drawViewer() {
   const described = [
     row.truth !== null && ["truth", className(row.truth)],
     row.predicted !== null && ["predicted", className(row.predicted), mark({ ...row, error: "" })],
+    row.explained !== null && row.overlay !== null && ["explained", explainedClass(row)],
     row.confidence !== null && ["confidence", confidence(row)],
   ].filter(Boolean);
   place("viewer-facts").replaceChildren(
@@ -425,6 +460,7 @@ function drawAll() {
     button.setAttribute("aria-pressed", button.value === language);
   }
   view = viewOf(location.hash);
+  drawExplained();
   drawCounts();
   drawOverview();
   drawChoices();
