@@ -110,12 +110,42 @@ def test_the_counts_and_the_matrix(page: Page, digits: str, judged: tuple[list[i
     expect_rows(page, list(range(1, len(truths) + 1)))
 
 
-def test_images_are_there_crisp_and_described(page: Page, digits: str) -> None:
+def test_images_are_there_without_blocks_and_described(page: Page, digits: str) -> None:
     page.goto(digits)
     first = page.locator(".card img").first
-    expect(first).to_have_class("pixels")
     expect(first).to_have_attribute("alt", "Image: 0000.png")
-    assert first.evaluate("image => [image.naturalWidth, getComputedStyle(image).imageRendering]") == [28, "pixelated"]
+    assert first.evaluate("image => [image.naturalWidth, getComputedStyle(image).imageRendering]") == [28, "auto"]
+    assert first.bounding_box()["width"] > 2 * 28, "enlarged"  # type: ignore[index]
+
+
+def test_labels_that_are_all_predictions_are_not_called_accuracy(page: Page, tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png")
+    for predicted, said in ([0, 1], "Labels that are the prediction"), ([0, 0], "Accuracy"):
+        rows = [["a.png", "a.png", truth, predicted[truth]] for truth in (0, 1)]
+        write_report(write_table(tmp_path, "gradcam,x,y,predicted", rows), tmp_path / "report.html")
+        page.goto((tmp_path / "report.html").as_uri())
+        expect(page.locator("#counts dt").first).to_have_text(said)
+
+
+def test_a_single_page_needs_nothing_beside_it(page: Page, tmp_path: Path) -> None:
+    write_image(tmp_path / "here" / "small.png", 28, 28)
+    write_image(tmp_path / "here" / "large.png", 1200, 800, seed=1)
+    rows = [["small.png", "large.png", 0], ["", "small.png", 1]]
+    table = write_table(tmp_path / "here", "gradcam,x,y", rows)
+    write_report(table, tmp_path / "here" / "a.html", ReportOptions(single=True))
+    shutil.move(tmp_path / "here" / "a.html", tmp_path / "mailed.html")
+    shutil.rmtree(tmp_path / "here")
+    page.goto((tmp_path / "mailed.html").as_uri())
+    images = page.locator(".card img")
+    expect(images).to_have_count(3)
+    sizes = images.evaluate_all("all => Promise.all(all.map(one => one.decode().then(() => one.naturalWidth)))")
+    assert sizes == [384, 28, 28]
+    expect(page.locator(".missing")).to_have_text(["No overlay"])
+    page.locator(".card").first.click()
+    viewer = page.locator("#viewer")
+    expect(viewer.locator("figcaption")).to_have_text(["Image large.png", "Overlay small.png"])
+    assert viewer.locator("img").first.evaluate("image => image.decode().then(() => image.naturalWidth)") == 384
+    expect(viewer.locator("figure a")).to_have_count(0)
 
 
 def test_missing_files_and_errors_have_their_place(page: Page, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """The files that a report consists of: the page's data and links, the thumbnails, and what is left after a failure."""
 
+import base64
+import io
 import json
 import re
 import threading
@@ -13,8 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import whylight
 from report.tables import write_image, write_table
-from whylight.errors import Cancelled, WhylightError
+from whylight.errors import Cancelled, WhylightError, WhylightWarning
 from whylight.report.options import ReportOptions
 from whylight.report.page import write_report
 from whylight.report.results import Entry
@@ -107,6 +110,46 @@ def test_no_text_breaks_out_of_the_page(tmp_path: Path) -> None:
 def test_the_page_names_no_other_place(table: Path, tmp_path: Path) -> None:
     write_report(table, tmp_path / "report.html")
     assert not re.search(r"""://|["'(]//""", (tmp_path / "report.html").read_text(encoding="utf-8"))
+
+
+# ---- one file
+
+
+def copy_in(url: str) -> Image.Image:
+    """The picture in a ``data:`` URL."""
+    head, data = url.split(",")
+    assert head == "data:image/webp;base64"
+    return Image.open(io.BytesIO(base64.b64decode(data)))
+
+
+def test_a_single_page_has_the_pictures_inside(table: Path, tmp_path: Path) -> None:
+    Image.radial_gradient("L").resize((900, 600)).convert("RGB").save(tmp_path / "b.png")
+    whylight.write_report(table, tmp_path / "out" / "report.html", single=True)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["report.html"]
+    page = Parsed(tmp_path / "out" / "report.html")
+    assert page.facts["files"] is None
+    (*first, (image, overlay)), (*second, nothing) = page.rows
+    assert first[:3] == ["a.png", "b.png", 3], "names, no links"
+    assert (second[:3], nothing) == (["lost.png", None, 0], [None, None])
+    np.testing.assert_array_equal(np.asarray(copy_in(image)), np.asarray(Image.open(tmp_path / "a.png")))
+    assert copy_in(overlay).size == (384, 256)
+    smaller = np.asarray(Image.open(tmp_path / "b.png").resize((384, 256), Image.Resampling.BICUBIC), int)
+    assert np.abs(np.asarray(copy_in(overlay), int) - smaller).mean() < 3
+
+
+def test_a_single_page_is_no_larger_than_a_mail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_image(tmp_path / "a.png", 90, 90)
+    table = write_table(tmp_path, "gradcam,x,y", [["a.png", "a.png", row % 2] for row in range(20)])
+    monkeypatch.setattr("whylight.report.page._MOST_INSIDE", 200_000)
+    with pytest.warns(WhylightWarning, match=r"the pictures of the last (\d+) of 20 rows are left out") as caught:
+        summary = whylight.write_report(table, tmp_path / "report.html", single=True)
+    assert summary.rows == 20
+    assert 150_000 < (tmp_path / "report.html").stat().st_size < 300_000
+    rows = Parsed(tmp_path / "report.html").rows
+    there = [row[-1] != [None, None] for row in rows]
+    assert there == sorted(there, reverse=True), "the first ones are there"
+    assert f"the last {there.count(False)} of 20" in str(caught[0].message)
+    assert {row[2] for row in rows} == {3}, "all have pictures"
 
 
 # ---- thumbnails

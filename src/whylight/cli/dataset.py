@@ -91,6 +91,8 @@ def run_report(arguments: argparse.Namespace, options: Chosen) -> Answer:
     with progress("drawing") as bar:
         summary = api.write_report(arguments.table, arguments.output, options[ReportOptions], advance=bar.advance)
     accuracy = "" if summary.accuracy is None else f", {summary.accuracy:.1%} right"
+    if summary.accuracy == 1:  # perhaps the model made the labels
+        accuracy = ", every label is what the model predicts"
     return Answer(summary.to_dict(), f"{summary.rows} rows{accuracy}: {arguments.output}")
 
 

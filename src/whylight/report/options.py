@@ -17,6 +17,8 @@ class ReportOptions(TableOptions):
     Attributes:
         labels: the classes' names, the first that of class 0; a file with one a line, or a JSON list or mapping; or
             ``imagenet``. By default those that the run knew.
+        single: write one file that can be mailed: copies of the pictures are inside, of at most 384 pixels and as many
+            rows as a mail takes; the originals are not linked to.
     """
 
     labels: Path | str | Sequence[str] | None = option(
@@ -25,3 +27,4 @@ class ReportOptions(TableOptions):
         metavar="FILE",
         parse=labels,
     )
+    single: bool = option(False, "write one file that can be mailed: copies of the pictures are inside")

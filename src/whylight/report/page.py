@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import tempfile
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -18,16 +19,18 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from whylight.class_names.source import class_names
-from whylight.errors import WhylightError
+from whylight.errors import WhylightError, WhylightWarning
 from whylight.files.storage import local_path_of
 from whylight.files.writing import check_writable, replacing
 from whylight.report.options import ReportOptions
 from whylight.report.results import Entry, Results, open_results
-from whylight.report.thumbnails import Written, with_thumbnails
+from whylight.report.thumbnails import Written, with_copies, with_thumbnails
 
 _SCRIPTS = ("text.js", "data.js", "view.js")
 _SUBFOLDER = re.compile(r"[0-9]{4,}")
 _CONFIDENCE_DIGITS = 6
+_MOST_INSIDE = 15 << 20
+"""Characters of pictures in a page: a mail makes a third more of it, and 20 MB are what most servers take."""
 _DEFAULT = ReportOptions()
 
 _templates = Environment(
@@ -92,6 +95,7 @@ class _Counts:
     rows: int = 0
     explained: int = 0
     errors: int = 0
+    left_out: int = 0
     confusions: Counter[tuple[int, int]] = field(default_factory=Counter)
 
     def add(self, entry: Entry) -> None:
@@ -112,7 +116,8 @@ def write_report(
     """Write a page about a result CSV of ``gradcam-batch``.
 
     Thumbnails go into the folder ``<output without .html>_files``; one of an earlier report is replaced. Page and
-    folder appear when all is done. The page links to the images and overlays where they are.
+    folder appear when all is done. The page links to the images and overlays where they are. A ``single`` page has
+    copies of them inside, and neither a folder nor links.
 
     Args:
         table: the result CSV.
@@ -130,20 +135,24 @@ def write_report(
     if output.is_dir() or (output.exists() and output.samefile(table)):
         found = "a folder" if output.is_dir() else "the result CSV itself"
         raise WhylightError(f"{output}: {found}: expected an HTML file to write")
-    files = output.with_name(f"{output.stem}_files")
     counts = _Counts()
-    with (
-        replacing(output) as file,
-        _replacing_thumbnails(files) as folder,
-        closing(with_thumbnails(results.entries(), folder)) as entries,
-    ):
-        rows = _rows(entries, output.parent, counts, advance)
-        for text in _page(table, files, results, rows, counts):
+    rows = _rows_with_copies if options.single else _rows_with_links
+    with replacing(output) as file, rows(results, output, counts, advance) as (files, written):
+        for text in _page(table, files, results, written, counts):
             file.write(text.encode())
+    if counts.left_out:
+        warnings.warn(
+            f"{output}: the pictures of the last {counts.left_out} of {counts.rows} rows are left out: a mail takes no "
+            f"more than {_MOST_INSIDE >> 20} MB; without the option 'single' all are there",
+            WhylightWarning,
+            stacklevel=2,
+        )
     return ReportSummary(counts.rows, counts.explained, counts.errors, counts.confusions, output)
 
 
-def _page(table: Path, files: Path, results: Results, rows: Iterator[list[Any]], counts: _Counts) -> Iterator[str]:
+def _page(
+    table: Path, files: Path | None, results: Results, rows: Iterator[list[Any]], counts: _Counts
+) -> Iterator[str]:
     """The page's text, piece by piece: the counts are complete when the rows have been written."""
     script = Markup().join(_source(name) for name in _SCRIPTS)
     path = Path(os.path.abspath(table))  # noqa: PTH100 (resolve would name the target of a link)
@@ -166,10 +175,10 @@ def _source(name: str) -> Markup:
     return Markup(_templates.loader.get_source(_templates, name)[0])
 
 
-def _facts(files: Path, results: Results, counts: _Counts) -> dict[str, Any]:
+def _facts(files: Path | None, results: Results, counts: _Counts) -> dict[str, Any]:
     said = None if results.facts is None else asdict(results.facts)
     return {
-        "files": quote(files.name),
+        "files": None if files is None else quote(files.name),
         "names": results.names,
         "by": said and {name: said[name] for name in ("origin", "method", "layer", "model", "score")},
         "explained": counts.explained,
@@ -178,30 +187,66 @@ def _facts(files: Path, results: Results, counts: _Counts) -> dict[str, Any]:
     }
 
 
-def _rows(
-    entries: Iterator[tuple[Entry, Written]], folder: Path, counts: _Counts, advance: Callable[[int], None]
-) -> Iterator[list[Any]]:
-    """Each row as the page's script reads it (see `data.js`); counts them."""
-    start = os.path.abspath(folder)  # noqa: PTH100
-    for entry, (has_image, has_overlay) in entries:
-        counts.add(entry)
-        advance(1)
-        yield [
-            _link(entry.image, start),
-            _link(entry.overlay, start),
-            int(has_image) + 2 * int(has_overlay),
-            entry.truth,
-            entry.predicted,
-            entry.explained,
-            None if entry.confidence is None else round(entry.confidence, _CONFIDENCE_DIGITS),
-            entry.error,
-        ]
+@contextmanager
+def _rows_with_links(
+    results: Results, output: Path, counts: _Counts, advance: Callable[[int], None]
+) -> Iterator[tuple[Path, Iterator[list[Any]]]]:
+    """The folder of the thumbnails, and each row as the page's script reads it (see `data.js`); counts them."""
+    files = output.with_name(f"{output.stem}_files")
+    start = os.path.abspath(output.parent)  # noqa: PTH100
+    with (
+        _replacing_thumbnails(files) as folder,
+        closing(with_thumbnails(results.entries(), folder)) as entries,
+    ):
+        yield files, (_row(entry, written, start, counts, advance) for entry, written in entries)
 
 
-def _link(path: Path | None, start: str) -> str | None:
-    """The path as a URL relative to a folder. It names a file whatever the name looks like: no scheme, no host."""
+@contextmanager
+def _rows_with_copies(
+    results: Results, _: Path, counts: _Counts, advance: Callable[[int], None]
+) -> Iterator[tuple[None, Iterator[list[Any]]]]:
+    """No folder, and each row with copies of its pictures, or without them where the page would become too large."""
+
+    def rows() -> Iterator[list[Any]]:
+        room = _MOST_INSIDE
+        for entry, copies in entries:
+            urls = [copy and f"data:image/webp;base64,{base64.b64encode(copy).decode()}" for copy in copies]
+            room -= sum(len(url) for url in urls if url)
+            counts.left_out += room < 0
+            has_image, has_overlay = (copy is not None for copy in copies)
+            yield [*_row(entry, (has_image, has_overlay), None, counts, advance), [None, None] if room < 0 else urls]
+
+    with closing(with_copies(results.entries())) as entries:
+        yield None, rows()
+
+
+def _row(
+    entry: Entry, written: Written, start: str | None, counts: _Counts, advance: Callable[[int], None]
+) -> list[Any]:
+    has_image, has_overlay = written
+    counts.add(entry)
+    advance(1)
+    return [
+        _link(entry.image, start),
+        _link(entry.overlay, start),
+        int(has_image) + 2 * int(has_overlay),
+        entry.truth,
+        entry.predicted,
+        entry.explained,
+        None if entry.confidence is None else round(entry.confidence, _CONFIDENCE_DIGITS),
+        entry.error,
+    ]
+
+
+def _link(path: Path | None, start: str | None) -> str | None:
+    """The path as a URL relative to a folder. It names a file whatever the name looks like: no scheme, no host.
+
+    Where there is nothing to link to (start is None), it is the file's name.
+    """
     if path is None:
         return None
+    if start is None:
+        return quote(path.name)
     try:
         return quote(os.path.relpath(path, start).replace(os.sep, "/"))
     except ValueError:  # on another drive of Windows

@@ -1,5 +1,6 @@
-"""Small copies of the images and overlays, made in threads: at most 96 pixels, and never larger than the original."""
+"""Small copies of the images and overlays, made in threads, and never larger than the original."""
 
+import io
 from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from whylight.images.pictures import Picture, display, read_picture
 from whylight.parallel import ordered_map
 from whylight.report.results import Entry
 
-_SIZE = (96, 96)
+_THUMBNAIL, _INSIDE = 96, 384
+"""The longest edge of copies in files of their own, beside which there are the originals, and of those in the page."""
 _ROWS_A_FOLDER = 1000
 _THREADS = 4
 _AHEAD = 64
@@ -19,6 +21,8 @@ _FASTEST = 0
 
 Written = tuple[bool, bool]
 """Whether the image, and the overlay, could be read and have a thumbnail."""
+Copies = tuple[bytes | None, bytes | None]
+"""WebP files of the image, and of the overlay; None where it could not be read."""
 
 
 def with_thumbnails(entries: Iterable[Entry], folder: Path) -> Generator[tuple[Entry, Written], None, None]:
@@ -47,21 +51,39 @@ def with_thumbnails(entries: Iterable[Entry], folder: Path) -> Generator[tuple[E
     return ordered_map(write, in_folders(), _THREADS, _AHEAD)
 
 
+def with_copies(entries: Iterable[Entry]) -> Generator[tuple[Entry, Copies], None, None]:
+    """Each entry with copies of its pictures, large enough to look at; only a few are held at a time."""
+
+    def copied(entry: Entry) -> tuple[Entry, Copies]:
+        return entry, (_copy(entry.image, _INSIDE), _copy(entry.overlay, _INSIDE))
+
+    return ordered_map(copied, entries, _THREADS, _AHEAD)
+
+
 def _write_both(entry: Entry, folder: Path, index: int) -> Written:
     return _write(entry.image, folder / f"{index}.webp"), _write(entry.overlay, folder / f"{index}_overlay.webp")
 
 
 def _write(source: Path | None, target: Path) -> bool:
     """Write a thumbnail; say whether there was an image to make it of."""
+    copy = _copy(source, _THUMBNAIL)
+    if copy is not None:
+        target.write_bytes(copy)
+    return copy is not None
+
+
+def _copy(source: Path | None, longest: int) -> bytes | None:
+    """A WebP file's content, of an image that can be read."""
     picture = _picture(source) if source else None
     if picture is None:
-        return False
+        return None
     values_are_bytes = picture.white is not None or picture.pixels.max() > 1
     image = image_of(display(picture, maximum=255 if values_are_bytes else 1))
-    is_small = image.width <= _SIZE[0] and image.height <= _SIZE[1]
-    image.thumbnail(_SIZE)
-    image.save(target, quality=80, lossless=is_small, method=_FASTEST)  # every pixel of a small image will be seen
-    return True
+    is_small = max(image.size) <= _THUMBNAIL  # every pixel of it will be seen
+    image.thumbnail((longest, longest))
+    buffer = io.BytesIO()
+    image.save(buffer, "WEBP", quality=80, lossless=is_small, method=_FASTEST)
+    return buffer.getvalue()
 
 
 def _picture(path: Path) -> Picture | None:

@@ -6,7 +6,7 @@ const OVERLAY = 2;
 
 const facts = JSON.parse(document.getElementById("facts").textContent);
 const rows = JSON.parse(document.getElementById("rows").textContent).map(
-  ([image, overlay, thumbnails, truth, predicted, explained, confidence, error], index) => ({
+  ([image, overlay, thumbnails, truth, predicted, explained, confidence, error, copies = null], index) => ({
     index,
     number: index + 1,
     image,
@@ -17,6 +17,7 @@ const rows = JSON.parse(document.getElementById("rows").textContent).map(
     explained,
     confidence,
     error,
+    copies, // of the image and of the overlay, as URLs, in a page that has them inside
     result: truth === null || predicted === null ? "" : truth === predicted ? "right" : "wrong",
   }),
 );

@@ -58,7 +58,7 @@ function drawCounts() {
   const wrong = rows.filter((row) => row.result === "wrong").length;
   const isJudged = right + wrong > 0;
   const counts = [
-    isJudged && ["accuracy", percent(right / (right + wrong)), null],
+    isJudged && [wrong ? "accuracy" : "agreement", percent(right / (right + wrong)), null],
     ["count_rows", number(rows.length), {}],
     ["count_explained", number(facts.explained), null],
     isJudged && ["count_right", number(right), { result: "right" }],
@@ -245,6 +245,7 @@ function drawFilters() {
 // ---- cards
 
 function thumbnail(row, kind) {
+  if (row.copies) return row.copies[kind === IMAGE ? 0 : 1];
   const folder = String(Math.floor(row.index / ROWS_A_FOLDER)).padStart(4, "0");
   return `${facts.files}/${folder}/${row.index}${kind === OVERLAY ? "_overlay" : ""}.webp`;
 }
@@ -257,13 +258,9 @@ function picture(row, kind, source, attributes) {
   if (!(row.thumbnails & kind)) {
     return element("span", { class: "missing" }, text(kind === IMAGE ? "no_image" : "no_overlay"));
   }
+  if (source === null) return element("span", { class: "missing" }, text("left_out"));
   const alt = kind === IMAGE ? `${text("image")}: ${fileName(row.image)}` : text("overlay");
-  const image = element("img", { src: source, alt, ...attributes });
-  image.addEventListener("load", () => {
-    const isSmall = image.naturalWidth < THUMBNAIL_SIZE && image.naturalHeight < THUMBNAIL_SIZE;
-    image.classList.toggle("pixels", isSmall);
-  });
-  return image;
+  return element("img", { src: source, alt, ...attributes });
 }
 
 function mark(row) {
@@ -359,13 +356,17 @@ function pageLinks(page, pages) {
 
 function figure(row, kind) {
   const url = kind === IMAGE ? row.image : row.overlay;
+  const isNamed = kind === OVERLAY && row.explained !== null;
+  const explained = isNamed && explainedClass(row);
+  const caption = isNamed ? text("overlay_of", { explained }) : text(kind === IMAGE ? "image" : "overlay");
+  if (row.copies) {
+    const name = url === null ? "" : ` ${fileName(url)}`;
+    return element("figure", {}, picture(row, kind, thumbnail(row, kind), {}), element("figcaption", {}, caption, name));
+  }
   const image = picture(row, kind, url, {});
   // a format that browsers do not know, TIFF or DICOM, is shown by its thumbnail
   image.addEventListener("error", () => (image.src = thumbnail(row, kind)), { once: true });
   const target = { href: url, target: "_blank", rel: "noopener" };
-  const isNamed = kind === OVERLAY && row.explained !== null;
-  const explained = isNamed && explainedClass(row);
-  const caption = isNamed ? text("overlay_of", { explained }) : text(kind === IMAGE ? "image" : "overlay");
   if (url === null) return element("figure", {}, image, element("figcaption", {}, caption));
   return element(
     "figure",
