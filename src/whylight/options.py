@@ -26,7 +26,7 @@ Against = ClassIndex | None
 """The class that a contrast is made with."""
 
 INPUT_RANGES = ("auto", "1", "255")
-LAYOUTS = ("auto", "NCHW", "NHWC", "NCL", "NLC", "NCDHW", "NDHWC")
+LAYOUTS = ("auto", "NCHW", "NHWC", "NHW", "NCL", "NLC", "NL", "NCDHW", "NDHWC")
 SCORES = ("logit", "output")
 SIZES = ("original", "input")
 """Of overlays, besides a number of pixels."""
@@ -363,8 +363,8 @@ class ModelOptions(Options):
         mean: subtracted from values in the input range, one a channel or one for all.
         std: what they are divided by after that.
         layout: the order of the image's axes, one of `LAYOUTS`; by default as its shape and its first convolution say.
-        input_size: height and width, for a model that takes any; by default as its metadata says, else 224 x 224. Of
-            signals the length, of volumes depth, height and width.
+        input_size: height and width, for a model that takes any, or takes pictures as one row of numbers; by default as
+            its metadata says, else 224 x 224. Of signals the length, of volumes depth, height and width.
         model_input: the input that takes the image; by default the one with an image's shape.
         fix: values of the model's other inputs, by their names: a number, which is spread over the input's shape, an
             array, or a ``.npy`` or ``.csv`` file with one; with or without a batch axis. They become part of the
@@ -394,8 +394,8 @@ class ModelOptions(Options):
     )
     input_size: tuple[int, ...] | None = option(
         None,
-        "the image size for a model that takes any (default: as its metadata says, else 224); L of a signal, "
-        "D,H,W of a volume",
+        "the image size for a model that takes any, or takes pictures as one row of numbers (default: as its metadata "
+        "says, else 224); L of a signal, D,H,W of a volume",
         metavar="H,W",
         parse=whole_numbers,
     )

@@ -34,6 +34,8 @@ def layout_by_first_step(nodes: Iterable[onnx.NodeProto], known: Known, image: s
                 return _letters(axes[1], axes[2:], rank)
             case "LSTM" | "GRU" | "RNN":
                 return _letters(axes[2], axes[:1], rank)
+            case "STFT":
+                return _letters(None, axes[1:2], rank)
             case "MatMul" if len(axes) > 2:
                 return _letters(axes[-1], axes[1:-1], rank)
     return None

@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import whylight
 from onnx_samples import CLASSES, HEIGHT, WIDTH, cnn, cnn_weights, expected_cam, vision_transformer
+from onnx_samples import model as sample
 from versions import runtime_runs
 from whylight import Classifier
 from whylight.compiling.compiler import compile_explainer
@@ -618,3 +619,42 @@ def test_a_map_of_zeros_is_said_once(tmp_path: Path) -> None:
     ) as said:
         explainer([IMAGE] * 40, 1)
     assert len(said) == 1
+
+
+@pytest.mark.parametrize("layout", ["auto", "NHW"])
+def test_a_recurrent_network_has_no_layer(tmp_path: Path, layout: str) -> None:
+    """(N, H, W) as H steps of W numbers ──LSTM──> last state ──Gemm──>: methods that need no layer explain it."""
+    random = np.random.default_rng(8)
+    shapes = {"W": (1, 12, WIDTH), "R": (1, 12, 3), "weight": (3, CLASSES)}
+    values = {name: random.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
+    nodes = [
+        helper.make_node("Transpose", ["image"], ["steps"], perm=[1, 0, 2]),
+        helper.make_node("LSTM", ["steps", "W", "R"], ["", "last"], hidden_size=3),
+        helper.make_node("Squeeze", ["last", "zero"], ["state"]),
+        helper.make_node("MatMul", ["state", "weight"], ["scores"]),
+    ]
+    inputs = [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", HEIGHT, WIDTH])]
+    outputs = [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["batch", CLASSES])]
+    content = sample(nodes, inputs, outputs, {**values, "zero": np.array([0], np.int64)})
+    classifier = load(tmp_path, content, layout=layout)
+    assert classifier.input.layout == ("LC" if layout == "auto" else "HW")
+    with pytest.raises(
+        whylight.WhylightError, match=r"no feature map.*; methods that need none: .*gradient.*occlusion"
+    ):
+        classifier.explainer()
+    image = random.random((HEIGHT, WIDTH)).astype(np.float32)
+    session = onnxruntime.InferenceSession(content.SerializeToString())
+
+    def score(values: Any) -> float:
+        return float(session.run(None, {"image": values[np.newaxis]})[0][0, 2])
+
+    slopes = np.zeros((HEIGHT, WIDTH))
+    for place in np.ndindex(slopes.shape):
+        step = np.zeros_like(image)
+        step[place] = 1e-2
+        slopes[place] = (score(image + step) - score(image - step)) / 2e-2
+    explanation = classifier.explainer("gradient")(image, 2)
+    assert explanation.score == pytest.approx(score(image), abs=1e-5)
+    expected = np.abs(slopes) if layout == "NHW" else np.abs(slopes).max(1)
+    np.testing.assert_allclose(explanation.cam, (expected - expected.min()) / np.ptp(expected), atol=5e-3)
+    assert np.ptp(classifier.explainer("occlusion")(image, 2).cam) > 0

@@ -172,7 +172,7 @@ def test_one_of_several_lists(tmp_path: Path, index: int, batch: int | str) -> N
 
 
 def test_several_lists_and_none_named(tmp_path: Path) -> None:
-    with pytest.raises(WhylightError, match=r"'probabilities' \(N, 2, 4\) holds 2 lists.*'output_index', 0 to 1"):
+    with pytest.raises(WhylightError, match=r"'probabilities' \(N, 2, 4\); .* has 2 lists of.*'output_index', 0 to 1"):
         load(tmp_path, with_lists())
     with pytest.raises(WhylightError, match=r"output index 2 is out of range.*'probabilities' 2"):
         load(tmp_path, with_lists(), output_index=2)

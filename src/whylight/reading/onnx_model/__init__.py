@@ -23,8 +23,10 @@ from whylight.options import ModelOptions
 from whylight.reading.inspection import Inspection, with_explainable
 from whylight.reading.onnx_model.axes import axis_roles
 from whylight.reading.onnx_model.fixed_inputs import with_fixed_inputs
+from whylight.reading.onnx_model.flat import with_places
 from whylight.reading.onnx_model.float32 import in_float32
 from whylight.reading.onnx_model.image import Shape, image_input, without_unread_inputs
+from whylight.reading.onnx_model.kind import DETECTOR, picks_boxes
 from whylight.reading.onnx_model.layers import layers
 from whylight.reading.onnx_model.opset import in_our_opset
 from whylight.reading.onnx_model.outputs import class_output, tensor_outputs
@@ -81,10 +83,11 @@ def to_classifier(path: Path, original: onnx.ModelProto, options: ModelOptions) 
     Raises:
         WhylightError: it is not a classifier of one image, or it cannot be converted.
     """
-    original = without_unread_inputs(original)
-    model = in_our_opset(path, in_float32(tensor_outputs(original)))
     fixed = named_values(options.fix or ())
     names = [each.name for each in fixed]
+    original = without_unread_inputs(original)
+    original = with_places(path, original, options.model_input, options.layout, options.input_size, names)
+    model = in_our_opset(path, in_float32(tensor_outputs(original)))
     found = image_input(path, model, options.model_input, options.layout, options.input_size, names)
     if fixed:
         original = with_fixed_inputs(path, original, fixed, found.name)
@@ -95,7 +98,18 @@ def to_classifier(path: Path, original: onnx.ModelProto, options: ModelOptions) 
     if channels is None:
         raise WhylightError(f"{path}: input '{image}' has no fixed number of channels, and one is needed")
     prepared = pixels(path, model, image, channels, kind, options.input_range, options.mean, options.std)
-    plain = _equivalent(path, original, _in_float_pixels(model, image), image, shape)
+    try:
+        plain = _equivalent(path, original, _in_float_pixels(model, image), image, shape)
+    except WhylightError as error:
+        if picks_boxes(model.graph.node):
+            raise WhylightError(f"{path}: no output holds one score a class: it seems to be {DETECTOR}") from error
+        if found.is_open:
+            size = " x ".join(str(extent) for extent in shape[1:])
+            raise WhylightError(
+                f"{error}; the file says no size for its images, and {size} may be a wrong one: say another by the "
+                "option 'input_size'"
+            ) from error
+        raise
     graph = GraphBuilder.extending(plain.model)
     classes = class_output(path, plain.model, graph.tensors, image, options.output_variable, options.output_index)
     scores = one_list(path, plain.model, graph.tensors, image, classes.name, classes.index)

@@ -17,8 +17,10 @@ from whylight.reading.onnx_model.constants import constants
 from whylight.reading.onnx_model.metadata import metadata, numbers
 
 _USUAL_SIZE = 224
-_CHANNELS = (3, 1, 4, 2)
+CHANNELS = (3, 1, 4, 2)
+"""The numbers of channels by which an axis is known to be that of the channels."""
 _PIXEL_TYPES = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16, TensorProto.UINT8)
+_WHOLE_NUMBERS = (TensorProto.INT64, TensorProto.INT32)
 
 Shape = tuple[int | None, ...]
 
@@ -31,12 +33,14 @@ class ImageInput:
         name: its name.
         shape: its extents; None is a dynamic batch.
         layout: see `InputFacts`.
+        is_open: whether the file leaves its size open.
         notes: what was guessed.
     """
 
     name: str
     shape: Shape
     layout: str
+    is_open: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -61,33 +65,52 @@ def image_input(
     Raises:
         WhylightError: no input is an image, or several are.
     """
-    constant = {tensor.name for tensor in model.graph.initializer}
-    inputs = {info.name: info for info in model.graph.input if info.name not in constant}
+    inputs = given_inputs(model)
     for each in fixed:
         if each not in inputs:
             raise WhylightError(f"{path}: no input '{each}' to fix; the nearest are {nearest(each, inputs)}")
         del inputs[each]
-    listed = ", ".join(f"'{key}' {_text(_declared(info))}" for key, info in inputs.items()) or "none"
+    listed = ", ".join(f"'{key}' {_text(declared(info))}" for key, info in inputs.items()) or "none"
     if name is not None and name not in inputs:
         raise WhylightError(f"{path}: no input '{name}'; it has {listed}")
-    found = {key: order for key, info in inputs.items() if (order := _image_layout(model, info, layout))}
-    found = dict(sorted(found.items(), key=lambda item: len(_declared(inputs[item[0]])) != 4))
+    found = {key: order for key, info in inputs.items() if (order := _image_layout(model, info, layout, size))}
+    found = dict(sorted(found.items(), key=lambda item: len(declared(inputs[item[0]])) != 4))
     if name is not None:
         found = {key: order for key, order in found.items() if key == name}
     if not found:
         raise WhylightError(
             f"{path}: no input is an image, (N, channels, height, width) or (N, height, width, channels), "
-            f"no signal (N, channels, length) and no volume; it has {listed}"
+            f"no signal (N, channels, length) and no volume; it has {listed}{_hint(inputs.values())}"
         )
     if len(inputs) > 1:
         other, *_ = others = [key for key in inputs if key != next(iter(found))]
-        listed = ", ".join(f"'{key}' {_text(_declared(inputs[key]))}" for key in others)
+        listed = ", ".join(f"'{key}' {_text(declared(inputs[key]))}" for key in others)
         raise WhylightError(
             f"{path}: beside the image '{next(iter(found))}' the model has the inputs {listed}: say their values by "
             f"the option 'fix', such as {other}=0.5 or {other}=values.npy"
         )
     key, order = next(iter(found.items()))
-    return _sized(path, model, ImageInput(key, _declared(inputs[key]), order), size)
+    return _sized(path, model, ImageInput(key, declared(inputs[key]), order), size)
+
+
+def _hint(inputs: Collection[onnx.ValueInfoProto]) -> str:
+    """What the inputs seem to be that are no image."""
+    for info in inputs:
+        if len(declared(info)) == 2 and info.type.tensor_type.elem_type in _PIXEL_TYPES:
+            length = declared(info)[1] or "LENGTH"
+            return (
+                f"; if '{info.name}' is a picture in one row, say its height and width by the option 'input_size', "
+                f"H,W; if it is a signal, its length, {length}"
+            )
+    if inputs and all(info.type.tensor_type.elem_type in _WHOLE_NUMBERS for info in inputs):
+        return ": it seems to be a language model"
+    return ""
+
+
+def given_inputs(model: onnx.ModelProto) -> dict[str, onnx.ValueInfoProto]:
+    """The inputs that have no value in the file, by their names."""
+    constant = {tensor.name for tensor in model.graph.initializer}
+    return {info.name: info for info in model.graph.input if info.name not in constant}
 
 
 def without_unread_inputs(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -104,7 +127,8 @@ def without_unread_inputs(model: onnx.ModelProto) -> onnx.ModelProto:
     return copy
 
 
-def _declared(info: onnx.ValueInfoProto) -> Shape:
+def declared(info: onnx.ValueInfoProto) -> Shape:
+    """The extents of an input; None where they are not fixed."""
     extents = info.type.tensor_type.shape.dim
     return tuple(e.dim_value if e.HasField("dim_value") and e.dim_value > 0 else None for e in extents)
 
@@ -113,14 +137,18 @@ def _text(shape: Shape) -> str:
     return f"({', '.join('?' if extent is None else str(extent) for extent in shape)})"
 
 
-def _image_layout(model: onnx.ModelProto, info: onnx.ValueInfoProto, layout: str) -> str | None:
-    shape = _declared(info)
+def _image_layout(
+    model: onnx.ModelProto, info: onnx.ValueInfoProto, layout: str, size: tuple[int, ...] | None
+) -> str | None:
+    shape = declared(info)
     if info.type.tensor_type.elem_type not in _PIXEL_TYPES or not 2 <= len(shape) <= 5:
         return None
     if layout != "auto":
         return layout[1:] if len(layout) == len(shape) else None
-    first = shape[1] in _CHANNELS
-    last = shape[-1] in _CHANNELS
+    if len(shape) == 2 and size and len(size) == 1:
+        return "L"
+    first = shape[1] in CHANNELS
+    last = shape[-1] in CHANNELS
     if len(shape) == 4 and first != last:
         return "CHW" if first else "HWC"
     return layout_by_first_step(model.graph.node, constants(model), info.name, len(shape)) or _usual_layout(shape)
@@ -133,7 +161,7 @@ def _usual_layout(shape: Shape) -> str | None:
         case (outer, _, inner):
             return "CHW" if outer is not None else "HWC" if inner is not None else None
         case (outer, _, _, inner):
-            return "DHWC" if outer not in _CHANNELS and inner in _CHANNELS else "CDHW"
+            return "DHWC" if outer not in CHANNELS and inner in CHANNELS else "CDHW"
     return None
 
 
@@ -165,7 +193,7 @@ def _sized(path: Path, model: onnx.ModelProto, image: ImageInput, wanted: tuple[
         f"{path}: input '{name}' takes images of any size; {filled[places[0]]} x {filled[places[-1]]} is used "
         "(another: the option 'input_size')"
     )
-    return replace(image, shape=tuple(filled), notes=() if stated else (note,))
+    return replace(image, shape=tuple(filled), is_open=True, notes=() if stated else (note,))
 
 
 def _stated_size(said: Mapping[str, str]) -> tuple[int, int] | None:

@@ -13,7 +13,7 @@ from whylight.classifier.describe import FINAL_ACTIVATIONS
 from whylight.errors import WhylightError, nearest
 from whylight.graph.tensor import Tensor
 from whylight.graph.walks import dependent_nodes
-from whylight.reading.onnx_model.kind import seems_to_be
+from whylight.reading.onnx_model.kind import FEW, is_of_length_1, seems_to_be
 from whylight.reading.onnx_model.scores import score_lists
 
 
@@ -81,19 +81,25 @@ def class_output(
         return _numbered(path, counts, index)
     single = [each for each, count in counts.items() if count == 1]
     if single:
-        return ClassOutput(single[0]) if len(single) == 1 else _most_likely(path, model, single)
+        return _with_doubts(path, model, single)
     found = ", ".join(f"'{each}' {_shape_text(tensors[each])}" for each in names if each in tensors)
     kind = seems_to_be(model, tensors, image)
-    several = [each for each in counts if counts[each] == max(counts.values())] if not kind or name else []
-    if several:
-        raise WhylightError(
-            f"{path}: output '{several[0]}' {_shape_text(tensors[several[0]])} holds {counts[several[0]]} lists of "
-            f"scores an image: say which by the option 'output_index', 0 to {counts[several[0]] - 1}"
-        )
     raise WhylightError(
         f"{path}: no output holds one score a class, of shape (N, classes); found {found}"
-        + (f": it seems to be {kind}" if kind else "")
+        f"{f': it seems to be {kind}' if kind else ''}{_one_of_several(model, counts)}"
     )
+
+
+def _one_of_several(model: onnx.ModelProto, counts: Mapping[str, int]) -> str:
+    """How to explain one of the lists of an output, where these are known to be lists of scores, or are few."""
+    producers = {output: node.op_type for node in model.graph.node for output in node.output}
+    for name, count in counts.items():
+        if count <= FEW or producers[name] in FINAL_ACTIVATIONS:
+            return (
+                f"; '{name}' has {count} lists of scores for each image: one of them is explained by the options "
+                f"'output_variable', {name}, and 'output_index', 0 to {count - 1}"
+            )
+    return ""
 
 
 def _numbered(path: Path, counts: Mapping[str, int], index: int) -> ClassOutput:
@@ -106,21 +112,30 @@ def _numbered(path: Path, counts: Mapping[str, int], index: int) -> ClassOutput:
     raise WhylightError(f"{path}: output index {index} is out of range: lists of scores in each output: {held}")
 
 
-def _most_likely(path: Path, model: onnx.ModelProto, scores: Sequence[str]) -> ClassOutput:
-    """The output that a final activation makes, or that is made of the others."""
+def _with_doubts(path: Path, model: onnx.ModelProto, scores: Sequence[str]) -> ClassOutput:
+    """The output that a final activation makes, or that is made of the others, and what is doubtful about it."""
+    likely = scores if len(scores) == 1 else _most_likely(model, scores)
+    notes = []
+    if len(likely) > 1:
+        notes.append(
+            f"{path}: the outputs {', '.join(map(repr, likely))} may all hold classes; '{likely[0]}' is taken "
+            "(another: the option 'output_variable' or 'output_index')"
+        )
+    if is_of_length_1(model.graph.node, likely[0]):
+        notes.append(
+            f"{path}: output '{likely[0]}' is divided by its own length, as an embedding is: its numbers may be no "
+            "scores of classes"
+        )
+    return ClassOutput(likely[0], notes=tuple(notes))
+
+
+def _most_likely(model: onnx.ModelProto, scores: Sequence[str]) -> Sequence[str]:
     producers = {output: node for node in model.graph.node for output in node.output}
     final = [each for each in scores if producers[each].op_type in FINAL_ACTIVATIONS]
     if not final:
         made_of = {each: _made_of(model, each) for each in scores}
         final = [each for each in scores if not any(each != other and other in made_of[each] for other in scores)]
-    likely = final or scores
-    if len(final) == 1:
-        return ClassOutput(likely[0])
-    note = (
-        f"{path}: the outputs {', '.join(map(repr, likely))} may all hold classes; '{likely[0]}' is taken "
-        "(another: the option 'output_variable' or 'output_index')"
-    )
-    return ClassOutput(likely[0], notes=(note,))
+    return final or scores
 
 
 def _shape_text(tensor: Tensor) -> str:

@@ -36,15 +36,15 @@ def outputs_differ(
         loose: whether the original computes in half precision.
 
     Returns:
-        What differs; None where nothing does, or, with a warning, where ONNX Runtime cannot run the original.
+        What differs; None where nothing does, or, with a warning, where ONNX Runtime cannot load the original.
 
     Raises:
-        WhylightError: ONNX Runtime cannot run the rewritten model.
+        WhylightError: ONNX Runtime stops in one of the two.
     """
     fixed = shape[0] or 2
     images = np.random.default_rng(0).random((fixed, *[extent or 1 for extent in shape[1:]]), np.float32)
     try:
-        images, expected = _expected(original, image, images)
+        session = _session_of_original(original)
     except Exception as error:  # ONNX Runtime's errors share no base class
         warnings.warn(
             f"{path}: the converted model could not be compared with the file's, which ONNX Runtime cannot run: "
@@ -53,6 +53,13 @@ def outputs_differ(
             stacklevel=2,
         )
         return None
+    try:
+        if next(info.type for info in session.get_inputs() if info.name == image) == "tensor(uint8)":
+            images = np.floor(images * 255)
+        expected = _run(session, image, images)
+    except Exception as error:
+        extents = " x ".join(map(str, images.shape[1:]))
+        raise WhylightError(f"the file does not run on an image of {extents}: {_first_line(error)}") from error
     try:
         new = _session(rewritten)
         found = _run(new, image, images)
@@ -82,21 +89,18 @@ def run_model(model: onnx.ModelProto, image: str, images: Array) -> Mapping[str,
         raise WhylightError(f"ONNX Runtime cannot run the model: {_first_line(error)}") from error
 
 
-def _expected(original: onnx.ModelProto, image: str, images: Array) -> tuple[Array, Mapping[str, Array]]:
-    """The images as the original takes them, and what it gives for them.
+def _session_of_original(original: onnx.ModelProto) -> Any:
+    """A session of the model as it was read.
 
     ONNX Runtime has some operators in float32 alone: a model of another precision is then run in that one.
     """
     try:
-        session = _session(original)
+        return _session(original)
     except Exception:
         single = in_float32(original)
         if single is original:
             raise
-        session = _session(single)
-    if next(info.type for info in session.get_inputs() if info.name == image) == "tensor(uint8)":
-        images = np.floor(images * 255)
-    return images, _run(session, image, images)
+        return _session(single)
 
 
 def _first_line(error: Exception) -> str:
