@@ -11,6 +11,7 @@ from functools import reduce
 from typing import NoReturn
 
 import numpy as np
+import onnx
 
 from whylight.errors import WhylightError
 from whylight.gradient.rule import ForwardNode, Gradient, rule
@@ -159,7 +160,7 @@ def _through_time(
         raise WhylightError(f"'{node.name}': {node.operator} has a derivative rule for its sequence alone")
 
     def of_sequence() -> Tensor:
-        states = node.outputs[0] or op.node(node.operator, node.inputs, 1, **node.attributes)[0]
+        states = node.outputs[0] or _states(op, node)
         backwards = {"forward": [False], "reverse": [True], "bidirectional": [False, True]}
         slopes = [
             _of_direction(op, node, grads, cell, states, index, backward)
@@ -168,6 +169,22 @@ def _through_time(
         return reduce(op.Add, slopes)
 
     return (of_sequence, *[of_parameter] * (len(node.inputs) - 1))
+
+
+def _states(op: GraphBuilder, node: ForwardNode) -> Tensor:
+    """The states after every step, where the network reads the last ones alone: an output more of the same node.
+
+    Not one of a second node: ONNX Runtime would make one of the two, and stop at the output that one of them lacks.
+    """
+    known = next(tensor for tensor in node.outputs if tensor)
+    place = next(place for place, each in enumerate(op.nodes) if known.name in each.output)
+    forward = onnx.NodeProto()
+    forward.CopyFrom(op.nodes[place])
+    forward.output[0] = op.unique(node.operator)
+    op.nodes[place] = forward
+    steps, batch, _ = node.inputs[0].shape
+    shape = (steps, node.inputs[1].shape[0], batch, node.inputs[2].shape[-1])
+    return op.with_shape(Tensor(forward.output[0], shape, known.dtype), shape)
 
 
 def _of_direction(

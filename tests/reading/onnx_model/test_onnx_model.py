@@ -657,4 +657,5 @@ def test_a_recurrent_network_has_no_layer(tmp_path: Path, layout: str) -> None:
     assert explanation.score == pytest.approx(score(image), abs=1e-5)
     expected = np.abs(slopes) if layout == "NHW" else np.abs(slopes).max(1)
     np.testing.assert_allclose(explanation.cam, (expected - expected.min()) / np.ptp(expected), atol=5e-3)
-    assert np.ptp(classifier.explainer("occlusion")(image, 2).cam) > 0
+    if layout == "NHW":  # a window covers all of so short a signal
+        assert np.ptp(classifier.explainer("occlusion")(image, 2).cam) > 0
