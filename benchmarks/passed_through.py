@@ -8,7 +8,7 @@ two: those are the same features, normalized, rectified or pooled.
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import pairwise
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
@@ -34,6 +34,8 @@ _TOKENS_BEFORE = 6
 """There are at most so many tokens without a place."""
 _ALL = 1 - 1e-9
 _PLACES_TRIED = 12
+_SAME = 1e-5
+"""Scores that differ by a smaller part are the same but for rounding."""
 
 Values = Mapping[str, np.ndarray]
 
@@ -47,8 +49,41 @@ def passed_through(folder: Path) -> dict[str, object]:
     """
     facts = json.loads((folder / "facts.json").read_text())
     network = _Network(onnx.load(folder / "graph.onnx"), facts["image"], facts["logits"])
-    layers = [layer["tensor"] for layer in facts["layers"]]
-    return {"share": network.share(layers), "later": network.later(layers), "is_blind": network.is_blind(layers)}
+    layers = [_Layer(layer["tensor"], layer["channels_last"], layer["grid"]) for layer in facts["layers"]]
+    return {
+        "share": network.share([layer.tensor for layer in layers]),
+        "later": network.later(layers),
+        "is_blind": network.is_blind(layers),
+    }
+
+
+@dataclass(frozen=True)
+class _Layer:
+    tensor: str
+    channels_last: bool
+    grid: Sequence[int] | None
+
+    def places(self, shape: Sequence[int]) -> "_Places":
+        """Along which axes of its tensor they lie."""
+        first = 1 if self.channels_last else 2
+        if self.grid:
+            return _Places((first,), tuple(self.grid), shape[first] - prod(self.grid))
+        axes = tuple(range(first, len(shape) - self.channels_last))
+        return _Places(axes, tuple(shape[axis] for axis in axes), 0)
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Places along one axis, behind entries that are none, or along an axis for each dimension of the image."""
+
+    axes: tuple[int, ...]
+    grid: tuple[int, ...]
+    before: int
+
+    def tried(self) -> Iterator[tuple[int, ...]]:
+        """The indices of some places, along the axes."""
+        for place in np.unique(np.linspace(0, prod(self.grid) - 1, _PLACES_TRIED).astype(int)):
+            yield tuple(np.unravel_index(place, self.grid)) if len(self.axes) > 1 else (self.before + place,)
 
 
 class _Network:
@@ -68,42 +103,41 @@ class _Network:
         first = {name: whole[0][name] for name in names}
         held = [self._run(model, [self._scores], {self._image: image, **first}) for image in self._images]
         total = _variance([found[self._scores] for found in whole])
-        if not total:
+        if total <= (_SAME * np.abs(whole[0][self._scores]).max()) ** 2:
             raise ValueError("the scores are the same for all images")
         return 1 - _variance([found[self._scores] for found in held]) / total
 
-    def later(self, layers: Sequence[str]) -> str | None:
+    def later(self, layers: Sequence[_Layer]) -> str | None:
         """The last tensor behind the layers, of other features, that has more than one place and all of the score."""
-        nodes = self._model.graph.node
-        behind = _behind(nodes, layers) & _before(nodes, self._scores)
+        nodes, starts = self._model.graph.node, [layer.tensor for layer in layers]
+        behind = _behind(nodes, starts) & _before(nodes, self._scores)
         names = [name for node in nodes for name in node.output if name in behind and name != self._scores]
-        names = [name for name in names if any(_is_mixed(nodes, layer, name) for layer in layers)]
-        values = self._run(self._model, [*names, *layers], {self._image: self._images[0]})
-        grids = {grid for layer in layers for grid in _grids(values[layer].shape)}
+        names = [name for name in names if any(_is_mixed(nodes, start, name) for start in starts)]
+        values = self._run(self._model, [*names, *starts], {self._image: self._images[0]})
+        grids = {grid for layer in layers for grid in _halved(layer.places(values[layer.tensor].shape).grid)}
         for name in reversed(names):
-            axes = next(_place_axes(values[name].shape, grids), None)
-            if axes and self.share([name]) >= _ALL and self._places_that_matter(name, axes) > 1:
+            places = next(_places(values[name].shape, grids), None)
+            if places and self.share([name]) >= _ALL and self._places_that_matter(name, places) > 1:
                 return name
         return None
 
-    def is_blind(self, layers: Sequence[str]) -> bool:
+    def is_blind(self, layers: Sequence[_Layer]) -> bool:
         """Whether at most one place of the layers matters to the score."""
-        found = self._run(self._model, layers, {self._image: self._images[0]})
-        axes = [next(_place_axes(found[name].shape, _grids(found[name].shape)), ()) for name in layers]
-        return sum(self._places_that_matter(name, at) for name, at in zip(layers, axes, strict=True)) <= 1
+        found = self._run(self._model, [layer.tensor for layer in layers], {self._image: self._images[0]})
+        counts = [self._places_that_matter(one.tensor, one.places(found[one.tensor].shape)) for one in layers]
+        return sum(counts) <= 1
 
-    def _places_that_matter(self, name: str, axes: tuple[int, ...]) -> int:
+    def _places_that_matter(self, name: str, places: _Places) -> int:
         """Of some places of a tensor, how many change the scores when they alone are those of another image."""
         first, second = (self._run(self._model, [name], {self._image: image})[name] for image in self._images[1:3])
         model = self._held({name: first})
         feeds = {self._image: self._images[1]}
         plain = self._run(model, [self._scores], {**feeds, name: first})[self._scores]
-        extents = [first.shape[axis] for axis in axes]
         count = 0
-        for place in np.unique(np.linspace(0, prod(extents) - 1, _PLACES_TRIED).astype(int)):
+        for index in places.tried():
             chosen = [slice(None)] * first.ndim
-            for axis, index in zip(axes, np.unravel_index(place, extents), strict=True):
-                chosen[axis] = slice(int(index), int(index) + 1)
+            for axis, number in zip(places.axes, index, strict=True):
+                chosen[axis] = slice(int(number), int(number) + 1)
             changed = first.copy()
             changed[tuple(chosen)] = second[tuple(chosen)]
             scores = self._run(model, [self._scores], {**feeds, name: changed})[self._scores]
@@ -169,27 +203,19 @@ def _is_mixed(nodes: Sequence[onnx.NodeProto], start: str, end: str) -> bool:
     return any(node.op_type in _MIXING for node in between)
 
 
-def _grids(shape: Sequence[int]) -> set[tuple[int, ...]]:
-    """What may be rows and columns in a shape, and what is left of them when they are halved."""
-    sides = set(pairwise(shape[1:]))
-    for extent in shape[1:]:
-        for before in range(_TOKENS_BEFORE):
-            root = round(max(extent - before, 0) ** 0.5)
-            if root * root == extent - before:
-                sides.add((root, root))
-    halved = set()
-    for height, width in sides:
-        while height * width > 1:
-            halved.add((height, width))
-            height, width = -(-height // 2), -(-width // 2)
-    return halved
+def _halved(grid: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """A grid, and what is left of it when it is halved, as long as it has more than one place."""
+    while prod(grid) > 1:
+        yield grid
+        grid = tuple(-(-extent // 2) for extent in grid)
 
 
-def _place_axes(shape: Sequence[int], grids: Collection[tuple[int, ...]]) -> Iterator[tuple[int, ...]]:
-    """The axes along which there may be places."""
-    for axis in range(1, len(shape) - 1):
-        if (shape[axis], shape[axis + 1]) in grids and prod(shape) > shape[axis] * shape[axis + 1]:
-            yield axis, axis + 1
-    for axis in range(1, len(shape)):
-        if prod(shape) > shape[axis] and any(0 <= shape[axis] - prod(grid) < _TOKENS_BEFORE for grid in grids):
-            yield (axis,)
+def _places(shape: Sequence[int], grids: Collection[tuple[int, ...]]) -> Iterator[_Places]:
+    """Where there may be places in a tensor."""
+    for grid in grids:
+        for axis in range(1, len(shape) - len(grid) + 1):
+            if tuple(shape[axis : axis + len(grid)]) == grid and prod(shape) > prod(grid):
+                yield _Places(tuple(range(axis, axis + len(grid))), grid, 0)
+        for axis in range(1, len(shape)):
+            if prod(shape) > shape[axis] and 0 <= shape[axis] - prod(grid) < _TOKENS_BEFORE:
+                yield _Places((axis,), grid, shape[axis] - prod(grid))

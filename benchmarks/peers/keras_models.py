@@ -90,8 +90,20 @@ def random_model(name: str) -> keras.Model:
             is_shift = variable.name in ("bias", "beta", "moving_mean")
             shape = value.shape
             variable.assign(random.normal(0, 0.1, shape) if is_shift else random.uniform(0.5, 1.5, shape))
-    model(np.zeros((1, *model.input_shape[1:]), np.float32))  # only a model that was called can be exported
+    _normalize(model, random.uniform(0, 255, (2, *model.input_shape[1:])).astype(np.float32))
     return model
+
+
+def _normalize(model: keras.Model, images: np.ndarray) -> None:
+    """Batch normalizations divide by one number a layer, so that the image is not lost on its way."""
+    normalizations = [layer for layer in model._flatten_layers() if isinstance(layer, layers.BatchNormalization)]
+    for layer in normalizations:
+        layer.momentum = 0.0
+    model(images, training=True)
+    for layer in normalizations:
+        scale = float(np.mean(layer.moving_variance + np.square(layer.moving_mean)))
+        layer.moving_variance.assign(np.full(layer.moving_variance.shape, scale, np.float32))
+        layer.moving_mean.assign(np.zeros(layer.moving_mean.shape, np.float32))
 
 
 def _by_keras(name: str, folder: Path) -> None:

@@ -51,8 +51,24 @@ def random_model(name: str) -> paddle.nn.Layer:
             is_shift = path.endswith(("bias", "_mean"))
             number = random.normal(0, 0.1, value.shape) if is_shift else random.uniform(0.5, 1.5, value.shape)
             values.set_value(number.astype(value.dtype))
-    model.eval()
+    _normalize(model, paddle.randn([2, 3, _SIZES.get(name, _PLAIN), _SIZES.get(name, _PLAIN)]))
     return model
+
+
+def _normalize(model: paddle.nn.Layer, images: paddle.Tensor) -> None:
+    """Batch normalizations divide by one number a layer, so that the image is not lost on its way."""
+    normalizations = [layer for layer in model.sublayers() if isinstance(layer, paddle.nn.BatchNorm2D)]
+    model.eval()
+    for layer in normalizations:
+        layer.train()
+        layer._momentum = 0.0
+    with paddle.no_grad():
+        model(images)
+    for layer in normalizations:
+        scale = float((layer._variance + layer._mean**2).mean())
+        layer._variance.set_value(np.full(layer._variance.shape, scale, np.float32))
+        layer._mean.set_value(np.zeros(layer._mean.shape, np.float32))
+    model.eval()
 
 
 def _export(count: int | None, name: str, folder: Path) -> None:

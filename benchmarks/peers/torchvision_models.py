@@ -29,4 +29,5 @@ def _made(name: str) -> tuple[nn.Module, torch_models.Size]:
 
 
 if __name__ == "__main__":
-    torch_models.run(smallest_models, torch_models.BOTH_EXPORTERS)
+    both = {how: export for how, export in torch_models.BOTH_EXPORTERS.items() if "any batch" in how}
+    torch_models.run(smallest_models, both)

@@ -59,10 +59,14 @@ def test_close_eigenvalues_are_told_apart() -> None:
     assert_same_map(formula_map("eigencam", activation, activation), np.maximum(expected, 0)[np.newaxis])
 
 
-def test_fem_is_the_papers_formula() -> None:
-    activation = np.abs(np.random.default_rng(4).normal(size=(2, 7, 6, 6))).astype(np.float32)
-    mean, spread = activation.mean((2, 3), keepdims=True), activation.std((2, 3), keepdims=True)
-    expected = (mean * (activation >= mean + 2 * spread)).sum(1)
+@pytest.mark.parametrize("shift", [0.0, -1.0])
+def test_fem_is_the_papers_formula_for_rectified_features(shift: float) -> None:
+    """Of a layer before its ReLU too, most of whose values are negative: no place counts against itself."""
+    activation = (np.random.default_rng(4).normal(size=(2, 7, 6, 6)) + shift).astype(np.float32)
+    rectified = np.maximum(activation, 0)
+    mean, spread = rectified.mean((2, 3), keepdims=True), rectified.std((2, 3), keepdims=True)
+    expected = (mean * (rectified >= mean + 2 * spread)).sum(1)
+    assert (expected > 0).any((1, 2)).all()
     assert_same_map(formula_map("fem", activation, activation), expected)
 
 

@@ -85,18 +85,19 @@ def kpca_cam(op: GraphBuilder, target: Target) -> Tensor:
 
 @method("fem", "where channels are unusually active, each counted by its mean", "Fuad et al. 2020, IPTA")
 def fem(op: GraphBuilder, target: Target) -> Tensor:
-    """FEM: ReLU(sum_k mean(A_k) B_k), B_k = 1 where A_k >= mean(A_k) + 2 std(A_k), else 0.
+    """FEM: sum_k mean(A_k) B_k, B_k = 1 where A_k >= mean(A_k) + 2 std(A_k), else 0.
 
-    Fuad et al., "Features Understanding in 3D CNNs for Actions Recognition in Video", IPTA 2020. pytorch-grad-cam has
-    the two changed over: it sums the activations A_k, each weighted by the mean of B_k. The map is the same for all
-    classes.
+    Fuad et al., "Features Understanding in 3D CNNs for Actions Recognition in Video", IPTA 2020. The paper's features
+    are rectified: of a layer before its ReLU, or without one, A is what is above zero. (Where a channel is negative on
+    average, what is unusual in it would count against its place.) pytorch-grad-cam has the two changed over: it sums the
+    activations A_k, each weighted by the mean of B_k. The map is the same for all classes.
     """
-    activation = target.activation
+    activation = op.Relu(target.activation)
     mean = spatial_mean(op, activation)
     deviation = op.Sub(activation, mean)
     spread = op.Sqrt(op.ReduceMean(op.Mul(deviation, deviation), spatial_axes(activation), keepdims=1))
     unusual = op.CastLike(op.GreaterOrEqual(deviation, op.Mul(spread, _UNUSUAL)), activation)
-    return op.Relu(channel_sum(op, op.Mul(unusual, mean)))
+    return channel_sum(op, op.Mul(unusual, mean))
 
 
 def _places(op: GraphBuilder, tensor: Tensor) -> Tensor:
