@@ -89,8 +89,8 @@ def fem(op: GraphBuilder, target: Target) -> Tensor:
 
     Fuad et al., "Features Understanding in 3D CNNs for Actions Recognition in Video", IPTA 2020. The paper's features
     are rectified: of a layer before its ReLU, or without one, A is what is above zero. (Where a channel is negative on
-    average, what is unusual in it would count against its place.) pytorch-grad-cam has the two changed over: it sums the
-    activations A_k, each weighted by the mean of B_k. The map is the same for all classes.
+    average, what is unusual in it would count against its place.) pytorch-grad-cam has the two changed over: it sums
+    the activations A_k, each weighted by the mean of B_k. The map is the same for all classes.
     """
     activation = op.Relu(target.activation)
     mean = spatial_mean(op, activation)
