@@ -27,6 +27,14 @@ def test_a_dataset_behind_a_url_gives_the_same_bytes(tmp_path: Path, monkeypatch
         assert (store / name).read_bytes() == content, name
 
 
+def test_a_result_of_local_images_goes_to_a_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    table, store = dataset(tmp_path / "local", rows=3), location("memory://bucket/other")
+    for source in (table, table.parent / "images"):
+        explain_dataset(explainer_with(), source, store / "gradcam.csv")
+        assert (store / "gradcam" / "0000" / "2.png").read_bytes()
+
+
 def test_an_unknown_store_is_said(tmp_path: Path) -> None:
     with pytest.raises(WhylightError, match="nosuch"):
         location("nosuch://bucket/data.csv")

@@ -83,6 +83,8 @@ class Plan:
         Raises:
             WhylightError: it is the result, or lies where its overlays go.
         """
+        if is_remote(self.output):
+            return
         path = os.path.abspath(source)  # noqa: PTH100  # a row each
         if path == self._result or (path.startswith(self._overlays) and _OVERLAY.fullmatch(path, len(self._overlays))):
             raise WhylightError(f"{source}: the run would write over it: choose another output than {self.output}")

@@ -26,7 +26,7 @@ from whylight.dataset.result import writing_result
 from whylight.dataset.result_facts import ResultFacts
 from whylight.dataset.table import Dataset, Shard
 from whylight.errors import WhylightError
-from whylight.files.storage import path_of
+from whylight.files.storage import is_remote, path_of
 from whylight.files.writing import check_writable, save_bytes
 from whylight.options import Rendering
 from whylight.running.explainer import Explainer
@@ -118,7 +118,7 @@ def explain_dataset(
     dataset = found.of_classes(facts.class_names, facts.class_count).written_to(place)
     source = dataset.path if isinstance(dataset, CsvTable) else dataset
     plan = Plan(source, place, options, rendering, explainer.batch_size)
-    if not place.suffix or place.is_dir():
+    if not place.suffix or (not is_remote(place) and place.is_dir()):
         raise WhylightError(f"{place}: expected a CSV to write, such as {place / 'gradcam.csv'}")
     if isinstance(source, Path):
         plan.refuse_to_replace(source)

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from whylight.dataset.table import Dataset, Row, Shard, column_named
 from whylight.errors import WhylightError
 from whylight.files.checks import check_file, reading
-from whylight.files.storage import is_remote
+from whylight.files.storage import is_remote, location
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,9 @@ class CsvTable(Dataset):
             return hashlib.file_digest(file, "blake2b").hexdigest()
 
     def file(self, cell: str) -> Path:
-        """Relative to the CSV's own folder."""
+        """Relative to the CSV's own folder; or a URL."""
+        if "://" in cell:
+            return location(cell)
         name = cell.replace("\\", "/")
         if self._folder is None:
             return self.path.parent / str(PurePosixPath(name))  # stores know no "./"

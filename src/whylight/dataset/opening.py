@@ -11,7 +11,7 @@ from whylight.dataset.image_files import ImageFiles, are_images, image_files
 from whylight.dataset.memory_table import memory_table
 from whylight.dataset.table import Dataset
 from whylight.errors import WhylightError
-from whylight.files.storage import location
+from whylight.files.storage import is_path, location
 
 
 class DataFrame(Protocol):
@@ -55,6 +55,6 @@ def open_dataset(table: Table, labels_from: str | None = None) -> Dataset:
         return table
     if isinstance(table, str):
         return open_csv(location(table))
-    if isinstance(table, Path) or hasattr(table, "fs"):  # a path of universal_pathlib is no Path
+    if is_path(table):
         return open_csv(cast(Path, table))
     return memory_table(table)

@@ -1,4 +1,4 @@
-"""Where files are: on this machine, or wherever fsspec has a driver for."""
+"""Where files are: on this machine, on the web, or wherever fsspec has a driver for."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,16 +6,19 @@ from pathlib import Path
 from typing import cast
 
 from whylight.errors import WhylightError
+from whylight.files.web import SCHEMES, WebFile, web_file
 
 
 def location(name: str) -> Path:
-    """A local path, or, for a URL such as ``s3://bucket/data.csv``, what can be used like one.
+    """A local path, or, for a URL such as ``https://...`` or ``s3://bucket/data.csv``, what can be used like one.
 
     Raises:
-        WhylightError: the URL's driver is not installed.
+        WhylightError: it is no URL, or its driver is not installed.
     """
     if "://" not in name:
         return Path(name)
+    if name.lower().startswith(SCHEMES):
+        return cast(Path, web_file(name))
     try:
         from upath import UPath
 
@@ -34,7 +37,7 @@ def path_of(place: str | Path) -> Path:
     Raises:
         WhylightError: it is neither, names no file, or the URL's driver is not installed.
     """
-    if not isinstance(place, str | Path) and not hasattr(place, "fs"):  # a path of universal_pathlib is no Path
+    if not isinstance(place, str) and not is_path(place):
         raise WhylightError(f"found {type(place).__name__} in place of a path: expected text or a Path")
     path = location(place) if isinstance(place, str) else place
     if "\0" in str(place) or not path.name:
@@ -54,6 +57,11 @@ def local_path_of(place: str | Path) -> Path:
     return path
 
 
+def is_path(value: object) -> bool:
+    """Whether a value is a path: of this machine, of the web, or of a store, which is of universal_pathlib."""
+    return isinstance(value, Path | WebFile) or hasattr(value, "fs")
+
+
 def is_remote(path: Path) -> bool:
     """Whether a path is not one of this machine's file systems."""
     return not isinstance(path, Path)
@@ -65,6 +73,8 @@ def write_remote(data: bytes, path: Path) -> None:
     Raises:
         WhylightError: the store refuses it.
     """
+    if isinstance(path, WebFile):
+        raise WhylightError(f"{path}: cannot be written: expected a file of this machine, or a store such as s3://")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
@@ -85,6 +95,8 @@ def local_copy(path: Path) -> Iterator[Path]:
         copy = Path(folder) / path.name
         try:
             copy.write_bytes(path.read_bytes())
+        except WhylightError:
+            raise
         except Exception as error:  # every driver has errors of its own
             raise WhylightError(f"{path}: cannot be read: {error}") from error
         yield copy

@@ -9,6 +9,7 @@ from typing import BinaryIO, cast
 
 from whylight.errors import WhylightError
 from whylight.files.storage import is_remote, write_remote
+from whylight.files.web import WebFile
 
 _UMASK = os.umask(0)
 os.umask(_UMASK)
@@ -54,6 +55,8 @@ def check_writable(path: Path) -> None:
     """
     import tempfile
 
+    if isinstance(path, WebFile):
+        write_remote(b"", path)  # which refuses it
     if is_remote(path):
         return  # a store says so when it is written to
     created = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]

@@ -15,7 +15,7 @@ from PIL import Image
 from whylight.contract import InputFacts
 from whylight.errors import WhylightError
 from whylight.files.checks import reason
-from whylight.files.storage import location
+from whylight.files.storage import is_path, location
 from whylight.images.arrays import array_inputs, array_of, read_array
 from whylight.images.pictures import Picture, decoded, model_inputs, normalize, picture_of, read_picture
 from whylight.images.reduced import Reduction
@@ -57,7 +57,7 @@ def read_image(image: ImageLike, facts: InputFacts, size: str | int = "original"
             return picture_of(image, facts.channels, facts.exif_orientation)
         case bytes():
             return _decoded(image, "the image", facts, size)
-    if hasattr(image, "fs") and hasattr(image, "read_bytes"):  # a path of universal_pathlib
+    if is_path(image) and hasattr(image, "read_bytes"):
         return _read(cast(Path, image), facts, size)
     if hasattr(image, "read"):
         with _giving_pixels("the open file"):

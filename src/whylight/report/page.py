@@ -20,7 +20,7 @@ from markupsafe import Markup
 
 from whylight.class_names.source import class_names
 from whylight.errors import WhylightError, WhylightWarning
-from whylight.files.storage import local_path_of
+from whylight.files.storage import is_remote, local_path_of
 from whylight.files.writing import check_writable, replacing
 from whylight.report.options import ReportOptions
 from whylight.report.results import Entry, Results, open_results
@@ -247,6 +247,8 @@ def _link(path: Path | None, start: str | None) -> str | None:
         return None
     if start is None:
         return quote(path.name)
+    if is_remote(path):
+        return str(path)
     try:
         return quote(os.path.relpath(path, start).replace(os.sep, "/"))
     except ValueError:  # on another drive of Windows
