@@ -1,118 +1,218 @@
-"""Grad-CAM at the layers that could be the default, in one network of each kind; writes a page in docs.
+"""Maps at the layers that could be the default, in one network of each kind; writes a page in docs.
 
-python benchmarks/default_layer.py [--networks NAME ...] [--images N] [--method NAME]
+python benchmarks/default_layer.py [--networks NAME ...] [--images N]
 
-The networks are those that `benchmarks/networks/train.py` trains; their files are beside it.
+The networks are those that `benchmarks/networks/train.py` trains; their files are beside it. With `--networks` the page
+is printed, not written.
 """
 
 import argparse
 import sys
 import tempfile
 import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from cluttered import cluttered_digits, write
+from cluttered import SIZE, cluttered_digits, write
 
 import whylight
+from whylight.classifier.layer import Layer
+from whylight.dataset.opening import Table
 from whylight.errors import WhylightWarning
 from whylight.files.writing import save_bytes
+from whylight.graph.walks import needed_nodes
+from whylight.graph.ways import dominators
 from whylight.trust.evaluation import Evaluation, evaluate_dataset
 from whylight.trust.options import EvaluationOptions
+from whylight.trust.tally import Score
 
-METRICS = ("pointing-game", "energy-in-box", "insertion", "deletion")
+METHODS = {
+    "gradcam": ("pointing-game", "energy-in-box", "insertion", "deletion"),
+    "layercam": ("pointing-game", "energy-in-box"),
+}
+JUDGED = METHODS["gradcam"][:2]
 NETWORKS = Path(__file__).parent / "networks"
 PAGE = Path(__file__).parents[1] / "docs" / "default-layer.md"
 KINDS = (
     "plain", "residual", "dense", "inception", "ensemble", "class-token", "averaging", "windowed", "hybrid",
 )  # fmt: skip
-EARLIER = 5
-"""Layers before the default that all of the score passes through."""
+EARLIER = 4
+"""Layers before the place of the default."""
+NEW_FEATURES = ("Conv", "Add", "Concat", "MatMul", "Gemm")
+"""Operators whose result is features of its own; what others make of them is at the same place."""
 SEED = 2
 """Of images that no network was trained on."""
 
-TEXT = """# The default layer
 
-Made by `python benchmarks/default_layer.py`: {method} in nine small networks, one of each kind, trained by
-`benchmarks/networks/train.py` on digits among fragments of other digits (64 x 64 pixels; the digit's box takes
-{box:.0%} of the image). {count} images that no network has seen, each explained for its label; means and standard
-errors.
+@dataclass(frozen=True)
+class Candidate:
+    """A layer, or those of several towers whose maps are fused.
 
-A row is a layer, in the order in which they run. **Bold** is the default: where all of the score passes through, the
-end of the last block before it is normalized, rectified or pooled. The others are the layers around it that all of the
-score passes through too, and the last convolution in the file.
+    Attributes:
+        label: what the table calls it.
+        layers: their names.
+        place: "earlier" than the place of the default, "here", "behind" the layer, or a "branch": around which some of
+            the score goes.
+        is_default: whether they are what whylight chooses.
+    """
 
-{tables}
-"""
+    label: str
+    layers: list[str]
+    place: str
+    is_default: bool
+
+
+@dataclass(frozen=True)
+class Result:
+    """Of a kind of network, the candidates, and by method what their maps are worth."""
+
+    kind: str
+    candidates: Sequence[Candidate]
+    evaluations: Mapping[str, Evaluation]
+
+    def score(self, candidate: Candidate, metric: str, method: str = "gradcam") -> Score:
+        return self.evaluations[method].scores[candidate.label][metric]
+
+    def best(self, metric: str, *places: str) -> Candidate:
+        """The one with the highest mean of Grad-CAM."""
+        candidates = [candidate for candidate in self.candidates if candidate.place in places]
+        return max(candidates, key=lambda candidate: self.score(candidate, metric).mean)
+
+    @property
+    def default(self) -> Candidate:
+        return next(candidate for candidate in self.candidates if candidate.is_default)
+
+    def is_within(self, candidate: Candidate, metric: str, *places: str) -> bool:
+        """Whether it is within the best one's standard error."""
+        best = self.score(self.best(metric, *places), metric)
+        return best.mean - self.score(candidate, metric).mean <= best.error
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--networks", nargs="+", default=KINDS)
     parser.add_argument("--images", type=int, default=200)
-    parser.add_argument("--method", default="gradcam")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", WhylightWarning)  # a candidate may be bypassed: that is what is measured
     digits = cluttered_digits(arguments.images, SEED)
     left, top, right, bottom = digits.boxes.T
+    results = []
     with tempfile.TemporaryDirectory() as folder:
         table = write(digits, Path(folder))
-        tables = [_table(name, arguments.method, table) for name in arguments.networks]
+        for kind in arguments.networks:
+            results.append(_measured(kind, table))
+            print(_table(results[-1]), file=sys.stderr, flush=True)
     text = TEXT.format(
-        method=f"`{arguments.method}`",
-        box=((right - left) * (bottom - top)).mean() / 64**2,
+        box=((right - left) * (bottom - top)).mean() / SIZE**2,
         count=arguments.images,
-        tables="\n\n".join(tables),
+        summary=_summary(results),
+        tables="\n\n".join(map(_table, results)),
     )
-    if tuple(arguments.networks) == KINDS and arguments.method == "gradcam":
+    if tuple(arguments.networks) == KINDS:
         save_bytes(text.encode(), PAGE)
     print(text)
 
 
-def _table(name: str, method: str, table: Path) -> str:
-    classifier = whylight.load(NETWORKS / f"{name}.onnx", input_range="1")
+def _measured(kind: str, table: Table) -> Result:
+    classifier = whylight.load(NETWORKS / f"{kind}.onnx", input_range="1")
     candidates = _candidates(classifier)
-    explainers = {label: classifier.explainer(method, layers) for label, layers in candidates.items()}
-    evaluation = evaluate_dataset(explainers, table, EvaluationOptions(metrics=METRICS, tolerance=0))
-    print(f"{name}: done", file=sys.stderr)
-    lines = [
-        f"## {name}\n",
-        f"| layer | {' | '.join(metric.title for metric in evaluation.metrics)} |",
-        f"|{' --- |' * (1 + len(evaluation.metrics))}",
-    ]
-    for label in candidates:
-        cells = [evaluation.scores[label][metric.name].text for metric in evaluation.metrics]
-        lines.append(f"| {label} | {' | '.join(cells)} |")
-    return "\n".join([*lines, "", _verdict(evaluation, next(label for label in candidates if "**" in label))])
+    evaluations = {}
+    for method, metrics in METHODS.items():
+        explainers = {each.label: classifier.explainer(method, each.layers) for each in candidates}
+        options = EvaluationOptions(metrics=metrics, tolerance=0, steps=16)
+        evaluations[method] = evaluate_dataset(explainers, table, options)
+    return Result(kind, candidates, evaluations)
 
 
-def _verdict(evaluation: Evaluation, default: str) -> str:
-    """Whether the default is within the standard error of the best candidate."""
-    said = []
-    for metric in METRICS[:2]:
-        best = max(evaluation.methods, key=lambda label: evaluation.scores[label][metric].mean)
-        own, highest = evaluation.scores[default][metric], evaluation.scores[best][metric]
-        within = highest.mean - own.mean <= highest.error
-        said.append(f"{metric}: " + ("within the best's standard error" if within else f"{best} is better"))
-    return f"The default in {'; in '.join(said)}."
+# ---- layers
 
 
-def _candidates(classifier: whylight.Classifier) -> dict[str, list[str]]:
-    """Layers by what the table calls them, in the order in which they run."""
+def _candidates(classifier: whylight.Classifier) -> list[Candidate]:
+    """In the order in which they run."""
     default = list(classifier.default_layers.layers)
-    through = [layer for layer in classifier.layers if layer.tensor in classifier.through]
-    place = through.index(default[-1]) if default[-1] in through else len(through)
-    around = through[max(place - EARLIER, 0) :]
-    chosen = dict.fromkeys([*around, *default, classifier.last_convolution])
-    rows = {}
-    for layer in sorted(chosen, key=classifier.layers.index):
-        notes = [] if layer in through else ["some of the score goes around it"]
-        if layer == classifier.last_convolution:
-            notes.append("the last convolution")
-        label = f"`{layer.name}` ({', '.join([layer.type, *notes])})"
-        rows[f"**{label}**" if [layer] == default else label] = [layer.name]
-    if len(default) > 1:
-        rows[f"**{' + '.join(f'`{layer.name}`' for layer in default)}** (fused)"] = [layer.name for layer in default]
-    return rows
+    towers = [_leading_to(classifier, layer) for layer in default]
+    place = max(index for index, layer in enumerate(towers[0]) if layer.type in NEW_FEATURES) - len(towers[0])
+    depth = min(EARLIER - place, *map(len, towers)) if len(towers) > 1 else min(EARLIER - place, len(towers[0]))
+    found = [
+        _candidate([tower[step] for tower in towers], "here" if step >= place else "earlier", step == -1)
+        for step in range(-depth, 0)
+    ]
+    behind = [layer for layer in classifier.layers if layer.tensor in classifier.through]
+    if len(default) == 1:
+        found += [_candidate([layer], "behind") for layer in behind[behind.index(default[0]) + 1 :]]
+    known = [candidate.layers for candidate in found]
+    branches = default if len(default) > 1 else [classifier.last_convolution]
+    found += [
+        _candidate([layer], "earlier" if layer in behind else "branch")
+        for layer in branches
+        if [layer.name] not in known
+    ]
+    order = [layer.name for layer in classifier.layers]
+    return sorted(found, key=lambda candidate: order.index(candidate.layers[-1]))
+
+
+def _leading_to(classifier: whylight.Classifier, layer: Layer) -> list[Layer]:
+    """The layers that all of one is made of, each of those before it; itself at the end."""
+    image = classifier.input.name
+    before = dominators(needed_nodes(classifier.path_nodes, [layer.tensor]), image, layer.tensor)
+    return [each for each in classifier.layers if each.tensor in before] + [layer]
+
+
+def _candidate(layers: Sequence[Layer], place: str, is_default: bool = False) -> Candidate:
+    names = " + ".join(f"`{layer.name}`" for layer in layers)
+    types = ", ".join(sorted({layer.type for layer in layers}))
+    label = f"{names} ({types}{', fused' if len(layers) > 1 else ''})"
+    return Candidate(f"**{label}**" if is_default else label, [layer.name for layer in layers], place, is_default)
+
+
+# ---- the page
+
+
+def _table(result: Result) -> str:
+    heads = [f"{method}: {name}" for method, metrics in METHODS.items() for name in metrics]
+    lines = [
+        f"### {result.kind}\n",
+        f"| layer | place | {' | '.join(heads)} |",
+        f"|{' --- |' * (2 + len(heads))}",
+    ]
+    for each in result.candidates:
+        cells = [
+            result.score(each, metric, method).text + _mark(result, each, metric, method)
+            for method, metrics in METHODS.items()
+            for metric in metrics
+        ]
+        lines.append(f"| {each.label} | {each.place} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _mark(result: Result, candidate: Candidate, metric: str, method: str) -> str:
+    is_judged = method == "gradcam" and metric in JUDGED and candidate.place in ("here", "behind")
+    return " •" if is_judged and result.is_within(candidate, metric, "here", "behind") else ""
+
+
+def _summary(results: Sequence[Result]) -> str:
+    lines = ["| kind | default | metric | default | best at its place | best earlier |", f"|{' --- |' * 6}"]
+    for result in results:
+        for metric in JUDGED:
+            places = (("here", "behind"), ("earlier",))
+            best, earlier = (result.best(metric, *each) for each in places)
+            inside = result.is_within(result.default, metric, *places[0])
+            cells = [
+                result.score(result.default, metric).text + (" •" if inside else ""),
+                result.score(best, metric).text + (", the same" if best.is_default else f" {best.label}"),
+                f"{result.score(earlier, metric).text} {earlier.label}",
+            ]
+            lines.append(f"| {result.kind} | {result.default.label.strip('*')} | {metric} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+TEXT = """# The default layer
+
+{summary}
+
+{tables}
+"""
 
 
 if __name__ == "__main__":

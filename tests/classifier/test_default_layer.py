@@ -69,13 +69,13 @@ def shape_of_the_image(s: Sketch) -> None:
 @pytest.mark.parametrize(
     ("write", "expected"),
     [
-        (plain, ["two"]),
-        (residual, ["sum"]),
+        (plain, ["two.relu"]),
+        (residual, ["act"]),
         (inception, ["joined"]),
         (gated, ["gated"]),
-        (ensemble, ["a.two", "b.two"]),
-        (towers_behind_a_stem, ["a.two", "b.two"]),
-        (shape_of_the_image, ["two"]),
+        (ensemble, ["a.two.relu", "b.two.relu"]),
+        (towers_behind_a_stem, ["a.two.relu", "b.two.relu"]),
+        (shape_of_the_image, ["two.relu"]),
     ],
     ids=lambda each: getattr(each, "__name__", None),
 )
@@ -93,13 +93,15 @@ def test_the_maps_of_towers_are_fused_and_the_answer_says_so(tmp_path: Path) -> 
     sketch = Sketch()
     ensemble(sketch)
     classifier = whylight.load(sketch.save(tmp_path / "m.onnx"), input_range="1")
-    with pytest.warns(whylight.WhylightWarning, match=r"the maps of 2 towers are fused: 'a\.two' \+ 'b\.two'"):
+    with pytest.warns(
+        whylight.WhylightWarning, match=r"the maps of 2 towers are fused: 'a\.two\.relu' \+ 'b\.two\.relu'"
+    ):
         explainer = classifier.explainer()
     image = np.random.default_rng(1).random((SIZE, SIZE, 3)).astype(np.float32)
     explanation = explainer(image, 1)
-    assert explanation.layer == "a.two + b.two"
+    assert explanation.layer == "a.two.relu + b.two.relu"
     with pytest.warns(whylight.WhylightWarning):
-        alone = [classifier.explainer("gradcam", name)(image, 1).cam for name in ("a.two", "b.two")]
+        alone = [classifier.explainer("gradcam", name)(image, 1).cam for name in ("a.two.relu", "b.two.relu")]
     mean = (alone[0] + alone[1]) / 2
     np.testing.assert_allclose(explanation.cam, (mean - mean.min()) / np.ptp(mean), atol=1e-5)
 
@@ -111,8 +113,51 @@ def test_a_class_token_is_explained_before_the_last_attention(tmp_path: Path) ->
     assert "before the last attention" in classifier.default_layers.reason
 
 
-@pytest.mark.parametrize(("name", "expected"), [("resnet", "Add2"), ("senet", "Mul2"), ("vgg", "Convolution")])
-def test_blocks_of_nnabla_networks_end_in_their_sum(name: str, expected: str) -> None:
+def read_transposed(tokens: int) -> list[onnx.NodeProto]:
+    return [
+        onnx.helper.make_node("Transpose", ["rectified"], ["first_axis"], perm=[1, 0, 2]),
+        onnx.helper.make_node("Gather", ["first_axis", "first"], ["picked"], axis=0),
+    ]
+
+
+def read_by_split(tokens: int) -> list[onnx.NodeProto]:
+    sizes = onnx.numpy_helper.from_array(np.array([1, tokens - 1]))
+    return [
+        onnx.helper.make_node("Constant", [], ["sizes"], value=sizes),
+        onnx.helper.make_node("Split", ["rectified", "sizes"], ["token", "rest"], axis=1),
+        onnx.helper.make_node("ReduceMean", ["token"], ["picked"], axes=[1], keepdims=0),
+    ]
+
+
+def read_with_the_mean_of_all(tokens: int) -> list[onnx.NodeProto]:
+    return [
+        onnx.helper.make_node("Gather", ["rectified", "first"], ["token"], axis=1),
+        onnx.helper.make_node("ReduceMean", ["rectified"], ["mean"], axes=[1], keepdims=0),
+        onnx.helper.make_node("Add", ["token", "mean"], ["picked"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("read", "expected"),
+    [(read_transposed, "embed"), (read_by_split, "embed"), (read_with_the_mean_of_all, "act")],
+    ids=lambda each: getattr(each, "__name__", None),
+)
+def test_a_class_token_is_seen_however_it_is_read_and_only_where_nothing_else_is(
+    tmp_path: Path, read: Callable[[int], list[onnx.NodeProto]], expected: str
+) -> None:
+    model = vision_transformer()
+    place = next(index for index, node in enumerate(model.graph.node) if node.output[0] == "picked")
+    position = next(each for each in model.graph.initializer if each.name == "position")
+    nodes = [*model.graph.node[:place], *read(position.dims[1]), *model.graph.node[place + 1 :]]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    onnx.save(model, tmp_path / "m.onnx")
+    classifier = whylight.load(tmp_path / "m.onnx", input_range="1")
+    assert [layer.name for layer in classifier.default_layers.layers] == [expected]
+
+
+@pytest.mark.parametrize(("name", "expected"), [("resnet", "ReLU"), ("senet", "Mul2"), ("vgg", "LeakyReLU")])
+def test_blocks_of_nnabla_networks_end_rectified_or_gated(name: str, expected: str) -> None:
     classifier = whylight.load(DATA / "archs" / f"{name}.nnp")
     assert [layer.type for layer in classifier.default_layers.layers] == [expected]
 
@@ -124,8 +169,70 @@ def test_the_plugins_method_keeps_the_last_convolution() -> None:
     assert layer == convolutions[-1]
 
 
-def test_nothing_changes_in_plain_networks() -> None:
-    for sample in ("mnist", "cluttered_digits"):
-        classifier = whylight.load(BUNDLED / sample / "results.nnp")
-        convolutions = [each for each in classifier.layers if each.type == "Convolution"]
-        assert classifier.default_layers.layers == (convolutions[-1],)
+@pytest.mark.parametrize(
+    ("sample", "expected"),
+    [("cluttered_digits", "ReLU_3"), ("mnist", "Convolution_1")],  # in the second a ReLU reads what is pooled already
+)
+def test_plain_networks_end_in_their_last_convolution_rectified(sample: str, expected: str) -> None:
+    classifier = whylight.load(BUNDLED / sample / "results.nnp")
+    assert [layer.name.split("/")[-1] for layer in classifier.default_layers.layers] == [expected]
+
+
+def clipped(s: Sketch, maps: str) -> str:
+    zero, six = s.weight("zero"), s.weight("six")
+    s.values["zero"], s.values["six"] = np.array(0, np.float32), np.array(6, np.float32)
+    return s.node("Clip", "found", maps, zero, six)
+
+
+def silu(s: Sketch, maps: str) -> str:
+    return s.node("Mul", "found", maps, s.node("Sigmoid", "gate", maps))
+
+
+def gelu(s: Sketch, maps: str) -> str:
+    """As it is written before operator set 20, without the factor of one half."""
+    erf = s.node("Erf", "erf", s.node("Div", "scaled", maps, s.weight("root", 1)))
+    return s.node("Mul", "found", maps, s.node("Add", "shifted", erf, s.weight("one", 1)))
+
+
+def normalized_then_rectified(s: Sketch, maps: str) -> str:
+    statistics = [s.weight(f"bn.{name}", 6) for name in ("scale", "offset", "mean", "variance")]
+    s.values["bn.variance"] = np.ones(6, np.float32)
+    return s.node("Relu", "found", s.node("BatchNormalization", "bn", maps, *statistics))
+
+
+def squashed(s: Sketch, maps: str) -> str:
+    """Neither side of tanh is cut off."""
+    s.node("Tanh", "bent", maps)
+    return "bent"
+
+
+def normalized_by_its_own_statistics(s: Sketch, maps: str) -> str:
+    mean = s.node("ReduceMean", "mean", maps, axes=[1], keepdims=1)
+    return s.node("Relu", "late", s.node("Sub", "centered", maps, mean))
+
+
+def rectified_when_pooled(s: Sketch, maps: str) -> str:
+    return s.node("Relu", "late", s.node("MaxPool", "pool", maps, kernel_shape=[2, 2], strides=[2, 2]))
+
+
+@pytest.mark.parametrize(
+    ("behind", "expected"),
+    [
+        (clipped, "found"),
+        (silu, "found"),
+        (gelu, "found"),
+        (normalized_then_rectified, "found"),
+        (squashed, "maps"),
+        (normalized_by_its_own_statistics, "maps"),
+        (rectified_when_pooled, "maps"),
+    ],
+    ids=lambda each: getattr(each, "__name__", None),
+)
+def test_features_are_taken_rectified_before_they_are_pooled(
+    tmp_path: Path, behind: Callable[[Sketch, str], str], expected: str
+) -> None:
+    sketch = Sketch()
+    maps = sketch.conv("maps", sketch.relu_conv("stem", "image", 3, 4), 4, 6)
+    sketch.head(behind(sketch, maps), 6)
+    classifier = whylight.load(sketch.save(tmp_path / "m.onnx"), input_range="1")
+    assert [layer.name for layer in classifier.default_layers.layers] == [expected]

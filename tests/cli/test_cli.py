@@ -62,7 +62,7 @@ def test_gradcam_with_its_defaults(here: Path, capsys: pytest.CaptureFixture[str
     assert Image.open(here / "grad_cam.png").size == (12, 16)
     said = capsys.readouterr().out
     assert said.splitlines()[0] == "class        0"
-    assert "layer        Convolution" in said
+    assert "layer        ReLU" in said
 
 
 def test_gradcam_takes_the_plugins_flags_and_hyphens(here: Path) -> None:
@@ -391,13 +391,13 @@ def test_inspect(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for part in (
         "x N x 1 x 8 x 8, range 0 to 1",
         "classes      3",
-        "* Convolution  Convolution  N x 4 x 8 x 8",
+        "* ReLU         ReLU         N x 4 x 8 x 8",
         "Affine (1)",
     ):
         assert part in said
     assert main(["inspect", "results.nnp", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
-    assert facts["default_layers"] == ["Convolution"]
+    assert facts["default_layers"] == ["ReLU"]
     assert [layer["name"] for layer in facts["layers"]] == ["Convolution", "ReLU"]
     assert facts["unsupported"] == []
     assert facts["problem"] is None

@@ -36,9 +36,7 @@ def test_inputs_outputs_and_facts(tmp_path: Path) -> None:
         ("cam", "tensor(float)", ["N", 8, 8]),
     ]
     facts = json.loads(session.get_modelmeta().custom_metadata_map["whylight"])
-    assert facts["maps"] == [
-        {"output": "cam", "method": "gradcam", "layer": "Convolution", "crop": [0.0, 0.0, 1.0, 1.0]}
-    ]
+    assert facts["maps"] == [{"output": "cam", "method": "gradcam", "layer": "ReLU", "crop": [0.0, 0.0, 1.0, 1.0]}]
     assert facts["class_count"] == 3
     assert facts["input"] == {
         "name": "x",
@@ -62,7 +60,7 @@ def test_score_and_map_for_every_kind_of_output(tmp_path: Path, activation: str,
     plain.graph.output.extend(
         onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in ("features", "scores")
     )
-    session = session_of(whylight.compile(path, score=score))
+    session = session_of(whylight.compile(path, score=score, layer="Convolution"))
     x = np.random.default_rng(1).random((4, 1, 8, 8), np.float32)
     output, features, logits = (np.asarray(o) for o in session_of(plain, check=False).run(None, {"x": x}))
     index = np.array([0, 1, 1, 0] if classes == 1 else [0, 2, 1, 2])

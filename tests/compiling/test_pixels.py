@@ -94,7 +94,7 @@ def test_several_pictures_of_one_size_go_in_together(model: Path) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_the_explainer_runs_it_and_gives_the_same(model: Path, size: tuple[int, int]) -> None:
-    known: dict[str, Any] = {"input_range": 1, "mean": MEAN, "std": STD}
+    known: dict[str, Any] = {"input_range": 1, "mean": MEAN, "std": STD, "layer": "conv"}
     graph = whylight.compile(model, pixels=True, **known).SerializeToString()
     plain = whylight.explainer(model, **known)(photograph(*size), 2)
     found = whylight.Explainer(graph)(photograph(*size), 2)

@@ -84,7 +84,7 @@ def test_gradcam_and_the_gradient_are_those_of_finite_differences(tmp_path: Path
         slopes = differences(lambda at, chosen=chosen: logits(values, at)[chosen], maps)
         owed = slopes.reshape(len(maps), -1).mean(1)
         expected = np.maximum(np.tensordot(owed, maps, 1), 0)
-        _, scores, cam = model.explainer().run(image[np.newaxis], np.array([chosen]))
+        _, scores, cam = model.explainer(layer="conv").run(image[np.newaxis], np.array([chosen]))
         assert scores[0] == pytest.approx(logits(values, maps)[chosen], rel=1e-4)
         np.testing.assert_allclose(cam[0], expected, atol=1e-4 * max(np.abs(maps).max() * np.abs(owed).max(), 1e-9))
     slopes = differences(lambda at: logits(values, last_maps(values, at))[1], image.astype(np.float64))
@@ -131,7 +131,7 @@ def test_the_first_convolution_says_what_the_axes_are(
     else:
         model = classifier(tmp_path, size, channels=channels, order=order, batch=batch)
     assert (model.input.layout, model.input.size, model.input.channels) == (layout, size, channels)
-    assert model.default_layer.name == "conv"
+    assert model.default_layer.name == "act"
     values, image = weights(size, channels), array(size, channels)
     output = model.explainer().run(image[np.newaxis], np.array([0]))[0][0]
     scores = logits(values, last_maps(values, image))
@@ -262,7 +262,7 @@ def test_the_commands_take_arrays(
     assert Image.open("a.png").width > 20
     assert main(["inspect", "model.onnx"]) == 0
     text = capsys.readouterr().out
-    assert f"* conv     Conv     N x 6 x {' x '.join(str(extent // 2) for extent in size)}\n" in text
+    assert f"* act      Relu     N x 6 x {' x '.join(str(extent // 2) for extent in size)}\n" in text
     assert "range" not in text
     assert main(["compile", "model.onnx", "-o", "explainer.onnx"]) == 0
     assert whylight.Explainer("explainer.onnx")("a.npy", 1).score == pytest.approx(expected, rel=1e-4)
@@ -307,5 +307,5 @@ def test_a_console_network_of_signals(tmp_path: Path) -> None:
     maps = convolved(signal.astype(np.float64), values["conv/W"], values["conv/b"])
     slopes = values["affine/W"][:, 1].reshape(4, 12) * (maps > 0)
     expected = np.maximum(slopes.mean(1) @ maps, 0)
-    explanation = model.explainer()(signal, 1)
+    explanation = model.explainer(layer="Convolution")(signal, 1)
     np.testing.assert_allclose(explanation.cam, (expected - expected.min()) / np.ptp(expected), atol=1e-4)

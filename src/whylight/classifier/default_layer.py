@@ -1,12 +1,12 @@
 """The layer that is explained where none is named: the last one with places that all of the score passes through.
 
     Conv ──> Relu ──> Conv ──┬──> Conv ──> Relu ──┐
-                             ├──> Conv ──> Relu ──┼──> Concat* ──> Relu ──> mean over places ──> Gemm
+                             ├──> Conv ──> Relu ──┼──> Concat ──> Relu* ──> mean over places ──> Gemm
                              └──> MaxPool ────────┘
 
-It is the end of a block, never one of its branches. Of the tensors that hold the same features, the block's own end is
-taken: the sum, the concatenation or the convolution before it is normalized, rectified or pooled
-(`benchmarks/default_layer.py` compares them).
+It is the end of a block, never one of its branches. Of the tensors that hold the same features, the rectified one
+before pooling is taken, where there is one; else the block's own end: the sum, the concatenation or the convolution
+before it is normalized or pooled (`benchmarks/default_layer.py` compares them).
 
 - Where the network consists of towers that meet only behind their last places, there is one such layer in each, and
   their maps are fused.
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import onnx
 
-from whylight.graph.tensor import Tensor
+from whylight.graph.tensor import Extent, Shape, Tensor
 from whylight.graph.walks import dependent_nodes, needed_nodes, read_names
 from whylight.graph.ways import dominators, smallest_cut, ways
 
@@ -32,6 +32,14 @@ if TYPE_CHECKING:
 _CONVOLUTIONS = ("Conv", "ConvTranspose", "ConvInteger", "QLinearConv")
 _PRODUCTS = ("MatMul", "Einsum", "Gemm", "Attention", "MatMulInteger", "QLinearMatMul")
 _JOINS = ("Add", "Sum", "Concat")
+_RECTIFIERS = (
+    "Relu", "LeakyRelu", "PRelu", "ThresholdedRelu", "Clip", "Elu", "Selu", "Celu", "Softplus", "Gelu", "Swish",
+    "HardSwish", "Mish",
+)  # fmt: skip
+_BY_ELEMENT = (
+    *_RECTIFIERS, "Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Abs", "Neg", "Exp", "Log", "Sqrt", "Erf", "Tanh",
+    "Sigmoid", "HardSigmoid", "BatchNormalization", "Identity", "Dropout", "Cast", "QuantizeLinear", "DequantizeLinear",
+)  # fmt: skip
 _MOST_TOWERS = 8
 _EARLY = 0.5
 """Behind a layer that comes so early, as a share of the convolutions and products, towers are looked for."""
@@ -66,7 +74,7 @@ def default_layers(
     work = [node for node in path if node.op_type in (*_CONVOLUTIONS, *_PRODUCTS)]
     worked = {name for node in work[:1] for name in (node.output[0], *_behind(path, node.output[0]))}
     worked.update(node.output[0] for node in work)
-    blind = _without_gradient(path, layers, tensors, image)
+    blind = _without_gradient(path, layers, tensors, image, score)
     named = {layer.tensor: layer for layer in layers}
     candidates = named.keys() & worked - blind
     found: list[str] = []
@@ -81,7 +89,9 @@ def default_layers(
         candidates = candidates - before
     if not found:
         return None
-    chosen = tuple(dict.fromkeys(named[_block_end(path, tensors, name, named.keys() - blind, image)] for name in found))
+    known = named.keys() - blind
+    ends = [_block_end(path, tensors, name, known, image) for name in found]
+    chosen = tuple(dict.fromkeys(named[_rectified(path, tensors, name, known, score)] for name in ends))
     return DefaultLayers(chosen, _reason(chosen, len(blind) > 0))
 
 
@@ -106,7 +116,7 @@ def _behind(path: Sequence[onnx.NodeProto], name: str) -> list[str]:
     return [output for node in dependent_nodes(path, name) for output in node.output]
 
 
-# ---- of the tensors with the same features, the end of a block
+# ---- of the tensors with the same features, the end of a block, or what a rectifier makes of it
 
 
 def _block_end(
@@ -136,36 +146,77 @@ def _keeps_features(
     return node.op_type not in (*_CONVOLUTIONS, *_PRODUCTS) and not (node.op_type in _JOINS and joins)
 
 
+def _rectified(
+    path: Sequence[onnx.NodeProto], tensors: Mapping[str, Tensor], end: str, known: Collection[str], score: str
+) -> str:
+    """The last rectified tensor, that is a layer, made of ``end`` element by element; ``end`` where there is none."""
+    behind = dependent_nodes(path, end)
+    found = start = end
+    for name in dominators(behind, end, score):
+        between = dependent_nodes(needed_nodes(behind, [name]), start)
+        if tensors[name].shape != tensors[end].shape or any(node.op_type not in _BY_ELEMENT for node in between):
+            break
+        if name in known and _rectifies(between):
+            found = name
+        start = name
+    return found
+
+
+def _rectifies(between: Sequence[onnx.NodeProto]) -> bool:
+    """Whether nodes from one tensor to the next are a rectifier, or spell one out: x times a function of x."""
+    *steps, last = between
+    return (last.op_type in _RECTIFIERS and not steps) or (last.op_type == "Mul" and len(steps) > 0)
+
+
 # ---- class tokens
 
 
 def _without_gradient(
-    path: Sequence[onnx.NodeProto], layers: Sequence[Layer], tensors: Mapping[str, Tensor], image: str
+    path: Sequence[onnx.NodeProto], layers: Sequence[Layer], tensors: Mapping[str, Tensor], image: str, score: str
 ) -> set[str]:
-    """What lies between the last attention and where the tokens without a place are picked out, both included."""
-    tokens = {layer.tensor: layer for layer in layers if layer.grid is not None and layer.tokens_before}
+    """What the score reads of nothing but tokens without a place: all behind the attention that made these."""
+    counts = {_token_count(tensors, layer): layer.tokens_before for layer in layers if layer.tokens_before}
+    picking = [node for node in path if _picks(node, path, tensors, counts)]
+    others = needed_nodes([node for node in path if node not in picking], [score])
+    read_otherwise = {name for node in others for name in read_names(node)}
     moving = {image, *(name for node in path for name in node.output)}
     blind: set[str] = set()
-    for node in path:
-        if node.op_type not in ("Gather", "Slice") or node.input[0] not in tokens:
-            continue
-        picked_from = node.input[0]
-        if not _keeps_few(tensors[picked_from], tensors[node.output[0]], tokens[picked_from]):
-            continue
-        before = needed_nodes(path, [picked_from])
+    for node in picking:
+        before = needed_nodes(path, [node.input[0]])
         attention = next((each for each in reversed(before) if _is_attention(each, moving)), None)
         if attention is not None:
-            behind = {attention.output[0], *_behind(before, attention.output[0])}
-            blind |= behind
-    return blind
+            blind.update((attention.output[0], *_behind(before, attention.output[0])))
+    return blind - read_otherwise
+
+
+def _token_count(tensors: Mapping[str, Tensor], layer: Layer) -> Extent:
+    return tensors[layer.tensor].shape[1 if layer.channels_last else 2]
+
+
+def _picks(
+    node: onnx.NodeProto, path: Sequence[onnx.NodeProto], tensors: Mapping[str, Tensor], counts: Mapping[Extent, int]
+) -> bool:
+    """Whether it keeps, of an axis of as many tokens as in ``counts``, no more than have no place."""
+    if node.op_type not in ("Gather", "Slice", "Split"):
+        return False
+    before = tensors[node.input[0]].shape
+    read = {name for each in path for name in each.input}
+    kept = [tensors[name].shape for name in node.output if name in read]
+    for axis, count in enumerate(before):
+        extents = [_extent_of(shape, axis, before) for shape in kept]
+        numbers = [extent for extent in extents if isinstance(extent, int)]
+        if count in counts and len(numbers) == len(kept) and sum(numbers) <= counts[count]:
+            return True
+    return False
+
+
+def _extent_of(shape: Shape, axis: int, before: Shape) -> Extent:
+    """What is left of an axis: 1 where it is gone."""
+    if shape == (*before[:axis], *before[axis + 1 :]):
+        return 1
+    return shape[axis] if len(shape) == len(before) else None
 
 
 def _is_attention(node: onnx.NodeProto, moving: Collection[str]) -> bool:
     """Whether it is a product of two tensors that both come of the image."""
     return node.op_type in _PRODUCTS and sum(name in moving for name in node.input) > 1
-
-
-def _keeps_few(before: Tensor, after: Tensor, layer: Layer) -> bool:
-    axis = 1 if layer.channels_last else 2
-    kept = after.shape[axis] if after.rank == before.rank else 1
-    return isinstance(kept, int) and kept <= layer.tokens_before
