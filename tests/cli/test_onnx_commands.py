@@ -74,7 +74,7 @@ def test_a_compiled_explainer_is_shown(folder: Path, capsys: pytest.CaptureFixtu
     lines = capsys.readouterr().out.splitlines()
     image = f"input        image N x {HEIGHT} x {WIDTH} x 3, range 0 to 255, mean 124, 116, 104, std 58, 58, 58"
     assert image in lines
-    assert "map          cam: gradcam at layer conv, of the logit" in lines
+    assert "map          cam: gradcam at layer act, of the logit" in lines
     assert main(["inspect", "explainer.onnx", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["maps"][0]["method"] == "gradcam"
 

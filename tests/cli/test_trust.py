@@ -29,7 +29,7 @@ def test_evaluate_writes_a_table_a_csv_and_a_chart(tmp_path: Path, capsys: pytes
         first, second = csv.DictReader(file)
     assert (first["method"], second["method"]) == ("gradcam", "gradcam-nnc")
     assert first["deletion_count"] == "4"
-    assert f"{float(first['deletion']):.3f}" in rows[0]
+    assert f"{float(first['deletion']):.2f}" in rows[0]
     chart = np.asarray(Image.open(output.with_suffix(".png")).convert("RGB"))
     colors = {tuple(color) for color in chart.reshape(-1, 3)}
     assert {(0x1F, 0x5F, 0xBF), (0xE8, 0x70, 0x0A)} <= colors

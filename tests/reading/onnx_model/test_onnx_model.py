@@ -44,9 +44,9 @@ def load_new(folder: Path, content: onnx.ModelProto) -> Classifier:
 
 
 def check_cnn(classifier: Classifier, tolerance: float = 1e-4) -> None:
-    assert classifier.default_layer.name == "conv"
+    assert classifier.default_layer.name == "act"
     assert (classifier.class_count, classifier.final_activation) == (CLASSES, "Softmax")
-    explanations = classifier.explainer()([IMAGE] * CLASSES, list(range(CLASSES)))
+    explanations = classifier.explainer(layer="conv")([IMAGE] * CLASSES, list(range(CLASSES)))
     for index, explanation in enumerate(explanations):
         np.testing.assert_allclose(explanation.cam, expected_cam(IMAGE.transpose(2, 0, 1), index), atol=tolerance)
 
@@ -77,9 +77,9 @@ def test_gray_pictures_whose_axes_a_reshape_moves(tmp_path: Path, order: str, ba
     content.graph.input[0].CopyFrom(helper.make_tensor_value_info("image", TensorProto.FLOAT, extents))
     classifier = load(tmp_path, content, **({} if "1" in order else {"layout": "auto"}))
     assert (classifier.input.channels, classifier.input.size) == (1, (HEIGHT, WIDTH))
-    assert classifier.default_layer.name == "conv"
+    assert classifier.default_layer.name == "act"
     gray = IMAGE[:, :, 0]
-    found = classifier.explainer()(gray, 1)
+    found = classifier.explainer(layer="conv")(gray, 1)
     np.testing.assert_allclose(found.cam, expected_cam(np.stack([gray] * 3), 1), atol=1e-4)
 
 
@@ -217,7 +217,7 @@ def test_means_deviations_and_channel_order(tmp_path: Path) -> None:
     content = cnn()
     helper.set_model_props(content, {"Image.BitmapPixelFormat": "Bgr8"})
     mean, std = (0.1, 0.2, 0.3), (0.5, 0.6, 0.7)
-    explainer = load(tmp_path, content, input_range="255", mean=mean, std=std).explainer()
+    explainer = load(tmp_path, content, input_range="255", mean=mean, std=std).explainer(layer="conv")
     values = (255 * IMAGE.transpose(2, 0, 1)[::-1] - np.reshape(mean, (3, 1, 1))) / np.reshape(std, (3, 1, 1))
     np.testing.assert_allclose(explainer(IMAGE, 2).cam, expected_cam(values, 2), atol=1e-4)
 
@@ -405,7 +405,7 @@ def test_quantized_weights_are_read(tmp_path: Path) -> None:
     bytes_ = np.round(kernel / 0.05).clip(-128, 127).astype(np.int8)
     content = quantized("kernel", [helper.make_node("DequantizeLinear", ["bytes", "scale", "zero"], ["restored"])], 0)
     content.graph.initializer.append(numpy_helper.from_array(bytes_, "bytes"))
-    explanation = load(tmp_path, content).explainer()(IMAGE, 1)
+    explanation = load(tmp_path, content).explainer(layer="conv")(IMAGE, 1)
     # within what rounding moves the map
     np.testing.assert_allclose(explanation.cam, expected_cam(IMAGE.transpose(2, 0, 1), 1), atol=0.1)
     assert explanation.cam.max() == 1
@@ -429,21 +429,22 @@ def test_bytes_as_input(tmp_path: Path, options: dict[str, str]) -> None:
     pixels = (255 * IMAGE).astype(np.uint8)
     classifier = whylight.load(saved(tmp_path, content), **options)
     assert classifier.input.maximum == 255
-    explanation = classifier.explainer()(pixels, 1)
+    explanation = classifier.explainer(layer="conv")(pixels, 1)
     expected = expected_cam(pixels.transpose(2, 0, 1).astype(np.float32), 1)
     np.testing.assert_allclose(explanation.cam, expected, atol=1e-4)
 
 
 LAST = {
-    **dict.fromkeys(("densenet121", "inception_v1", "inception_v2"), "Concat"),
-    **dict.fromkeys(("resnet50", "shufflenet"), "Sum"),
-    **dict.fromkeys(("bvlc_alexnet", "squeezenet", "vgg19", "zfnet512"), "Conv"),
+    **dict.fromkeys(("inception_v1", "inception_v2"), "Concat"),
+    **dict.fromkeys(
+        ("bvlc_alexnet", "densenet121", "resnet50", "shufflenet", "squeezenet", "vgg19", "zfnet512"), "Relu"
+    ),
 }
 
 
 @pytest.mark.parametrize("path", sorted(LIGHT.glob("*.onnx")), ids=lambda path: path.stem)
 def test_architectures_of_the_onnx_package(path: Path) -> None:
-    """With no option: a map of the last convolution, or of the block that joins it with others, above 1 x 1."""
+    """With no option: a map of the last block, rectified where it is so before pooling, above 1 x 1."""
     classifier = whylight.load(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", whylight.WhylightWarning)
@@ -614,9 +615,7 @@ def test_a_map_of_zeros_is_said_once(tmp_path: Path) -> None:
     head = next(each for each in content.graph.initializer if each.name == "weight")
     head.CopyFrom(numpy_helper.from_array(np.zeros((5, CLASSES), np.float32), "weight"))
     explainer = load(tmp_path, content).explainer()
-    with pytest.warns(
-        whylight.WhylightWarning, match="layer 'conv': the map is zero everywhere.*another layer"
-    ) as said:
+    with pytest.warns(whylight.WhylightWarning, match="layer 'act': the map is zero everywhere.*another layer") as said:
         explainer([IMAGE] * 40, 1)
     assert len(said) == 1
 

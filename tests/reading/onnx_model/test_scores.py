@@ -138,7 +138,9 @@ def test_an_axis_of_extent_1_among_the_scores(tmp_path: Path, shape: tuple[int, 
     classifier = load(tmp_path, content)
     assert classifier.class_count == CLASSES
     expected = scores(IMAGES[0])
-    for index, explanation in enumerate(classifier.explainer()([IMAGES[0]] * CLASSES, list(range(CLASSES)))):
+    for index, explanation in enumerate(
+        classifier.explainer(layer="conv")([IMAGES[0]] * CLASSES, list(range(CLASSES)))
+    ):
         assert explanation.score == pytest.approx(expected[index], abs=1e-4)
         assert explanation.probability == pytest.approx(softmax(expected)[index], abs=1e-5)
         np.testing.assert_allclose(explanation.cam, expected_cam(IMAGES[0].transpose(2, 0, 1), index), atol=1e-4)
@@ -165,7 +167,7 @@ def with_lists(batch: int | str = "batch") -> onnx.ModelProto:
 def test_one_of_several_lists(tmp_path: Path, index: int, batch: int | str) -> None:
     classifier = load(tmp_path, with_lists(batch), output_index=index)
     expected = (index + 1) * scores(IMAGES[0])
-    explanation = classifier.explainer()(IMAGES[0], 2)
+    explanation = classifier.explainer(layer="conv")(IMAGES[0], 2)
     assert explanation.score == pytest.approx(expected[2], abs=1e-4)
     assert explanation.probability == pytest.approx(softmax(expected)[2], abs=1e-5)
     np.testing.assert_allclose(explanation.cam, expected_cam(IMAGES[0].transpose(2, 0, 1), 2), atol=1e-4)
