@@ -65,7 +65,7 @@ def test_an_image_with_metadata(tmp_path: Path, given: Any, batch: int | str, op
         given = tmp_path / "meta.npy"
     classifier = load(tmp_path, with_metadata(batch, opset), fix={"meta": given})
     assert classifier.tensors["image"].shape[0] == "N"
-    found = classifier.explainer()(list(IMAGES), [1, 2])
+    found = classifier.explainer(layer="conv")(list(IMAGES), [1, 2])
     for explanation, image, index in zip(found, IMAGES, (1, 2), strict=True):
         expected = head(features(image) + np.array(values) @ MIXING)
         assert explanation.score == pytest.approx(expected[index], abs=1e-4)
@@ -105,7 +105,7 @@ def test_one_of_two_images_that_are_compared(tmp_path: Path, batch: int | str) -
     other = np.random.default_rng(1).random((3, HEIGHT, WIDTH)).astype(np.float32)
     classifier = load(tmp_path, siamese(batch), fix={"second": other})
     assert [layer.name for layer in classifier.layers] == ["first/conv", "first/act"], "the other's tower is fixed"
-    found = classifier.explainer()(list(IMAGES), 3)
+    found = classifier.explainer(layer="first/conv")(list(IMAGES), 3)
     for explanation, image in zip(found, IMAGES, strict=True):
         expected = head(features(image) - features(other.transpose(1, 2, 0)))
         assert explanation.score == pytest.approx(expected[3], abs=1e-4)

@@ -130,7 +130,7 @@ def test_the_last_tokens_are_the_default_layer(network: object, grid: tuple[int,
     s = Sketch()
     network(s)  # type: ignore[operator]
     model = whylight.load(s.save(tmp_path / "model.onnx"))
-    assert model.default_layer.tensor == "last"
+    assert model.default_layer.tensor == "act"
     assert model.default_layer.grid == grid
 
 

@@ -79,12 +79,13 @@ def load(folder: Path, content: onnx.ModelProto) -> whylight.Classifier:
 def test_a_convolution_in_whole_numbers_is_a_layer(tmp_path: Path, operator: str) -> None:
     classifier = load(tmp_path, in_8_bits(operator))
     assert [(layer.name, layer.type) for layer in classifier.layers] == [("conv", operator), ("act", "Relu")]
-    assert classifier.default_layer.name == classifier.last_convolution.name == "conv"
+    assert (classifier.default_layer.name, classifier.last_convolution.name) == ("act", "conv")
+    tensor = classifier.last_convolution.tensor
     model = onnx.ModelProto()
     model.CopyFrom(classifier.model)
-    model.graph.output.append(helper.make_tensor_value_info(classifier.default_layer.tensor, 1, None))
+    model.graph.output.append(helper.make_tensor_value_info(tensor, 1, None))
     session = onnxruntime.InferenceSession(model.SerializeToString())
-    found = session.run([classifier.default_layer.tensor], {"image": IMAGES[:1].transpose(0, 3, 1, 2)})[0]
+    found = session.run([tensor], {"image": IMAGES[:1].transpose(0, 3, 1, 2)})[0]
     np.testing.assert_allclose(found[0], feature_maps(IMAGES[0]), atol=0.3)
 
 
@@ -94,7 +95,7 @@ def test_methods_without_a_derivative_look_at_it(tmp_path: Path) -> None:
     with pytest.warns(WhylightWarning, match="each is explained by itself"):
         explainer = classifier.explainer("ablation-cam")
     both = explainer([IMAGES[0], 0.3 * IMAGES[1]], 3)
-    assert both[0].layer == "conv"
+    assert both[0].layer == "act"
     assert np.ptp(both[0].cam) > 0
     (alone,) = explainer([0.3 * IMAGES[1]], 3)
     np.testing.assert_array_equal(both[1].cam, alone.cam)
