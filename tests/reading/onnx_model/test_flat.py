@@ -63,8 +63,8 @@ def test_a_picture_with_colors_in_one_row(tmp_path: Path, layout: str) -> None:
     numbers = 3 * HEIGHT * WIDTH
     content.graph.input[0].CopyFrom(helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", numbers]))
     classifier = load(tmp_path, content, input_size=(HEIGHT, WIDTH), layout=layout)
-    assert classifier.default_layer.name == "conv"
-    for explanation, image in zip(classifier.explainer()(list(IMAGES), 2), IMAGES, strict=True):
+    assert classifier.default_layer.name == "act"
+    for explanation, image in zip(classifier.explainer(layer="conv")(list(IMAGES), 2), IMAGES, strict=True):
         np.testing.assert_allclose(explanation.cam, expected_cam(image.transpose(2, 0, 1), 2), atol=1e-4)
 
 
@@ -107,10 +107,10 @@ def test_a_waveform(tmp_path: Path, front: str) -> None:
     inputs = [helper.make_tensor_value_info("wave", TensorProto.FLOAT, ["batch", 40])]
     outputs = [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["batch", CLASSES])]
     classifier = load(tmp_path, model(nodes, inputs, outputs, values))
-    assert (classifier.input.layout, classifier.default_layer.name) == ("L", "conv")
+    assert (classifier.input.layout, classifier.default_layer.name) == ("L", "act")
     wave = random.standard_normal(40).astype(np.float32)
     maps = np.lib.stride_tricks.sliding_window_view(wave, 4)[::2] @ values["kernel"][:, 0].T
     weights = values["weight"][:, 1] * (maps > 0).mean(0)
     expected = np.maximum(maps @ weights, 0)
-    found = classifier.explainer()(wave, 1)
+    found = classifier.explainer(layer="conv")(wave, 1)
     np.testing.assert_allclose(found.cam, (expected - expected.min()) / np.ptp(expected), atol=1e-4)
