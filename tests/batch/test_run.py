@@ -83,6 +83,17 @@ def test_stopped_on_a_cluster_it_goes_on_with_the_same_bytes(explainer: Explaine
     assert files(stopped.parent) == files(whole.parent)
 
 
+def test_processes_know_names_that_were_given_to_the_explainer(explainer: Explainer, tmp_path: Path) -> None:
+    named = explainer.with_class_names([f"digit {index}" for index in range(10)])
+    for workers in (1, 2):
+        table = dataset(tmp_path / str(workers), rows=40)
+        explain_dataset(named, table, table.with_name("gradcam.csv"), BatchOptions(workers=workers))
+    assert files(tmp_path / "1") == files(tmp_path / "2")
+    with Image.open(tmp_path / "2" / "gradcam" / "0000" / "0.png") as overlay:
+        overlay.load()
+        assert overlay.info["Description"].startswith("digit 9 (9), the label")
+
+
 # ---- tables in memory
 
 

@@ -434,6 +434,14 @@ def test_a_compiled_explainer_explains_alone(here: Path) -> None:
     assert np.array_equal(np.asarray(overlay), np.asarray(Image.open(here / "grad_cam.png")))
 
 
+def test_compare_says_at_once_that_it_cannot_write_the_format(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "fpdf", None)
+    for name, said in (("a.tex", "no image format for '.tex'"), ("a.pdf", "PDF needs fpdf2: pip install")):
+        assert said in failure(capsys, "compare", "results.nnp", "no such image.png", "-o", name)
+
+
 def test_demo(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["demo", "shown"]) == 0
     assert "Look at" in capsys.readouterr().out

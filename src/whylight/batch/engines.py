@@ -122,8 +122,10 @@ _stops: list[Event] = []
 def _worker_step(plan: Plan, graph: Callable[[], bytes | Path], device: str, key: str) -> Step:
     if key not in _steps:
         _steps.clear()
-        explainer = Explainer(graph(), device=device).with_threads(1)
-        _steps[key] = Step(plan, open_dataset(plan.table), explainer)
+        explainer = Explainer(graph(), device=device)
+        if plan.class_names:  # they may have been given to the explainer, not to its graph
+            explainer = explainer.with_class_names(plan.class_names)
+        _steps[key] = Step(plan, open_dataset(plan.table), explainer.with_threads(1))
     return _steps[key]
 
 

@@ -35,6 +35,7 @@ class Plan:
         rendering: how overlays look.
         batch_size: images a run of the network. Batches begin at multiples of it, whatever runs them, so that the
             result does not depend on who ran which.
+        class_names: those that the overlays have.
     """
 
     table: Path | Dataset
@@ -42,6 +43,7 @@ class Plan:
     options: BatchOptions = _DEFAULT
     rendering: Rendering = _PLAIN
     batch_size: int = 16
+    class_names: tuple[str, ...] = ()
 
     @property
     def shard_size(self) -> int:
@@ -124,5 +126,5 @@ class Plan:
             explainer: a digest of the explainer graph.
         """
         written = {name: value for name, value in self.options.to_dict().items() if name not in _WHO_WORKS}
-        facts = [written, self.rendering.to_dict(), self.batch_size, dataset.digest(), explainer]
+        facts = [written, self.rendering.to_dict(), self.batch_size, self.class_names, dataset.digest(), explainer]
         return hashlib.blake2b(json.dumps([__version__, facts], sort_keys=True).encode(), digest_size=16).hexdigest()

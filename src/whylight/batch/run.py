@@ -117,7 +117,7 @@ def explain_dataset(
     found = open_dataset(table, options.labels_from)
     dataset = found.of_classes(facts.class_names, facts.class_count).written_to(place)
     source = dataset.path if isinstance(dataset, CsvTable) else dataset
-    plan = Plan(source, place, options, rendering, explainer.batch_size)
+    plan = Plan(source, place, options, rendering, explainer.batch_size, facts.class_names)
     if not place.suffix or (not is_remote(place) and place.is_dir()):
         raise WhylightError(f"{place}: expected a CSV to write, such as {place / 'gradcam.csv'}")
     if isinstance(source, Path):

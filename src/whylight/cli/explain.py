@@ -148,6 +148,9 @@ def add_compare(command: argparse.ArgumentParser) -> None:
 
 
 def run_compare(arguments: argparse.Namespace, options: Chosen) -> Answer:
+    from whylight.drawing.saving import check_page
+
+    check_page(arguments.output)
     index = one_class_of(arguments)
     refuse_to_replace(arguments.image, arguments.output)
     with progress("explaining", "maps") as bar:

@@ -67,5 +67,6 @@ def _numbers(one: Explanation) -> str:
 
 
 def _means(one: Explanation) -> str:
-    parts = [one.method, f"layer {one.layer}" if one.layer else "", one.facts.model]
+    smooth = "averaged over flips and sizes" if one.facts.smooth else ""
+    parts = [one.method, smooth, f"layer {one.layer}" if one.layer else "", one.facts.model]
     return ", ".join(filter(None, parts))
