@@ -6,10 +6,10 @@
     explanation = explainer("cat.png", class_index=285)
     explanation.overlay(alpha=0.5).save("overlay.png")
 
-Options are objects (`ModelOptions`, `Question`, `Rendering`, `Execution`), or their fields by name; a function takes
-both. What takes long takes ``advance``, which is called with the number of images (or stages) that are done since the
-last call, and ``cancel``, a `threading.Event`: once it is set the work ends with `Cancelled` before the next batch.
-Whatever is wrong with what is given is a `WhylightError` of one line.
+Options are objects (`ModelOptions`, `Question`, `Rendering`, `Arrangement`, `Execution`), or their fields by name; a
+function takes both. What takes long takes ``advance``, which is called with the number of images (or stages) that are
+done since the last call, and ``cancel``, a `threading.Event`: once it is set the work ends with `Cancelled` before the
+next batch. Whatever is wrong with what is given is a `WhylightError` of one line.
 
 What is not named here is private, and may change. Everything is imported when it is first used: the start stays fast.
 """

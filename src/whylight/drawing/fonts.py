@@ -9,7 +9,7 @@ import unicodedata
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 
@@ -77,7 +77,7 @@ class Face:
 OWN = Face()
 
 
-@cache
+@lru_cache(maxsize=256)
 def _loaded(face: Face, size: float) -> ImageFont.FreeTypeFont:
     if face.path is None:
         font = ImageFont.load_default(size)
@@ -120,7 +120,7 @@ def warn_of_missing(texts: Iterable[str]) -> None:
         )
 
 
-@cache
+@lru_cache(maxsize=4096)
 def _faces(characters: frozenset[str]) -> tuple[Face, ...]:
     """One font that has all of the characters, or, where there is none, several that together have what they can."""
     missing = {one for one in characters if not OWN.has(one)}
@@ -140,7 +140,7 @@ def _faces(characters: frozenset[str]) -> tuple[Face, ...]:
     return tuple(faces)
 
 
-@cache
+@lru_cache(maxsize=4096)
 def _candidates(characters: frozenset[str]) -> tuple[Face, ...]:
     """Fonts that may have the characters, the best first."""
     return tuple(face for face in _of_fontconfig(characters) or _of_folders() if _can_be_drawn(face))

@@ -71,7 +71,7 @@ def _box(box: tuple[float, float, float, float]) -> dict[str, str]:
 
 def _families(text: str) -> str:
     """The fonts of the text's characters, then what every machine has."""
-    found = dict.fromkeys(face.family for face, _ in fonts.runs(text) if face.family)
+    found = dict.fromkeys(face.family.replace("'", "") for face, _ in fonts.runs(text) if face.family)
     return ", ".join([*(f"'{family}'" for family in found), _FAMILIES])
 
 
