@@ -137,6 +137,26 @@ def test_axes_and_crops(name: str) -> None:
     np.testing.assert_allclose(crop(layout, model), part_that_is_seen(layout, model))
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "stride", "rows"),
+    [(0, NO_END, 2, (0, 6)), (1, 5, 2, (1, 5)), (1, NO_END, 2, (1, 6)), (0, 3, 3, (0, 3)), (4, 1, -1, (2, 5))],
+)
+def test_a_row_that_is_kept_stands_for_those_left_out_behind_it(
+    start: int, end: int, stride: int, rows: tuple[int, int]
+) -> None:
+    model = built("CHW", lambda op, x: op.Slice(x, [start], [end], [2], [stride]))
+    assert crop("CHW", model) == pytest.approx((rows[0] / 6, 0, rows[1] / 6, 1))
+
+
+def test_layers_of_a_picture_that_the_network_turns_round_are_none(tmp_path: Path) -> None:
+    """Their maps would lie the other way round."""
+    op = GraphBuilder()
+    seen = op.Slice(op.input("image", (1, 3, 6, 7)), [-1], [-NO_END], [3], [-1])
+    features = op.Relu(op.Conv(seen, np.ones((2, 3, 1, 1), np.float32)))
+    onnx.save(op.model([op.ReduceMean(features, [2, 3], keepdims=0)], "sample"), tmp_path / "model.onnx")
+    assert whylight.load(tmp_path / "model.onnx", input_range="1").layers == ()
+
+
 def reversed_axes(op: GraphBuilder, image: Tensor) -> Tensor:
     """(1, 3, 6, 7) ──> (7, 6, 3, 1), cropped and prepared ──> (1, 3, 5, 4), by Transposes that name no order."""
     means = np.array([0.1, 0.5, 0.9], np.float32).reshape(3, 1)

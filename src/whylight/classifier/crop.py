@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import onnx
 
 from whylight.classifier.first_steps import Step, straight_steps
@@ -32,21 +33,28 @@ def crop_before(model: onnx.ModelProto, tensors: Mapping[str, Tensor], image: In
 
 
 def _sliced(box: Box, step: Step, tensors: Mapping[str, Tensor], places: list[int]) -> Box:
-    starts, ends = (tensors[name].value for name in step.node.input[1:3])
-    if starts is None or ends is None:
+    given = {
+        place: value
+        for place, name in enumerate(step.node.input)
+        if place and name and (value := tensors[name].value) is not None
+    }
+    if len(given) < sum(name != "" for name in step.node.input[1:]):
         return box
-    named = step.node.input[3] if len(step.node.input) > 3 else ""
-    sliced_axes = tensors[named].value if named else range(len(starts))
-    if sliced_axes is None:
-        return box
+    starts, ends = given[1], given[2]
+    sliced_axes = given.get(3, np.arange(len(starts)))
+    strides = given.get(4, np.ones(len(starts), np.int64))
     before = tensors[step.source]
     edges = list(box)
-    for place, start, end in zip(sliced_axes, starts, ends, strict=True):
+    for place, start, end, stride in zip(sliced_axes, starts, ends, strides, strict=True):
         axis = step.axes[place]
         if axis not in places:
             continue
         size = before.size(place)
-        first, last, _ = slice(int(start), int(end)).indices(size)
+        kept = range(*slice(int(start), int(end), int(stride)).indices(size))
+        if not kept:
+            continue
+        # each that is kept stands for those that are left out behind it
+        first, last = min(kept), min(min(kept) + len(kept) * abs(int(stride)), size)
         low, high = places.index(axis), places.index(axis) + len(places)
         begin, extent = edges[low], edges[high] - edges[low]
         edges[low], edges[high] = begin + extent * first / size, begin + extent * last / size

@@ -114,3 +114,23 @@ def test_a_waveform(tmp_path: Path, front: str) -> None:
     expected = np.maximum(maps @ weights, 0)
     found = classifier.explainer(layer="conv")(wave, 1)
     np.testing.assert_allclose(found.cam, (expected - expected.min()) / np.ptp(expected), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("extents", "layout", "kind"),
+    [((8, 8), "HW", "a gray picture"), ((3, 9), "CL", "a signal, channels first"), ((9, 3), "LC", "channels last")],
+)
+def test_what_two_axes_stand_for_is_guessed_where_nothing_says_it(
+    tmp_path: Path, extents: tuple[int, int], layout: str, kind: str
+) -> None:
+    """As where a network begins with Flatten and products."""
+    content, *_ = perceptron(extents[0] * extents[1])
+    content.graph.node.insert(0, helper.make_node("Flatten", ["image"], ["row"]))
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", *extents])
+    content.graph.input[0].CopyFrom(image)
+    classifier = load(tmp_path, content)
+    assert classifier.input.layout == layout
+    assert kind in classifier.notes[0]
+    said = load(tmp_path, content, input_size=extents)
+    assert (said.input.layout, said.notes) == ("HW", ())
+    assert load(tmp_path, content, layout="NLC").notes == ()

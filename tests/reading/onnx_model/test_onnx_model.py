@@ -237,8 +237,8 @@ def test_what_was_guessed_of_pixels_is_said_once(tmp_path: Path) -> None:
     classifier = whylight.load(saved(tmp_path, cnn()))
     (note,) = classifier.notes
     assert note.endswith(
-        "model.onnx: nothing in the file says how pixels are prepared; values from 0 to 1, with nothing taken off and "
-        "undivided, are given. If the network was trained otherwise: the option 'input_range', 255, or 'mean' and 'std'"
+        "model.onnx: nothing in the file says how pixels are prepared; values from 0 to 1 are given, without mean and "
+        "std. If the network was trained otherwise: the option 'input_range', 255, or 'mean' and 'std'"
     )
     assert whylight.inspect(tmp_path / "model.onnx").notes == (note,)
     with pytest.warns(whylight.WhylightWarning, match="nothing in the file says how pixels are prepared") as caught:

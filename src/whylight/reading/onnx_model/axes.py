@@ -234,11 +234,14 @@ def _sliced(step: _Step) -> Roles:
         role, extent = roles[int(axis)], shape[int(axis)]
         if isinstance(role, Positions) and isinstance(extent, int):
             first, last, _ = slice(int(start), int(end), int(stride)).indices(extent)
-            roles[int(axis)] = _cut(role, first, last) if stride == 1 else _strided(role, step, int(axis))
+            roles[int(axis)] = _cut(role, first, last) if stride == 1 else _strided(role, step, int(axis), int(stride))
     return tuple(roles)
 
 
-def _strided(role: Positions, step: _Step, axis: int) -> Role:
+def _strided(role: Positions, step: _Step, axis: int, stride: int) -> Role:
+    """Every so many entries of an axis; one that is turned round no longer runs along the image."""
+    if stride < 0:
+        return None
     extent = step.output.shape[axis]
     return Positions(role.dimensions, (extent,)) if len(role.extents) == 1 and isinstance(extent, int) else None
 

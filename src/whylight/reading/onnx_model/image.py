@@ -90,7 +90,12 @@ def image_input(
             f"the option 'fix', such as {other}=0.5 or {other}=values.npy"
         )
     key, order = next(iter(found.items()))
-    return _sized(path, model, ImageInput(key, declared(inputs[key]), order), size)
+    image = _sized(path, model, ImageInput(key, declared(inputs[key]), order), size)
+    if layout == "auto" and order in ("HW", "CL", "LC") and not size and not _first_layout(model, inputs[key]):
+        kind = {"HW": "a gray picture", "CL": "a signal, channels first", "LC": "a signal, channels last"}[order]
+        note = f"{path}: input '{key}' {_text(image.shape)} is taken as {kind} (another: the option 'layout')"
+        return replace(image, notes=(*image.notes, note))
+    return image
 
 
 def _hint(inputs: Collection[onnx.ValueInfoProto]) -> str:
@@ -145,17 +150,23 @@ def _image_layout(
         return None
     if layout != "auto":
         return layout[1:] if len(layout) == len(shape) else None
-    if len(shape) == 2 and size and len(size) == 1:
-        return "L"
+    if size and (len(shape), len(size)) in ((2, 1), (3, 2)):
+        return "L" if len(size) == 1 else "HW"
     first = shape[1] in CHANNELS
     last = shape[-1] in CHANNELS
     if len(shape) == 4 and first != last:
         return "CHW" if first else "HWC"
-    return layout_by_first_step(model.graph.node, constants(model), info.name, len(shape)) or _usual_layout(shape)
+    return _first_layout(model, info) or _usual_layout(shape)
+
+
+def _first_layout(model: onnx.ModelProto, info: onnx.ValueInfoProto) -> str | None:
+    return layout_by_first_step(model.graph.node, constants(model), info.name, len(declared(info)))
 
 
 def _usual_layout(shape: Shape) -> str | None:
     match shape[1:]:
+        case (rows, columns) if rows == columns and rows is not None:
+            return "HW"
         case (rows, columns):
             return "CL" if columns is None or (rows is not None and rows <= columns) else "LC"
         case (outer, _, inner):

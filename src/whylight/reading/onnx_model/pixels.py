@@ -82,9 +82,9 @@ def pixels(
         guess = "nothing in the file says how pixels are prepared"
     if maximum is not None:
         return replace(found, maximum=maximum)
-    given = "" if found.mean or found.std else ", with nothing taken off and undivided,"
+    given = "" if found.mean or found.std else ", without mean and std"
     note = (
-        f"{path}: {guess}; values from 0 to 1{given} are given. If the network was trained otherwise: the option "
+        f"{path}: {guess}; values from 0 to 1 are given{given}. If the network was trained otherwise: the option "
         "'input_range', 255, or 'mean' and 'std'"
     )
     return replace(found, maximum=1.0, notes=(note,))
