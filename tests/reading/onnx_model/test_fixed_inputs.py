@@ -148,6 +148,44 @@ def test_texts_are_the_classes_of_a_network_that_compares_them_with_images(tmp_p
         assert explanation.score == pytest.approx(features(image) @ table[ids].mean(1)[index], abs=1e-4)
 
 
+@pytest.mark.parametrize("texts", ["texts", "images"])
+def test_a_number_takes_the_extents_that_an_array_says(tmp_path: Path, texts: str) -> None:
+    """Axes of one name have one extent: a mask has as many entries as there are words."""
+    content = comparing_texts(texts)
+    content.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "words"
+    content.graph.input.append(helper.make_tensor_value_info("mask", TensorProto.FLOAT, [texts, "words"]))
+    content.graph.initializer.append(numpy_helper.from_array(np.array([2], np.int64), "two"))
+    content.graph.node[1].input[0] = "masked"
+    content.graph.node.insert(1, helper.make_node("Mul", ["words", "long"], ["masked"]))
+    content.graph.node.insert(1, helper.make_node("Unsqueeze", ["mask", "two"], ["long"]))
+    ids = np.random.default_rng(4).integers(0, 9, (3, 4))
+    classifier = load(tmp_path, content, fix={"ids": ids, "mask": 2})
+    table = numpy_helper.to_array(next(each for each in content.graph.initializer if each.name == "table"))
+    explanation = classifier.explainer()(IMAGES[0], 1)
+    assert explanation.score == pytest.approx(2 * features(IMAGES[0]) @ table[ids].mean(1)[1], abs=1e-4)
+    alone = with_metadata()
+    alone.graph.input[1].type.tensor_type.shape.dim[1].dim_param = "numbers"
+    with pytest.raises(
+        WhylightError, match=r"'meta' is \(batch, numbers\), of no fixed size: expected an array for it"
+    ):
+        load(tmp_path, alone, fix={"meta": 2})
+
+
+def test_a_batch_axis_that_is_not_the_first(tmp_path: Path) -> None:
+    """As that of the first state of a recurrent layer."""
+    content = with_metadata()
+    content.graph.input[1].CopyFrom(helper.make_tensor_value_info("meta", TensorProto.FLOAT, [1, "batch", 2]))
+    content.graph.initializer.append(numpy_helper.from_array(np.array([0], np.int64), "outer"))
+    cast = next(index for index, node in enumerate(content.graph.node) if node.op_type == "Cast")
+    content.graph.node[cast].input[0] = "flat/meta"
+    content.graph.node.insert(cast, helper.make_node("Squeeze", ["meta", "outer"], ["flat/meta"]))
+    for given in (0.5, np.full((1, 2), 0.5), np.full((1, 1, 2), 0.5)):
+        found = load(tmp_path, content, fix={"meta": given}).explainer()(list(IMAGES), 1)
+        for explanation, image in zip(found, IMAGES, strict=True):
+            expected = head(features(image) + np.array([0.5, 0.5]) @ MIXING)
+            assert explanation.score == pytest.approx(expected[1], abs=1e-4)
+
+
 def test_the_command_takes_it_and_keeps_one_explainer_a_value(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +38,15 @@ def with_fixed_inputs(path: Path, model: onnx.ModelProto, fixed: Sequence[NamedV
     graph = copy.graph
     inputs = {info.name: info for info in graph.input}
     nodes: list[onnx.NodeProto] = []
+    named = _named_extents(inputs, fixed)
     for each in fixed:
-        info = inputs[each.name]
-        value, is_repeated = _fitting(path, info, each.value, inputs[image])
-        if not is_repeated:
+        given = _Input(path, inputs[each.name], inputs[image], named)
+        value = given.fitting(each.value)
+        if given.batch is None or value.shape[given.batch] != 1:
             graph.initializer.append(numpy_helper.from_array(value, each.name))
             continue
         graph.initializer.append(numpy_helper.from_array(value, f"{each.name}/value"))
-        nodes += _repeated(graph, each.name, image, value.ndim)
+        nodes += _repeated(graph, each.name, image, given.batch, value.ndim)
     kept = [info for info in graph.input if info.name not in {each.name for each in fixed}]
     nodes += graph.node
     del graph.input[:], graph.node[:]
@@ -54,54 +55,84 @@ def with_fixed_inputs(path: Path, model: onnx.ModelProto, fixed: Sequence[NamedV
     return copy
 
 
-def _fitting(path: Path, info: onnx.ValueInfoProto, value: Array, image: onnx.ValueInfoProto) -> tuple[Array, bool]:
-    """The value in the input's type and shape, and whether it is to be repeated for each image."""
-    value = _in_type(path, info, value)
-    extents = info.type.tensor_type.shape.dim
-    shape = [extent.dim_value if extent.dim_value > 0 else None for extent in extents]
-    has_batch = bool(extents) and _is_same(extents[0], image.type.tensor_type.shape.dim[0])
-    text = f"({', '.join(extent.dim_param or str(extent.dim_value or '?') for extent in extents)})"
-    if not value.ndim:
-        if has_batch or (shape and shape[0] is None):
-            shape[0] = 1
-        if None in shape:
-            raise WhylightError(f"{path}: input '{info.name}' is {text}, of no fixed size: expected an array for it")
-        return np.full(shape, value, value.dtype), has_batch
-    if value.ndim == len(shape) - 1:
-        value = value[np.newaxis]
-    expected = [1 if has_batch and not axis and len(value) == 1 else extent for axis, extent in enumerate(shape)]
-    if value.ndim != len(shape) or any(e not in (None, found) for e, found in zip(expected, value.shape, strict=True)):
-        raise WhylightError(
-            f"{path}: input '{info.name}' is {text}, expected an array of that shape, found {value.shape}"
+def _named_extents(inputs: Mapping[str, onnx.ValueInfoProto], fixed: Sequence[NamedValue]) -> dict[str, int]:
+    """The extents of axes that the file has names for, by these, as far as arrays say them."""
+    named: dict[str, int] = {}
+    for each in fixed:
+        declared = inputs[each.name].type.tensor_type.shape.dim
+        if each.value.ndim == len(declared):
+            named |= {axis.dim_param: n for axis, n in zip(declared, each.value.shape, strict=True) if axis.dim_param}
+    return named
+
+
+class _Input:
+    """An input that gets a value.
+
+    Attributes:
+        batch: its axis that is the image's batch axis too, as far as is said; None where there is none.
+    """
+
+    def __init__(
+        self, path: Path, info: onnx.ValueInfoProto, image: onnx.ValueInfoProto, named: Mapping[str, int]
+    ) -> None:
+        axes, batch = info.type.tensor_type.shape.dim, image.type.tensor_type.shape.dim[0]
+        self._name = f"{path}: input '{info.name}'"
+        self._kind = info.type.tensor_type.elem_type
+        self._text = f"({', '.join(axis.dim_param or str(axis.dim_value or '?') for axis in axes)})"
+        self._shape = [axis.dim_value if axis.dim_value > 0 else None for axis in axes]
+        self._named = [named.get(axis.dim_param) for axis in axes]
+        same = [place for place, axis in enumerate(axes) if axis.dim_param and axis.dim_param == batch.dim_param]
+        if not same and axes and (axes[0].dim_value, axes[0].dim_param) == (batch.dim_value, batch.dim_param):
+            same = [0]
+        self.batch = same[0] if same else None
+
+    def fitting(self, value: Array) -> Array:
+        """The value in the input's type and shape; along the batch axis it may have one entry.
+
+        Raises:
+            WhylightError: it does not fit.
+        """
+        value = self._in_type(value)
+        if not value.ndim:
+            shape = [known or extent for known, extent in zip(self._named, self._shape, strict=True)]
+            once = 0 if self.batch is None else self.batch
+            if shape and self._named[once] is None and (self.batch is not None or shape[0] is None):
+                shape[once] = 1
+            if None in shape:
+                raise WhylightError(f"{self._name} is {self._text}, of no fixed size: expected an array for it")
+            return np.full([extent or 1 for extent in shape], value, value.dtype)
+        if value.ndim == len(self._shape) - 1:
+            value = np.expand_dims(value, self.batch or 0)
+        fits = value.ndim == len(self._shape) and all(
+            extent in (None, found) or (place == self.batch and found == 1)
+            for place, (extent, found) in enumerate(zip(self._shape, value.shape, strict=True))
         )
-    return value, has_batch and len(value) == 1
+        if not fits:
+            raise WhylightError(f"{self._name} is {self._text}, expected an array of that shape, found {value.shape}")
+        return value
+
+    def _in_type(self, value: Array) -> Array:
+        dtype = np.dtype(helper.tensor_dtype_to_np_dtype(self._kind)) if self._kind else np.dtype(object)
+        name = helper.tensor_dtype_to_string(self._kind).removeprefix("TensorProto.").lower() if self._kind else "none"
+        if dtype.kind not in "buif":
+            raise WhylightError(f"{self._name} takes {name}, which cannot be fixed: expected numbers")
+        with np.errstate(all="ignore"):
+            converted: Array = value.astype(dtype)
+        if dtype.kind != "f" and not np.array_equal(converted, value):
+            raise WhylightError(f"{self._name} takes {name}, and the value for it holds other numbers")
+        return converted
 
 
-def _in_type(path: Path, info: onnx.ValueInfoProto, value: Array) -> Array:
-    kind = info.type.tensor_type.elem_type
-    dtype = np.dtype(helper.tensor_dtype_to_np_dtype(kind)) if kind else np.dtype(object)
-    name = helper.tensor_dtype_to_string(kind).removeprefix("TensorProto.").lower() if kind else "no tensor"
-    if dtype.kind not in "buif":
-        raise WhylightError(f"{path}: input '{info.name}' takes {name}, which cannot be fixed: expected numbers")
-    with np.errstate(all="ignore"):
-        converted: Array = value.astype(dtype)
-    if dtype.kind != "f" and not np.array_equal(converted, value):
-        raise WhylightError(f"{path}: input '{info.name}' takes {name}, and the value for it holds other numbers")
-    return converted
-
-
-def _is_same(one: onnx.TensorShapeProto.Dimension, other: onnx.TensorShapeProto.Dimension) -> bool:
-    """Whether two axes are declared to have the same extent, as far as that is said."""
-    return bool(one.dim_value == other.dim_value and one.dim_param == other.dim_param)
-
-
-def _repeated(graph: onnx.GraphProto, name: str, image: str, rank: int) -> list[onnx.NodeProto]:
+def _repeated(graph: onnx.GraphProto, name: str, image: str, axis: int, rank: int) -> list[onnx.NodeProto]:
     """The nodes that repeat the value of an input for each image, in operators of any set."""
-    constants = {"first": np.array([0], np.int64), "once": np.ones(rank - 1, np.int64)}
-    graph.initializer.extend(numpy_helper.from_array(value, f"{name}/{key}") for key, value in constants.items())
+    constants = {"first": np.array([0]), "before": np.ones(axis), "after": np.ones(rank - axis - 1)}
+    graph.initializer.extend(
+        numpy_helper.from_array(v.astype(np.int64), f"{name}/{key}") for key, v in constants.items()
+    )
+    times = [f"{name}/before", f"{name}/images", f"{name}/after"]
     return [
         helper.make_node("Shape", [image], [f"{name}/image"], name=f"{name}/image"),
         helper.make_node("Gather", [f"{name}/image", f"{name}/first"], [f"{name}/images"], name=f"{name}/images"),
-        helper.make_node("Concat", [f"{name}/images", f"{name}/once"], [f"{name}/times"], name=f"{name}/times", axis=0),
+        helper.make_node("Concat", times, [f"{name}/times"], name=f"{name}/times", axis=0),
         helper.make_node("Tile", [f"{name}/value", f"{name}/times"], [name], name=f"{name}/repeated"),
     ]
