@@ -5,10 +5,12 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
 import whylight
+from onnx_samples import small_cnn
 from samples import BUNDLED
 from whylight.cli import main
 from whylight.drawing.render import colorize
@@ -98,11 +100,24 @@ def test_without_title_and_legend_nothing_changes(three: Explanation) -> None:
     assert three.overlay().size == (28, 28)
 
 
-def test_a_signal_and_wide_pictures_have_figures_too(three: Explanation) -> None:
+def test_a_wide_picture_has_a_wide_figure() -> None:
     wide = whylight.explainer(MNIST / "results.nnp")(Image.open(IMAGE).resize((400, 40)), 3)
     width, height = wide.overlay(title=True).size
     assert width == 896 + 24
     assert height < 200
+
+
+@pytest.mark.parametrize("size", [(20,), (6, 8, 10)], ids=["signal", "volume"])
+def test_signals_and_volumes_have_figures_too(size: tuple[int, ...], tmp_path: Path) -> None:
+    onnx.save(small_cnn(size), tmp_path / "model.onnx")
+    one = whylight.explainer(tmp_path / "model.onnx", "eigencam")(
+        np.random.default_rng(0).random((2, *size), np.float32), 1
+    )
+    one.save(tmp_path / "figure.svg", title=True, legend=True)
+    assert texts(tmp_path / "figure.svg")[0].startswith("class 1, asked for")
+    figure = np.asarray(one.overlay(legend=True), int)
+    bar = figure[-12 - 3, -52 + 12 + 7 - 12]
+    assert np.abs(bar - [0, 0, 127]).max() < 30, "the lower end of jet"
 
 
 def test_japanese_names_are_drawn_with_a_font_that_has_them(
