@@ -63,7 +63,7 @@ def filtered(pixels: Array, size: tuple[int, ...]) -> Array:
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 5, 6])
-@pytest.mark.parametrize(("height", "width"), [(1600, 1200), (1203, 1597), (1001, 999)])
+@pytest.mark.parametrize(("height", "width"), [(1600, 1200), (1204, 1598), (2080, 2064)])
 @pytest.mark.parametrize("size", ["input", 200, 300])
 def test_inputs_are_those_of_all_pixels(
     tmp_path: Path, size: str | int, height: int, width: int, orientation: int
@@ -77,19 +77,23 @@ def test_inputs_are_those_of_all_pixels(
     assert difference.max() < 3
 
 
-@pytest.mark.parametrize("orientation", [1, 6])
-def test_a_small_overlay_is_drawn_on_all_of_the_photograph(tmp_path: Path, orientation: int) -> None:
-    path = jpeg(tmp_path / "a.jpg", photograph(1203, 1597), orientation=orientation)
-    whole = upright(path)
-    picture = read_image(path, FACTS, 400)
-    assert picture.size == ((301, 400) if orientation == 1 else (400, 301))
-    assert np.abs(picture.pixels - filtered(whole, picture.size)).mean() < 1
-
-
-def test_the_input_has_enough_pixels_whatever_the_overlay(tmp_path: Path) -> None:
-    path = jpeg(tmp_path / "a.jpg", photograph(1200, 1600))
-    assert min(read_image(path, FACTS, 10).size) == 3 * max(FACTS.size)
-    assert max(read_image(path, FACTS, 700).size) == 700
+@pytest.mark.parametrize(
+    ("sides", "size", "scale"),
+    [
+        ((1600, 1200), "input", 4),
+        ((1600, 1200), 400, 4),
+        ((1600, 1200), 401, 2),
+        ((1600, 1200), 801, 1),
+        ((1600, 1020), 10, 2),
+        ((2048, 2048), 256, 8),
+        ((2044, 2048), 256, 4),
+        ((1602, 1200), "input", 2),
+        ((1601, 1200), "input", 1),
+    ],
+)
+def test_no_more_is_decoded_than_is_needed(tmp_path: Path, sides: tuple[int, int], size: str | int, scale: int) -> None:
+    Image.new("RGB", sides).save(tmp_path / "a.jpg")
+    assert read_image(tmp_path / "a.jpg", FACTS, size).size == (sides[1] // scale, sides[0] // scale)
 
 
 @pytest.mark.parametrize("mode", ["L", "CMYK"])
@@ -97,15 +101,15 @@ def test_the_input_has_enough_pixels_whatever_the_overlay(tmp_path: Path) -> Non
 def test_other_modes(tmp_path: Path, mode: str, subsampling: int) -> None:
     options = {} if mode == "L" else {"subsampling": subsampling}
     path = jpeg(tmp_path / "a.jpg", photograph(1200, 1600), mode, **options)
-    picture = read_image(path, FACTS, "input")
-    assert picture.size == FACTS.size
-    assert np.abs(picture.pixels - filtered(upright(path), FACTS.size)).mean() < 0.5
+    (found,) = prepared_inputs([read_image(path, FACTS, "input")], FACTS)
+    assert np.abs(found.transpose(1, 2, 0) - filtered(upright(path), FACTS.size)).mean() < 0.5
 
 
 def test_gray_models(tmp_path: Path) -> None:
     path = jpeg(tmp_path / "a.jpg", photograph(1200, 1600))
-    picture = read_image(path, InputFacts("x", 1, (64, 48), "CHW", 255), "input")
-    assert np.abs(picture.pixels[..., 0] - filtered(upright(path, "L"), FACTS.size)).mean() < 0.5
+    facts = InputFacts("x", 1, (64, 48), "CHW", 255)
+    ((found,),) = prepared_inputs([read_image(path, facts, "input")], facts)
+    assert np.abs(found - filtered(upright(path, "L"), FACTS.size)).mean() < 0.5
 
 
 def test_everything_else_is_decoded_in_full(tmp_path: Path) -> None:

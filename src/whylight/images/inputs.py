@@ -18,7 +18,7 @@ from whylight.files.checks import reason
 from whylight.files.storage import is_path, location
 from whylight.images.arrays import array_inputs, array_of, read_array
 from whylight.images.pictures import Picture, decoded, model_inputs, normalize, picture_of, read_picture
-from whylight.images.reduced import Reduction
+from whylight.images.reduced import Enough
 
 ImageLike = str | Path | bytes | BinaryIO | Image.Image | NDArray[Any]
 """An image file: its path, its URL, its content, or an open file; a Pillow image; or an array: (H, W), (H, W, C) or
@@ -99,17 +99,17 @@ def prepared_inputs(pictures: Sequence[Picture], facts: InputFacts) -> NDArray[n
 def _read(path: Path, facts: InputFacts, size: str | int) -> Picture:
     if not facts.is_picture:
         return read_array(path, facts)
-    return read_picture(path, facts.channels, facts.exif_orientation, _reduction(facts, size))
+    return read_picture(path, facts.channels, facts.exif_orientation, _enough(facts, size))
 
 
 def _decoded(content: bytes, source: str, facts: InputFacts, size: str | int) -> Picture:
     if not facts.is_picture:
         raise WhylightError(f"{source}: the model takes {facts.kind}s: expected a path or an array")
-    reduction = _reduction(facts, size)
-    return decoded(io.BytesIO(content), facts.channels, source, "", facts.exif_orientation, reduction)
+    enough = _enough(facts, size)
+    return decoded(io.BytesIO(content), facts.channels, source, "", facts.exif_orientation, enough)
 
 
-def _reduction(facts: InputFacts, size: str | int) -> Reduction | None:
+def _enough(facts: InputFacts, size: str | int) -> Enough | None:
     if size == "original" or not facts.exif_orientation:
         return None
-    return Reduction((facts.height, facts.width), None if size == "input" else int(size))
+    return Enough((facts.height, facts.width), max(facts.size) if size == "input" else int(size))

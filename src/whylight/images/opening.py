@@ -95,17 +95,16 @@ def warn_of_frames(image: Image.Image, source: str) -> None:
         warnings.warn(f"{source}: {kind}: the first is taken", WhylightWarning, stacklevel=2)
 
 
-def turned(image: Image.Image, orientation: int) -> Image.Image:
-    """The decoded image turned upright: as `PIL.ImageOps.exif_transpose` does it."""
-    turn = _TURNS.get(orientation)
+def upright(image: Image.Image, source: str) -> Image.Image:
+    """The decoded image turned as its EXIF orientation says: as `PIL.ImageOps.exif_transpose` does it.
+
+    Where that cannot be read it is left as it is stored, with a warning.
+    """
+    turn = _TURNS.get(_orientation(image, source))
     return image if turn is None else image.transpose(turn)
 
 
-def orientation_of(image: Image.Image, source: str) -> int:
-    """What EXIF says of how the decoded image is turned: 1 is upright.
-
-    Where that cannot be read it is taken for upright, with a warning.
-    """
+def _orientation(image: Image.Image, source: str) -> int:
     is_file = image.format is not None
     if is_file and not any(key in image.info for key in _EXIF_KEYS):
         return 1  # most files: asking costs more than decoding a small image

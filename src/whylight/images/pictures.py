@@ -24,8 +24,8 @@ from whylight.files.bands import AnyImage, is_large, pixels_of, size_of
 from whylight.files.checks import check_file, one_line, reason
 from whylight.files.storage import is_remote, local_copy
 from whylight.files.values import finite, read_values
-from whylight.images.opening import opened, orientation_of, turned, warn_of_frames
-from whylight.images.reduced import Reduction
+from whylight.images.opening import opened, upright, warn_of_frames
+from whylight.images.reduced import Enough
 
 Array = NDArray[Any]
 FloatArray = NDArray[np.float32]
@@ -71,9 +71,7 @@ class Picture:
         return int(self.content.shape[-1])
 
 
-def read_picture(
-    path: Path, channels: int, exif_orientation: bool = True, reduction: Reduction | None = None
-) -> Picture:
+def read_picture(path: Path, channels: int, exif_orientation: bool = True, enough: Enough | None = None) -> Picture:
     """Read an image file: AVIF, BMP, GIF, JPEG, JPEG 2000, PNG, TIFF, WebP, DICOM, or values from .npy and .csv.
 
     HEIC too, where a package that reads it is installed. Of several frames or pages the first is taken.
@@ -82,7 +80,7 @@ def read_picture(
         path: the file. The ending tells .dcm, .npy and .csv; the others are known by their content.
         channels: the model's: 1 is gray, 3 is RGB; any other number can only come from .npy.
         exif_orientation: whether it is turned as its EXIF orientation says. TIFF and HEIC files always are.
-        reduction: which size is enough of a JPEG file; by default all of it is decoded.
+        enough: which size is enough of a JPEG file; by default all of it is decoded.
 
     Raises:
         WhylightError: it is missing, not an image, corrupt, too large, empty, or has the wrong channels.
@@ -91,7 +89,7 @@ def read_picture(
     suffix = path.suffix.lower()
     if is_remote(path):
         with local_copy(path) as copy:
-            return replace(read_picture(copy, channels, exif_orientation, reduction), source=source)
+            return replace(read_picture(copy, channels, exif_orientation, enough), source=source)
     if suffix in (".npy", ".csv"):
         values = _channels_last(read_values(path), (channels,), source)
         if values.dtype == np.uint8:
@@ -104,7 +102,7 @@ def read_picture(
         # of a file in memory Pillow takes half the time that it takes of one it reads in pieces
         with path.open("rb", buffering=0) as file:
             content = io.BytesIO(file.read())
-    return decoded(content, channels, source, suffix, exif_orientation, reduction)
+    return decoded(content, channels, source, suffix, exif_orientation, enough)
 
 
 def decoded(
@@ -113,7 +111,7 @@ def decoded(
     source: str,
     suffix: str = "",
     exif_orientation: bool = True,
-    reduction: Reduction | None = None,
+    enough: Enough | None = None,
 ) -> Picture:
     """The picture in an image file's content; see `read_picture`.
 
@@ -122,7 +120,7 @@ def decoded(
     """
     with _decoding(source), opened(content, suffix, source) as image:
         warn_of_frames(image, source)
-        return _pillow_picture(image, channels, source, exif_orientation, reduction)
+        return _pillow_picture(image, channels, source, exif_orientation, enough)
 
 
 def picture_of(image: Image.Image | Array, channels: int, exif_orientation: bool = True) -> Picture:
@@ -246,24 +244,23 @@ def _decoding(source: str) -> Iterator[None]:
 
 
 def _pillow_picture(
-    image: Image.Image, channels: int, source: str, exif_orientation: bool, reduction: Reduction | None = None
+    image: Image.Image, channels: int, source: str, exif_orientation: bool, enough: Enough | None = None
 ) -> Picture:
     _check_size(image.height, image.width, source)
     _check_channels(len(image.getbands()), channels, source)
-    box = reduction.begin(image) if reduction else None
+    if enough:
+        enough.reduce(image)
     image.load()
     is_inverted = getattr(image, "tag_v2", {}).get(_TIFF_PHOTOMETRIC) == _TIFF_WHITE_IS_ZERO
-    mode = "RGB" if channels == 3 else "L"
-    orientation = orientation_of(image, source) if exif_orientation else 1
-    if reduction and box:
-        image = reduction.resized(image.convert(mode), box, orientation)
-    image = turned(image, orientation)
+    if exif_orientation:
+        image = upright(image, source)
     if image.mode == "F":
         return _unit_picture(np.asarray(image)[..., np.newaxis], channels, source)
     if image.mode.startswith("I"):
         return Picture(_converted(_16_bits(image, is_inverted, source)[..., np.newaxis], channels), 65535, source)
     if image.mode == "LAB":  # Pillow makes no gray of it
         image = image.convert("RGB")
+    mode = "RGB" if channels == 3 else "L"
     return Picture(image if image.mode == mode else image.convert(mode), 255, source)
 
 
