@@ -21,7 +21,7 @@ def test_there_and_back(shape: tuple[int, int, int]) -> None:
     assert (image.mode, image.size) == (whole.mode, whole.size)
     np.testing.assert_array_equal(np.asarray(image), flat)
     assert size_of(image) == size_of(pixels) == shape[:2]
-    assert is_large(image) == is_large(pixels)
+    assert is_large(size_of(image)) == (pixels.size > 3 * 87381 if shape[2] == 3 else pixels.size > 87381)
 
 
 def test_what_is_asked_for_is_not_copied() -> None:

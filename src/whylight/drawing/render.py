@@ -82,14 +82,14 @@ def overlays(
     colors = np.float32(alpha) * _table(colormap).take(shades, 0, mode="clip")
     blended: dict[int, Pixels] = {}
     share = np.float32(1 - alpha)
-    for index, image in enumerate(images):
-        if is_large(image):
+    sizes = [size_of(image) for image in images]
+    for index, (image, size) in enumerate(zip(images, sizes, strict=True)):
+        if is_large(size):
             yield _blended_in_bands(image_of(image), colors[index], crop, share)
             continue
         if index not in blended:
-            height, width = size_of(image)
-            alike = (other for other in range(index, len(images)) if size_of(images[other]) == (height, width))
-            group = list(islice(alike, max(1, _BLOCK // (height * width * 3))))
+            alike = (other for other in range(index, len(images)) if sizes[other] == size)
+            group = list(islice(alike, max(1, _BLOCK // (size[0] * size[1] * 3))))
             pictures = _blended(np.stack([pixels_of(images[other]) for other in group]), colors[group], crop, share)
             blended |= zip(group, pictures, strict=True)
         yield blended.pop(index)

@@ -20,6 +20,7 @@ _BLOCKS_A_THREAD = 4
 """Of 16 MiB: a photograph of 12 megapixels has three."""
 _BAND = 1 << 18
 """Values copied at a time."""
+_SMALL = _BAND // 3
 
 
 @contextmanager
@@ -41,22 +42,22 @@ def size_of(image: AnyImage) -> tuple[int, int]:
     return image.shape[0], image.shape[1]
 
 
-def is_large(image: AnyImage) -> bool:
-    """Whether it takes less time to work on it band by band than as a whole."""
-    height, width = size_of(image)
-    return height * width * 3 > _BAND
+def is_large(size: tuple[int, int]) -> bool:
+    """Whether it takes less time to work on an image band by band than as a whole."""
+    return size[0] * size[1] > _SMALL
 
 
 def pixels_of(image: AnyImage) -> Pixels:
     """The pixels (H, W, C) of Pillow's image; an array as it is."""
     if not isinstance(image, Image.Image):
         return image
-    if not is_large(image):
-        return _copied(image)
     width, height = image.size
+    if height * width <= _SMALL:
+        return np.frombuffer(image.tobytes(), np.uint8).reshape(height, width, -1)
     pixels = np.empty((height, width, len(image.getbands())), np.uint8)
     for rows in _bands(height, pixels.size // height):
-        pixels[rows] = _copied(image.crop((0, rows.start, width, rows.stop)))
+        band = image.crop((0, rows.start, width, rows.stop))
+        pixels[rows] = np.frombuffer(band.tobytes(), np.uint8).reshape(-1, *pixels.shape[1:])
     return pixels
 
 
@@ -64,17 +65,13 @@ def image_of(pixels: AnyImage) -> Image.Image:
     """Pillow's image of pixels; one of Pillow's as it is."""
     if isinstance(pixels, Image.Image):
         return pixels
-    if not is_large(pixels):
-        return Image.fromarray(pixels)
     height, width = pixels.shape[:2]
+    if height * width <= _SMALL:
+        return Image.fromarray(pixels)
     image = Image.new("L" if pixels.ndim == 2 else "RGB", (width, height), None)
     for rows in _bands(height, pixels.size // height):
         image.paste(Image.fromarray(pixels[rows]), (0, rows.start))
     return image
-
-
-def _copied(image: Image.Image) -> Pixels:
-    return np.frombuffer(image.tobytes(), np.uint8).reshape(image.height, image.width, len(image.getbands()))
 
 
 def _bands(height: int, values: int) -> Iterator[slice]:

@@ -9,7 +9,7 @@ from typing import BinaryIO, cast
 from PIL import Image
 
 from whylight.errors import WhylightError
-from whylight.files.bands import AnyImage, image_of, is_large, pixels_of
+from whylight.files.bands import AnyImage, image_of, is_large, pixels_of, size_of
 from whylight.files.png import encoded_pngs
 from whylight.files.writing import save_bytes
 
@@ -64,7 +64,7 @@ def encoded_images(
 
 def _buffer(image: AnyImage) -> BinaryIO:
     """What a file is made in. While Pillow makes one in memory, other threads wait: large ones go through the disk."""
-    if not is_large(image):
+    if not is_large(size_of(image)):
         return io.BytesIO()
     import tempfile
 

@@ -58,7 +58,7 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 """EXIF 2.32, tag Orientation: what makes a stored image upright."""
-_EXIF_KEYS = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")
+_EXIF_KEYS = frozenset(("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"))
 """Where Pillow keeps what a file says of its orientation."""
 
 
@@ -75,9 +75,15 @@ def opened(content: io.BytesIO, suffix: str, source: str) -> Image.Image:
         WhylightError: it is of HEIF, and no package that reads it is installed.
     """
     expected = _SUFFIXES.get(suffix, "PNG")
-    import_module(_PLUGINS[expected])
-    with suppress(UnidentifiedImageError):
+    if expected not in Image.OPEN:
+        import_module(_PLUGINS[expected])
+    try:
         return Image.open(content, formats=[expected])
+    except UnidentifiedImageError:
+        return _opened_as_any(content, source)
+
+
+def _opened_as_any(content: io.BytesIO, source: str) -> Image.Image:
     for plugin in _PLUGINS.values():
         with suppress(ImportError):  # AVIF came to Pillow in 11.3
             import_module(plugin)
@@ -106,7 +112,7 @@ def upright(image: Image.Image, source: str) -> Image.Image:
 
 def _orientation(image: Image.Image, source: str) -> int:
     is_file = image.format is not None
-    if is_file and not any(key in image.info for key in _EXIF_KEYS):
+    if is_file and _EXIF_KEYS.isdisjoint(image.info):
         return 1  # most files: asking costs more than decoding a small image
     try:
         return int(image.getexif().get(_ORIENTATION, 1))

@@ -43,7 +43,8 @@ class Picture:
     """A decoded image.
 
     Attributes:
-        content: its pixels; or, of 8 bits and gray or RGB as the model wants it, Pillow's image, not to be written to.
+        content: its pixels; of a large image of 8 bits, gray or RGB as the model wants it, Pillow's image of them,
+            which is not to be written to.
         white: the value of full brightness: 255, 65535 or 1; None where the values are already in the model's own
             range (.npy and .csv files, but for bytes).
         source: where it comes from, for messages.
@@ -198,7 +199,7 @@ def display(picture: Picture, maximum: float) -> AnyImage:
         An image not to be written to: it may be the picture's own. Small ones are arrays (H, W, 3).
     """
     content = picture.content
-    if isinstance(content, Image.Image) and is_large(content):
+    if isinstance(content, Image.Image) and is_large(picture.size):
         return content if content.mode == "RGB" else content.convert("RGB")
     pixels = picture.pixels
     if pixels.dtype != np.uint8:
@@ -251,7 +252,7 @@ def _pillow_picture(
     if enough:
         enough.reduce(image)
     image.load()
-    is_inverted = getattr(image, "tag_v2", {}).get(_TIFF_PHOTOMETRIC) == _TIFF_WHITE_IS_ZERO
+    is_inverted = image.format == "TIFF" and image.tag_v2.get(_TIFF_PHOTOMETRIC) == _TIFF_WHITE_IS_ZERO  # type: ignore[attr-defined]
     if exif_orientation:
         image = upright(image, source)
     if image.mode == "F":
@@ -261,7 +262,9 @@ def _pillow_picture(
     if image.mode == "LAB":  # Pillow makes no gray of it
         image = image.convert("RGB")
     mode = "RGB" if channels == 3 else "L"
-    return Picture(image if image.mode == mode else image.convert(mode), 255, source)
+    if image.mode != mode:
+        image = image.convert(mode)
+    return Picture(image if is_large(size_of(image)) else pixels_of(image), 255, source)
 
 
 def _16_bits(image: Image.Image, is_inverted: bool, source: str) -> NDArray[np.uint16]:

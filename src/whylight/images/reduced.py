@@ -9,8 +9,8 @@ from PIL import Image
 _SCALES = (8, 4, 2)
 """What the sides of an image can be divided by while its blocks of 8 x 8 pixels are decoded."""
 _FOR_RESIZING = 4
-"""Decoded pixels for one of the model's input, along a side, at least: then inputs differ from those of the whole image as
-they do where it has been saved again, with fewer by more."""
+"""Decoded pixels for one of the model's input, along a side, at least: then inputs differ from those of the whole image
+as they do where it has been saved again, with fewer by more."""
 
 
 @dataclass(frozen=True)

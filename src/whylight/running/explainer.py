@@ -212,7 +212,7 @@ class Explainer(ExplainerGraph):
         probabilities = self._probabilities(output)
         predicted, explained = probabilities.argmax(1), self._explained(output, wanted)
         own = probabilities[np.arange(len(explained)), explained]
-        best = np.argsort(-probabilities, axis=1, kind="stable")[:, :_TOP]
+        top = _most_probable(probabilities)
         ranks = 1 + (probabilities > own[:, np.newaxis]).sum(1)
         for one, cams in zip(facts.maps, maps, strict=True):
             self._warn_of_empty(one, cams)
@@ -225,7 +225,7 @@ class Explainer(ExplainerGraph):
                     score=float(scores[i]),
                     probability=float(own[i]),
                     predicted=int(predicted[i]),
-                    top=tuple((int(index), float(probabilities[i, index])) for index in best[i]),
+                    top=top[i],
                     rank=int(ranks[i]),
                     layer=one.layer,
                     method=one.method,
@@ -245,7 +245,8 @@ class Explainer(ExplainerGraph):
         Raises:
             WhylightError: it is out of range, or no class has that name.
         """
-        chosen = parsed("class index", index, class_reference)
+        is_predicted = isinstance(index, str) and index == PREDICTED  # the usual one: parsing takes ten times as long
+        chosen = PREDICTED if is_predicted else parsed("class index", index, class_reference)
         if chosen == PREDICTED:
             return -1
         return class_index_of(chosen, self.facts.class_names, self.facts.class_count)
@@ -263,3 +264,14 @@ class Explainer(ExplainerGraph):
                 WhylightWarning,
                 stacklevel=3,
             )
+
+
+def _most_probable(probabilities: FloatArray) -> list[tuple[tuple[int, float], ...]]:
+    """Up to five classes with their probabilities (N, classes), of equal ones the first; to sort all takes longer."""
+    rows, left = np.arange(len(probabilities)), probabilities.copy()
+    found = []
+    for _ in range(min(_TOP, probabilities.shape[1])):
+        best = left.argmax(1)
+        found.append(zip(best.tolist(), left[rows, best].tolist(), strict=True))
+        left[rows, best] = -np.inf
+    return list(zip(*found, strict=True))

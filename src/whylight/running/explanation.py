@@ -153,6 +153,8 @@ def overlays(explanations: Sequence[Explanation], rendering: Rendering = _PLAIN)
 
 
 def _sized(one: View, facts: InputFacts, size: str | int) -> AnyImage:
+    if size == "original":
+        return one.image
     height, width = overlay_size(one, facts, size)
     if (height, width) == one.size:
         return one.image
