@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from whylight.api.classifier import Classifier
-    from whylight.api.datasets import explain_dataset, open_dataset, read_labels, write_report
+    from whylight.api.datasets import explain_dataset, explain_video, open_dataset, read_labels, write_report
     from whylight.api.explaining import compare, explain, explainer
     from whylight.api.lists import cache_content, clear_cache, methods, metrics
     from whylight.api.models import compile, convert, inspect, load, save_model  # noqa: A004
     from whylight.api.trust import check_sanity, evaluate_dataset
     from whylight.batch.options import BatchOptions
     from whylight.batch.run import BatchSummary
+    from whylight.batch.video import VideoSummary
     from whylight.comparison import Comparison
     from whylight.errors import Cancelled, WhylightError, WhylightWarning
     from whylight.gradient.rule import rule
@@ -49,13 +50,14 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "api.classifier": ("Classifier",),
-    "api.datasets": ("explain_dataset", "open_dataset", "read_labels", "write_report"),
+    "api.datasets": ("explain_dataset", "explain_video", "open_dataset", "read_labels", "write_report"),
     "api.explaining": ("compare", "explain", "explainer"),
     "api.lists": ("cache_content", "clear_cache", "methods", "metrics"),
     "api.models": ("compile", "convert", "inspect", "load", "save_model"),
     "api.trust": ("check_sanity", "evaluate_dataset"),
     "batch.options": ("BatchOptions",),
     "batch.run": ("BatchSummary",),
+    "batch.video": ("VideoSummary",),
     "comparison": ("Comparison",),
     "errors": ("Cancelled", "WhylightError", "WhylightWarning"),
     "gradient.rule": ("rule",),
@@ -100,6 +102,7 @@ __all__ = [
     "ReportOptions",
     "ReportSummary",
     "SanityReport",
+    "VideoSummary",
     "WhylightError",
     "WhylightWarning",
     "__version__",
@@ -112,6 +115,7 @@ __all__ = [
     "evaluate_dataset",
     "explain",
     "explain_dataset",
+    "explain_video",
     "explainer",
     "function",
     "inspect",

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from whylight.api.explaining import explainer_of
 from whylight.api.given import Advance, tell_nobody, watched
-from whylight.files.storage import path_of
-from whylight.options import Chosen, Execution, ModelOptions, Options, Question, Rendering
+from whylight.files.storage import local_path_of, path_of
+from whylight.options import PREDICTED, Chosen, ClassIndex, Execution, ModelOptions, Options, Question, Rendering
 
 if TYPE_CHECKING:
     from threading import Event
 
     from whylight.api.models import ModelLike
     from whylight.batch.run import BatchSummary
+    from whylight.batch.video import VideoSummary
     from whylight.dataset.opening import Table
     from whylight.dataset.table import Dataset
     from whylight.report.page import ReportSummary
@@ -100,6 +101,48 @@ def explain_dataset(
         expect=expect or tell_nobody,
         advance=watch,
     )
+
+
+def explain_video(
+    model: ModelLike | Explainer,
+    video: str | Path,
+    output: str | Path,
+    class_index: ClassIndex = PREDICTED,
+    *options: Options,
+    method: str = "gradcam",
+    parameters: str | Path | None = None,
+    expect: Callable[[int], None] | None = None,
+    advance: Advance | None = None,
+    cancel: Event | None = None,
+    **fields: Any,
+) -> VideoSummary:
+    """Explain every frame of a video: a video of as many frames a second, with the overlays and without sound.
+
+    It needs ``imageio-ffmpeg``: ``pip install 'whylight[video]'``.
+
+    Args:
+        model: see `explainer`; or an `Explainer`.
+        video: the file, or its URL.
+        output: the video to write: .mp4, .m4v, .mov, .mkv or .webm.
+        class_index: the class to explain: its index, its name, or ``"predicted"``, of each frame.
+        *options: `Question`, `Execution`, `Rendering`; `ModelOptions` for a file.
+        method: see `explainer`.
+        parameters: see `load`.
+        expect: is told about how many frames there are, before the first is explained.
+        advance: is told of frames that are done.
+        cancel: stops the work; nothing is left.
+        **fields: fields of the options.
+
+    Raises:
+        WhylightError: the video cannot be read or written, or as `explainer`.
+    """
+    from whylight.batch.video import explain_video
+
+    chosen = Chosen(options, fields, ModelOptions, Question, Execution, Rendering)
+    watch = watched(advance, cancel)
+    own = explainer_of(model, method, parameters, chosen)
+    source, place = path_of(video), local_path_of(output)
+    return explain_video(own, source, place, class_index, chosen[Rendering], expect or tell_nobody, watch)
 
 
 def write_report(

@@ -23,13 +23,17 @@ from whylight.cli.command import Answer, Command
 from whylight.cli.dataset import explained
 from whylight.cli.progress import progress
 from whylight.errors import WhylightError
-from whylight.files.finding import means_several
+from whylight.files.finding import is_video, means_several
 from whylight.files.writing import refuse_to_replace
 from whylight.options import PREDICTED, Arrangement, Chosen, Execution, ModelOptions, Question, Rendering
 
 if TYPE_CHECKING:
     from whylight.running.explainer import Explainer
     from whylight.running.explanation import Explanation
+
+
+_TOP = 5
+"""Classes that are named of those that are seen in a video."""
 
 
 def add_gradcam(command: argparse.ArgumentParser) -> None:
@@ -46,7 +50,7 @@ def add_gradcam(command: argparse.ArgumentParser) -> None:
         metavar="IMAGE",
         nargs="*",
         default=[],
-        help="the image to analyse; or several, a folder, or a pattern",
+        help="the image to analyse; or several, a folder, a pattern, or a video",
     )
     command.add_argument("-image", "--image", metavar="FILE", nargs="+", default=[], help="the same, as an option")
     add_class_index(
@@ -59,7 +63,7 @@ def add_gradcam(command: argparse.ArgumentParser) -> None:
         "--output",
         metavar="FILE",
         help="the overlay to write (default: grad_cam.png); of several images the CSV, whose overlays go into a folder "
-        "of its name (default: gradcam.csv)",
+        "of its name (default: gradcam.csv); of a video a video (default: grad_cam.mp4)",
     )
     add_method(command)
 
@@ -68,6 +72,8 @@ def run_gradcam(arguments: argparse.Namespace, options: Chosen) -> Answer:
     images = [*arguments.images, *arguments.image]
     if not images:
         raise WhylightError("no image is named: expected an image, several, or a folder; see 'whylight gradcam -h'")
+    if len(images) == 1 and is_video(images[0]):
+        return _explained_video(arguments, images[0], options)
     is_one = len(images) == 1 and not means_several(images[0])
     words = classes_of(arguments, "0" if is_one else PREDICTED)
     explainer = api.explainer(
@@ -111,6 +117,32 @@ def _explained_files(
     return explained(explainer, image_files(images, classes=asked), output, options, rendering)
 
 
+def _explained_video(arguments: argparse.Namespace, video: str, options: Chosen) -> Answer:
+    output = arguments.output or "grad_cam.mp4"
+    index = one_class_of(arguments)
+    with progress("explaining", "frames") as bar:
+        summary = api.explain_video(
+            arguments.model,
+            video,
+            output,
+            index,
+            *(options[kind] for kind in _OPTIONS),
+            method=arguments.method,
+            parameters=arguments.parameters,
+            expect=bar.expect,
+            advance=bar.advance,
+        )
+    seen = ", ".join(
+        f"{named(each, summary.class_names)} {count}" for each, count in [*summary.predicted.items()][:_TOP]
+    )
+    lines = [
+        f"frames       {summary.frames}, {summary.rate:.6g} a second",
+        f"most likely  {seen}",
+        f"overlays     {output}",
+    ]
+    return Answer(summary.to_dict(), "\n".join(lines))
+
+
 def _overlay_files(output: Path, classes: Sequence[int], several: bool) -> list[Path]:
     """The overlay's file, or, of several classes, one each: ``grad_cam_281.png``, ``grad_cam_285.png``."""
     return [output.with_stem(f"{output.stem}_{index}") if several else output for index in classes]
@@ -152,6 +184,8 @@ def run_compare(arguments: argparse.Namespace, options: Chosen) -> Answer:
 
     check_page(arguments.output)
     index = one_class_of(arguments)
+    if means_several(arguments.image):
+        raise WhylightError(f"{arguments.image}: a folder or a pattern: expected one image; 'gradcam' takes several")
     refuse_to_replace(arguments.image, arguments.output)
     with progress("explaining", "maps") as bar:
         comparison = api.compare(

@@ -14,7 +14,7 @@ from whylight.dataset.memory_table import MemoryTable
 from whylight.dataset.result_facts import FILE
 from whylight.dataset.table import column_named
 from whylight.errors import WhylightError
-from whylight.files.finding import files_of, means_several
+from whylight.files.finding import files_of, is_video, means_several
 from whylight.files.storage import is_remote, location
 from whylight.images.opening import IMAGE_SUFFIXES
 from whylight.options import PREDICTED, ClassIndex, class_reference, parsed
@@ -119,6 +119,8 @@ def image_files(
     Raises:
         WhylightError: a folder cannot be read or has no images, or an image lies in no folder that says its class.
     """
+    if videos := [place for place in places if is_video(place)]:
+        raise WhylightError(f"{videos[0]}: a video: 'whylight gradcam' explains the frames of one at a time")
     named = [(file, place) for place in places for file in _files(place)]
     cells = dict.fromkeys((_text(file), _folder_of(file, place) if labels_from else None) for file, place in named)
     values: tuple[tuple[Any, ...], ...]

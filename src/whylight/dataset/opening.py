@@ -11,6 +11,7 @@ from whylight.dataset.image_files import ImageFiles, are_images, image_files
 from whylight.dataset.memory_table import memory_table
 from whylight.dataset.table import Dataset
 from whylight.errors import WhylightError
+from whylight.files.finding import is_video
 from whylight.files.storage import is_path, location
 
 
@@ -44,7 +45,7 @@ def open_dataset(table: Table, labels_from: str | None = None) -> Dataset:
     """
     places = [table] if isinstance(table, str | Path) else table
     if isinstance(places, list | tuple) and places and all(isinstance(each, str | Path) for each in places):
-        if len(places) > 1 or are_images(places[0]):
+        if len(places) > 1 or are_images(places[0]) or is_video(places[0]):
             if tables := [each for each in places if PurePath(each).suffix.lower() == ".csv"]:
                 raise WhylightError(f"{tables[0]}: a table among images: expected one table, or images alone")
             return image_files(places, labels_from)

@@ -1,4 +1,4 @@
-"""Files of several at once: those in a folder, and those that a pattern means."""
+"""What a name means: one file, a video, or several: those in a folder, and those that a pattern means."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from whylight.errors import WhylightError
 from whylight.files.checks import one_line, reason
 
 _PATTERN = "*?["
+_VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".3gp", ".mts")
+"""How the names of videos end."""
 _PAGE_FILES = "_files"
 """How a folder ends that belongs to a page of its name: a browser's, or a report's."""
 
@@ -24,6 +26,11 @@ def means_several(place: str | Path) -> bool:
         return path.is_dir() or (any(sign in text for sign in _PATTERN) and not path.exists())
     except (OSError, ValueError):  # no path at all
         return False
+
+
+def is_video(place: str | Path) -> bool:
+    """Whether a name is that of a video."""
+    return str(place).partition("?")[0].lower().endswith(_VIDEOS)
 
 
 def files_of(place: str | Path, takes: Callable[[str], bool], marker: str) -> list[Path]:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import cast
 
 from whylight.errors import WhylightError
-from whylight.files.web import SCHEMES, WebFile, web_file
+
+_WEB = ("http://", "https://")
 
 
 def location(name: str) -> Path:
@@ -17,7 +18,9 @@ def location(name: str) -> Path:
     """
     if "://" not in name:
         return Path(name)
-    if name.lower().startswith(SCHEMES):
+    if name.lower().startswith(_WEB):
+        from whylight.files.web import web_file
+
         return cast(Path, web_file(name))
     try:
         from upath import UPath
@@ -59,7 +62,12 @@ def local_path_of(place: str | Path) -> Path:
 
 def is_path(value: object) -> bool:
     """Whether a value is a path: of this machine, of the web, or of a store, which is of universal_pathlib."""
-    return isinstance(value, Path | WebFile) or hasattr(value, "fs")
+    return isinstance(value, Path) or hasattr(value, "fs")
+
+
+def is_of_web(path: Path) -> bool:
+    """Whether a path is a `whylight.files.web.WebFile`: it has no file system, and cannot be written."""
+    return getattr(path, "fs", path) is None
 
 
 def is_remote(path: Path) -> bool:
@@ -73,7 +81,7 @@ def write_remote(data: bytes, path: Path) -> None:
     Raises:
         WhylightError: the store refuses it.
     """
-    if isinstance(path, WebFile):
+    if is_of_web(path):
         raise WhylightError(f"{path}: cannot be written: expected a file of this machine, or a store such as s3://")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,14 +7,13 @@ import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
-from typing import NoReturn
+from typing import ClassVar, NoReturn
 from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
 from whylight.errors import WhylightError
 from whylight.files.checks import reason
 from whylight.version import __version__
 
-SCHEMES = ("http://", "https://")
 _LARGEST = 2**28
 """Bytes of a file: more than any camera's photograph has."""
 _PATIENCE, _DEADLINE = 30.0, 300.0
@@ -30,9 +29,11 @@ class WebFile:
 
     Attributes:
         url: where it is, with what URLs cannot hold escaped.
+        fs: none; paths of stores have a file system.
     """
 
     url: str
+    fs: ClassVar[None] = None
 
     def __str__(self) -> str:
         return self.url

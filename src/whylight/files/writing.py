@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from whylight.errors import WhylightError
-from whylight.files.storage import is_remote, write_remote
-from whylight.files.web import WebFile
+from whylight.files.storage import is_of_web, is_remote, write_remote
 
 _UMASK = os.umask(0)
 os.umask(_UMASK)
@@ -55,7 +54,7 @@ def check_writable(path: Path) -> None:
     """
     import tempfile
 
-    if isinstance(path, WebFile):
+    if is_of_web(path):
         write_remote(b"", path)  # which refuses it
     if is_remote(path):
         return  # a store says so when it is written to

@@ -135,7 +135,8 @@ def inspect_explainer(path: Path, facts: ExplainerFacts) -> Inspection:
 
 def _listed(names: Sequence[str]) -> str:
     """The first of the classes' names, and the last."""
-    shown = [*names[:_NAMES], "...", names[-1]] if len(names) > _NAMES + 1 else names
+    firsts = [name.partition(",")[0] for name in names]
+    shown = [*firsts[:_NAMES], "...", firsts[-1]] if len(names) > _NAMES + 1 else names
     return f": {'; '.join(shown)}" if shown else ""
 
 
