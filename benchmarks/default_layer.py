@@ -35,7 +35,8 @@ JUDGED = METHODS["gradcam"][:2]
 NETWORKS = Path(__file__).parent / "networks"
 PAGE = Path(__file__).parents[1] / "docs" / "default-layer.md"
 KINDS = (
-    "plain", "residual", "dense", "inception", "ensemble", "class-token", "averaging", "windowed", "hybrid",
+    "plain", "connected", "residual", "dense", "inception", "ensemble", "class-token", "averaging", "windowed",
+    "hybrid",
 )  # fmt: skip
 EARLIER = 4
 """Layers before the place of the default."""
@@ -75,9 +76,9 @@ class Result:
         return self.evaluations[method].scores[candidate.label][metric]
 
     def best(self, metric: str, *places: str) -> Candidate:
-        """The one with the highest mean of Grad-CAM."""
+        """The one with the highest mean of Grad-CAM; of equal ones the default."""
         candidates = [candidate for candidate in self.candidates if candidate.place in places]
-        return max(candidates, key=lambda candidate: self.score(candidate, metric).mean)
+        return max(candidates, key=lambda candidate: (self.score(candidate, metric).mean, candidate.is_default))
 
     @property
     def default(self) -> Candidate:
@@ -104,9 +105,13 @@ def main() -> None:
             results.append(_measured(kind, table))
             print(_table(results[-1]), file=sys.stderr, flush=True)
     text = TEXT.format(
+        kinds=len(results),
         box=((right - left) * (bottom - top)).mean() / SIZE**2,
         count=arguments.images,
         summary=_summary(results),
+        exceptions=_exceptions(results),
+        pointing=_better_earlier(results, "pointing-game"),
+        energy=_better_earlier(results, "energy-in-box"),
         tables="\n\n".join(map(_table, results)),
     )
     if tuple(arguments.networks) == KINDS:
@@ -207,9 +212,80 @@ def _summary(results: Sequence[Result]) -> str:
     return "\n".join(lines)
 
 
+def _exceptions(results: Sequence[Result]) -> str:
+    outside = [
+        f"{result.kind} ({metric})"
+        for result in results
+        for metric in JUDGED
+        if not result.is_within(result.default, metric, "here", "behind")
+    ]
+    return f"all but {', '.join(outside)}" if outside else "every kind and both metrics"
+
+
+def _better_earlier(results: Sequence[Result], metric: str) -> str:
+    """Where an earlier layer is better by more than its standard error, and by how much."""
+    found = []
+    for result in results:
+        best, default = result.best(metric, "earlier"), result.score(result.default, metric)
+        gain = result.score(best, metric).mean - default.mean
+        if gain > result.score(best, metric).error:
+            found.append(f"{result.kind} ({gain:+.3f})")
+    return f"{len(found)} of {len(results)} kinds: {', '.join(found)}"
+
+
 TEXT = """# The default layer
 
+Made by `python benchmarks/default_layer.py`: Grad-CAM, and LayerCAM beside it, in {kinds} small networks, one of each
+kind, trained by `benchmarks/networks/train.py` on digits among fragments of other digits (64 x 64 pixels; the digit's
+box takes {box:.0%} of the image, which is what chance hits). {count} images that no network has seen, each explained
+for its label; means and standard errors. [trust.md](trust.md) says what the metrics mean.
+
+Where no layer is named, whylight takes the last feature map, or tokens, that all of the score passes through. Several
+tensors hold the features of that place: the block's sum, concatenation or convolution, then perhaps a normalization, a
+rectifier, a pooling. **The default is the rectified one before pooling; where none is rectified, the block's own
+end.** It is within the standard error (•) of the best of them in {exceptions}.
+
 {summary}
+
+## Why this tensor
+
+- **Rectified, not before.** In no kind does the tensor before the ReLU (the convolution, sum or concatenation) have
+  more of its map in the box, nor point better by more than the standard error. There is a reason: where the rectified
+  maps are averaged over places and read by one linear layer, Grad-CAM, CAM and HiResCAM are one and the same there,
+  and add up to the score. Before the ReLU, values that it cuts off count too, with the wrong sign.
+- **Not pooled.** Pooling moves features, and leaves fewer places (*connected*).
+- **Not normalized at the end of a transformer.** Where tokens are averaged, the map behind the last LayerNorm finds the
+  digit about as often as chance, or less.
+- **Not one branch.** In dense, inception and ensemble networks the last convolution sees some of the score only.
+- **Before the last attention where the class token alone is read.** Behind it the other tokens have no gradient.
+
+## Why not an earlier layer
+
+Earlier layers are often better here. The best of those before the place of the default has the higher pointing game,
+by more than its standard error, in {pointing}. It has more energy in the box in {energy}. With LayerCAM they gain more,
+most of all in transformers, whose attention moves what a token has seen to the others.
+
+The last is taken still, for these reasons:
+
+- Which of the earlier layers is the best differs from kind to kind, and between the metrics; further back Grad-CAM
+  falls again. "The block before" is no better rule: in *residual* and *inception* its end points worse than the
+  default.
+- Digits are small here, and known by strokes that early layers see already. So a layer whose cells see less of the
+  image places them better. Objects in photographs are larger and made of parts; only the last layers see these
+  together, and for that the authors of Grad-CAM take the last one (Selvaraju et al. 2017, section 3). These tables
+  cannot weigh one against the other.
+- Grad-CAM gives each channel one weight for all places. That suits the last layer; for earlier ones LayerCAM was made,
+  which weights each place (Jiang et al. 2021).
+
+Who wants finer maps names an earlier layer: `--method layercam --layer NAME` with the end of the stage before the last
+(`whylight inspect` lists the layers, and marks those that see all of the score), or takes `refine-cam`, which
+multiplies the maps of all stages.
+
+## All layers
+
+In the order in which they run; **bold** is the default. *here*: at its place, *behind* it, *earlier*, or a *branch*,
+around which some of the score goes. Of earlier layers those that all of the score passes through are shown, the last
+four. • is within the standard error of the best here and behind, for the two metrics that decide.
 
 {tables}
 """

@@ -39,6 +39,18 @@ def gated(s: Sketch) -> None:
     s.head(s.node("Mul", "gated", maps, gate), 4)
 
 
+def normalized_in_another_form(s: Sketch) -> None:
+    """As TensorFlow writes a layer norm: x a + (b - mean a)."""
+    stem = s.relu_conv("stem", "image", 3, 4)
+    block = s.node("Add", "sum", s.conv("body", stem, 4, 4), stem)
+    mean = s.node("ReduceMean", "mean", block, axes=[1], keepdims=1)
+    deviation = s.node("Sqrt", "deviation", s.node("ReduceMean", "squares", s.node("Mul", "square", block, block),
+                       axes=[1], keepdims=1))  # fmt: skip
+    factor = s.node("Div", "factor", s.weight("gain", 4, 1, 1), deviation)
+    shift = s.node("Sub", "shift", s.weight("offset", 4, 1, 1), s.node("Mul", "mean.scaled", mean, factor))
+    s.head(s.node("Add", "normed", s.node("Mul", "scaled", block, factor), shift), 4)
+
+
 def ensemble(s: Sketch) -> None:
     scaled = s.node("Mul", "scaled", "image", s.weight("scale", 1))
     members = [
@@ -73,6 +85,7 @@ def shape_of_the_image(s: Sketch) -> None:
         (residual, ["act"]),
         (inception, ["joined"]),
         (gated, ["gated"]),
+        (normalized_in_another_form, ["sum"]),
         (ensemble, ["a.two.relu", "b.two.relu"]),
         (towers_behind_a_stem, ["a.two.relu", "b.two.relu"]),
         (shape_of_the_image, ["two.relu"]),

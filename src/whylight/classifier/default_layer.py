@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 _CONVOLUTIONS = ("Conv", "ConvTranspose", "ConvInteger", "QLinearConv")
 _PRODUCTS = ("MatMul", "Einsum", "Gemm", "Attention", "MatMulInteger", "QLinearMatMul")
-_JOINS = ("Add", "Sum", "Concat")
 _RECTIFIERS = (
     "Relu", "LeakyRelu", "PRelu", "ThresholdedRelu", "Clip", "Elu", "Selu", "Celu", "Softplus", "Gelu", "Swish",
     "HardSwish", "Mish",
@@ -137,13 +136,18 @@ def _block_end(
 def _keeps_features(
     node: onnx.NodeProto, tensors: Mapping[str, Tensor], between: Sequence[onnx.NodeProto], start: str
 ) -> bool:
-    """Whether it joins no branches, mixes no channels, and adds no numbers of places, as a position embedding has."""
+    """Whether it mixes no channels, puts none side by side, and adds no numbers of places, as position embeddings are.
+
+    Two tensors may be added: normalization is written as ``x * a + (b - mean * a)`` too. Where branches are, one of
+    them has a convolution or a product.
+    """
     moving = {start, *(name for each in between for name in each.output)}
+    if node.op_type in (*_CONVOLUTIONS, *_PRODUCTS):
+        return False
+    if node.op_type == "Concat":
+        return len(moving.intersection(read_names(node))) < 2
     others = [tensors[name] for name in node.input if name in tensors and name not in moving]
-    joins = len(moving.intersection(read_names(node))) > 1 or any(
-        sum(extent != 1 for extent in other.shape) > 1 for other in others
-    )
-    return node.op_type not in (*_CONVOLUTIONS, *_PRODUCTS) and not (node.op_type in _JOINS and joins)
+    return node.op_type not in ("Add", "Sum") or all(sum(extent != 1 for extent in each.shape) < 2 for each in others)
 
 
 def _rectified(
