@@ -169,6 +169,33 @@ def test_a_class_token_is_seen_however_it_is_read_and_only_where_nothing_else_is
     assert [layer.name for layer in classifier.default_layers.layers] == [expected]
 
 
+def test_class_tokens_that_are_set_aside_within_blocks_go_on(tmp_path: Path) -> None:
+    """As in Cvt, whose blocks take the class token off before they lay the others out in their grid."""
+    model = vision_transformer()
+    nodes = list(model.graph.node)
+    start = next(index for index, node in enumerate(nodes) if node.output[0] == "normed")
+    attention = [
+        onnx.helper.make_node("Transpose", ["embedded"], ["embedded_t"], perm=[0, 2, 1]),
+        onnx.helper.make_node("MatMul", ["embedded", "embedded_t"], ["alike"]),
+        onnx.helper.make_node("MatMul", ["alike", "embedded"], ["mixed"]),
+        onnx.helper.make_node("Add", ["embedded", "mixed"], ["block_before"], name="block_before"),
+    ]
+    aside = [
+        onnx.helper.make_node("Slice", ["normed", "starts", "ends", "axes"], ["token"]),
+        onnx.helper.make_node("Slice", ["normed", "ends", "all", "axes"], ["others"]),
+        onnx.helper.make_node("Concat", ["token", "others"], ["together"], axis=1),
+    ]
+    for node in nodes[start:]:
+        node.input[:] = [{"embedded": "block_before", "normed": "together"}.get(name, name) for name in node.input]
+    del model.graph.node[:]
+    model.graph.node.extend([*nodes[:start], *attention, nodes[start], *aside, *nodes[start + 1 :]])
+    for name, value in (("starts", 0), ("ends", 1), ("all", 1000), ("axes", 1)):
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([value]), name))
+    onnx.save(model, tmp_path / "m.onnx")
+    classifier = whylight.load(tmp_path / "m.onnx", input_range="1")
+    assert [layer.name for layer in classifier.default_layers.layers] == ["block_before"]
+
+
 @pytest.mark.parametrize(("name", "expected"), [("resnet", "ReLU"), ("senet", "Mul2"), ("vgg", "LeakyReLU")])
 def test_blocks_of_nnabla_networks_end_rectified_or_gated(name: str, expected: str) -> None:
     classifier = whylight.load(DATA / "archs" / f"{name}.nnp")

@@ -178,19 +178,25 @@ def _rectifies(between: Sequence[onnx.NodeProto]) -> bool:
 def _without_gradient(
     path: Sequence[onnx.NodeProto], layers: Sequence[Layer], tensors: Mapping[str, Tensor], image: str, score: str
 ) -> set[str]:
-    """What the score reads of nothing but tokens without a place: all behind the attention that made these."""
+    """Of what none but tokens without a place reaches the score: all between the last attention and their reading."""
     counts = {_token_count(tensors, layer): layer.tokens_before for layer in layers if layer.tokens_before}
-    picking = [node for node in path if _picks(node, path, tensors, counts)]
-    others = needed_nodes([node for node in path if node not in picking], [score])
-    read_otherwise = {name for node in others for name in read_names(node)}
     moving = {image, *(name for node in path for name in node.output)}
+    readers: dict[str, list[onnx.NodeProto]] = {}
+    for node in path:
+        for name in read_names(node):
+            readers.setdefault(name, []).append(node)
     blind: set[str] = set()
-    for node in picking:
-        before = needed_nodes(path, [node.input[0]])
-        attention = next((each for each in reversed(before) if _is_attention(each, moving)), None)
-        if attention is not None:
-            blind.update((attention.output[0], *_behind(before, attention.output[0])))
-    return blind - read_otherwise
+
+    def reads_no_place(node: onnx.NodeProto) -> bool:
+        if _picks(node, readers, tensors, counts):
+            return True
+        mixes = node.op_type in _CONVOLUTIONS or _is_attention(node, moving)
+        goes_on = [name for name in node.output if name in readers or name == score]
+        return not mixes and blind.issuperset(goes_on)
+
+    for node in reversed(path):
+        blind.update(name for name in node.output if name in readers and all(map(reads_no_place, readers[name])))
+    return blind
 
 
 def _token_count(tensors: Mapping[str, Tensor], layer: Layer) -> Extent:
@@ -198,13 +204,12 @@ def _token_count(tensors: Mapping[str, Tensor], layer: Layer) -> Extent:
 
 
 def _picks(
-    node: onnx.NodeProto, path: Sequence[onnx.NodeProto], tensors: Mapping[str, Tensor], counts: Mapping[Extent, int]
+    node: onnx.NodeProto, read: Collection[str], tensors: Mapping[str, Tensor], counts: Mapping[Extent, int]
 ) -> bool:
     """Whether it keeps, of an axis of as many tokens as in ``counts``, no more than have no place."""
     if node.op_type not in ("Gather", "Slice", "Split"):
         return False
     before = tensors[node.input[0]].shape
-    read = {name for each in path for name in each.input}
     kept = [tensors[name].shape for name in node.output if name in read]
     for axis, count in enumerate(before):
         extents = [_extent_of(shape, axis, before) for shape in kept]
