@@ -98,7 +98,7 @@ class Comparison:
         cells = [[original, *(cell(one, one.method, look.alpha) for one in row)] for row in self.rows]
         if not self.labels:
             cells = [cells[0][start : start + layout.columns] for start in range(0, len(cells[0]), layout.columns)]
-        subject = [*caption(first)[:-1], first.facts.model]
+        subject = [line for line in (*caption(first)[:-1], first.facts.model) if line]
         bar = look.colormap if look.legend else None
         return grid(
             cells,

@@ -106,7 +106,9 @@ class Page:
     def line(
         self, points: Sequence[Point], color: str = INK, thickness: float = 1, dashes: Sequence[float] = ()
     ) -> None:
-        """Add a line."""
+        """Add a line; without points there is none."""
+        if not points:
+            return
         self.items.append(Line(points, color, thickness, dashes))
 
     def bar(self, box: tuple[float, float, float, float], color: str) -> None:

@@ -50,16 +50,14 @@ def _instead(one: Explanation) -> str:
 def _question(one: Explanation) -> str:
     """What is asked besides the class."""
     facts = one.facts
-    against = facts.against
-    other = (
-        ""
-        if against is None
-        else class_title(facts.class_names, against)
-        if isinstance(against, int)
-        else "the predicted class"
-    )
-    asked = [f"rather than {other}" if other else "", "what speaks against it" if facts.counterfactual else ""]
-    return ", ".join(filter(None, asked))
+    asked = []
+    if facts.against is not None:
+        index = facts.against
+        other = class_title(facts.class_names, index) if isinstance(index, int) else "the predicted class"
+        asked.append(f"rather than {other}")
+    if facts.counterfactual:
+        asked.append("what speaks against it")
+    return ", ".join(asked)
 
 
 def _numbers(one: Explanation) -> str:
