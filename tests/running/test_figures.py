@@ -1,6 +1,8 @@
 """Figures: an overlay says which class it explains, how probable it is, and by what; its colors have a scale."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -94,6 +96,16 @@ def test_the_bar_has_the_colors_from_one_to_zero(three: Explanation) -> None:
     bar = figure[12 : 12 + 448, 12 + 448 + 12 + 7]
     expected = colorize(np.linspace(1, 0, 448, dtype=np.float32), "viridis")
     assert np.abs(bar - expected).max() <= 4
+
+
+def test_a_plain_overlay_needs_nothing_of_figures(tmp_path: Path) -> None:
+    code = (
+        "import sys, whylight;"
+        f"whylight.explainer({str(MNIST / 'results.nnp')!r})({str(IMAGE)!r}, 3).save('overlay.png');"
+        "print({'PIL.ImageFont', 'PIL.ImageDraw', 'fpdf', 'whylight.drawing.page'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.strip() == "set()"
 
 
 def test_without_title_and_legend_nothing_changes(three: Explanation) -> None:

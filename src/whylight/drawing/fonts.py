@@ -180,6 +180,6 @@ def _files() -> Iterator[Path]:
 
 
 def _preference(path: Path) -> tuple[int, bool, str]:
-    name = path.stem.lower().replace(" ", "").replace("-", "")
+    name = unicodedata.normalize("NFC", path.stem).lower().replace(" ", "").replace("-", "")
     place = next((place for place, begin in enumerate(_PREFERRED) if name.startswith(begin)), len(_PREFERRED))
     return place, any(word in name for word in _SPECIAL), name
