@@ -107,6 +107,24 @@ def test_a_models_own_names_are_shown_taken_and_compiled(
     assert "no class 'lion' to compare with; the nearest are" in capsys.readouterr().err
 
 
+def test_names_beside_a_model_are_taken_and_seen_when_they_change(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As Hugging Face leaves a model: config.json with id2label beside it."""
+    onnx.save(cnn(), "model.onnx")
+    for names in (NAMES, ["a", "b", "c", "d"]):
+        Path("config.json").write_text(json.dumps({"id2label": dict(enumerate(names))}), "utf-8")
+        assert str(explained(capsys, "--input-range", "1", "-c", "2")["class_name"]) == names[2]
+    for text in (
+        '{"id2label": {"0": "one"}}',
+        "nothing",
+        '{"names": ["a", "b", "c", "d"]}',
+        '{"id2label": {"0": "LABEL_0", "1": "LABEL_1", "2": "LABEL_2", "3": "LABEL_3"}}',
+    ):
+        Path("config.json").write_text(text)
+        assert explained(capsys, "--input-range", "1", "-c", "2")["class_name"] is None
+
+
 def test_a_compiled_explainer_takes_names(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     onnx.save(cnn(), "model.onnx")
     assert main(["compile", "model.onnx", "--input-range", "1"]) == 0

@@ -128,7 +128,8 @@ def explainer_of(model: Any, method: str, parameters: str | Path | None, chosen:
     if isinstance(model, str | Path) and execution.cache:
         from whylight.running.cache import cached_explainer
 
-        asked = {"method": method, **options.to_dict(), **question.to_dict(), "labels": _names(options)}
+        names = _names(local_path_of(model), options)
+        asked = {"method": method, **options.to_dict(), **question.to_dict(), "labels": names}
         return cached_explainer(local_path_of(model), path_or_none(parameters), asked, graph, execution)
     from whylight.running.explainer import Explainer
 
@@ -157,13 +158,11 @@ def _made_already(path: Path) -> Explainer | None:
     return Explainer(path)
 
 
-def _names(options: ModelOptions) -> tuple[str, ...]:
-    """The classes' names that are given, rather than the file that has them."""
-    if options.labels is None:
-        return ()
-    from whylight.class_names.source import class_names
+def _names(model: Path, options: ModelOptions) -> tuple[str, ...]:
+    """The classes' names that are given, or that stand beside the model: not the file that has them."""
+    from whylight.class_names.source import class_names, names_beside
 
-    return class_names(options.labels)
+    return names_beside(model) if options.labels is None else class_names(options.labels)
 
 
 def _as_it_is(explainer: Explainer, method: str, parameters: str | Path | None, chosen: Chosen) -> Explainer:

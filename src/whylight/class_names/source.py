@@ -17,6 +17,7 @@ Labels = Path | str | Sequence[str]
 
 _KEYS = ("names", "id2label", "class_names", "labels", "classes")
 """Entries of a model's metadata that hold the names: of Ultralytics, of Hugging Face, and others'."""
+_CONFIGURATION = "config.json"
 _BACKGROUND = "background"
 """What TensorFlow's models have before the classes of ImageNet."""
 _LONGEST = 2**22
@@ -92,6 +93,19 @@ def names_of_metadata(metadata: Mapping[str, str], class_count: int) -> tuple[st
             if len(found) == class_count and not _says_nothing(found):
                 return found
     return ()
+
+
+def names_beside(model: Path) -> tuple[str, ...]:
+    """The names in the ``config.json`` beside a model, as Hugging Face writes it with ``id2label``; else none."""
+    path = model.with_name(_CONFIGURATION)
+    try:
+        if not path.is_file() or path.stat().st_size > _LONGEST:
+            return ()
+        held = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):  # it may belong to something else
+        return ()
+    found = names_in(held) if isinstance(held, dict) and "id2label" in held else ()
+    return () if _says_nothing(found) else found
 
 
 def names_in(value: Any) -> tuple[str, ...]:

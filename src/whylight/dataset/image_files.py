@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from whylight.contract import Origin
 from whylight.dataset.memory_table import MemoryTable
 from whylight.dataset.result_facts import FILE
 from whylight.dataset.table import column_named
-from whylight.errors import WhylightError
+from whylight.errors import WhylightError, WhylightWarning
 from whylight.files.finding import files_of, is_video, means_several
 from whylight.files.storage import is_remote, location
 from whylight.images.opening import IMAGE_SUFFIXES
@@ -78,6 +79,7 @@ class ImageFiles(MemoryTable):
             indices = {each: self._class_of_folder(each, class_names, class_count) for each in named}
         elif len(named) == class_count:
             indices = {each: index for index, each in enumerate(sorted(named))}
+            self._warn_of_numbers(indices)
         else:
             raise WhylightError(
                 f"{self.title}: {len(named)} folders, but the model has {class_count} classes, which have no names: "
@@ -93,10 +95,23 @@ class ImageFiles(MemoryTable):
         values = tuple((_relative(self.file(str(image)), folder), *others) for image, *others in self.values)
         return replace(self, values=values, folder=Path(folder))
 
-    def _class_of_folder(self, folder: str, class_names: Sequence[str], class_count: int) -> ClassIndex:
+    def _warn_of_numbers(self, indices: Mapping[str, ClassIndex]) -> None:
+        """Say it where folders are called after numbers, and get others: 10 comes before 2."""
+        other = next((name for name, index in indices.items() if name.isdecimal() and int(name) != index), None)
+        if other is not None:
+            warnings.warn(
+                f"{self.title}: folders are numbered in the order of their names, as torchvision's ImageFolder does "
+                f"it: folder '{other}' is class {indices[other]}; names by the option 'labels' say otherwise",
+                WhylightWarning,
+                stacklevel=3,
+            )
+
+    def _class_of_folder(self, folder: str, class_names: Sequence[str], class_count: int) -> int:
         try:
-            return _class_of(folder, class_names, class_count)
+            return class_index_of(folder, class_names, class_count)
         except WhylightError as error:
+            if folder.isdecimal() and int(folder) < class_count:
+                return int(folder)
             raise WhylightError(f"{self.title}: folder '{folder}': {error}") from None
 
 
