@@ -110,6 +110,7 @@ def main() -> None:
         count=arguments.images,
         summary=_summary(results),
         exceptions=_exceptions(results),
+        rectified=_rectified(results),
         pointing=_better_earlier(results, "pointing-game"),
         energy=_better_earlier(results, "energy-in-box"),
         tables="\n\n".join(map(_table, results)),
@@ -222,6 +223,17 @@ def _exceptions(results: Sequence[Result]) -> str:
     return f"all but {', '.join(outside)}" if outside else "every kind and both metrics"
 
 
+def _rectified(results: Sequence[Result]) -> str:
+    """By how much energy in the box differs between the first tensor of a place and the default, where it is later."""
+    found = []
+    for result in results:
+        first = next(candidate for candidate in result.candidates if candidate.place == "here")
+        if not first.is_default:
+            default, before = (result.score(each, "energy-in-box").mean for each in (result.default, first))
+            found.append(f"{result.kind} {default - before:+.3f}")
+    return ", ".join(found)
+
+
 def _better_earlier(results: Sequence[Result], metric: str) -> str:
     """Where an earlier layer is better by more than its standard error, and by how much."""
     found = []
@@ -249,10 +261,11 @@ end.** It is within the standard error (•) of the best of them in {exceptions}
 
 ## Why this tensor
 
-- **Rectified, not before.** In no kind does the tensor before the ReLU (the convolution, sum or concatenation) have
-  more of its map in the box, nor point better by more than the standard error. There is a reason: where the rectified
-  maps are averaged over places and read by one linear layer, Grad-CAM, CAM and HiResCAM are one and the same there,
-  and add up to the score. Before the ReLU, values that it cuts off count too, with the wrong sign.
+- **Rectified, not before.** Behind the ReLU the energy in the box changes, against the convolution, sum or
+  concatenation before it, by {rectified};
+  the pointing game differs by less than its standard error, or is better. There is a reason: where the rectified maps
+  are averaged over places and read by one linear layer, Grad-CAM, CAM and HiResCAM are one and the same there, and add
+  up to the score. Before the ReLU, values that it cuts off count too, with the wrong sign.
 - **Not pooled.** Pooling moves features, and leaves fewer places (*connected*).
 - **Not normalized at the end of a transformer.** Where tokens are averaged, the map behind the last LayerNorm finds the
   digit about as often as chance, or less.
@@ -261,9 +274,14 @@ end.** It is within the standard error (•) of the best of them in {exceptions}
 
 ## Why not an earlier layer
 
-Earlier layers are often better here. The best of those before the place of the default has the higher pointing game,
-by more than its standard error, in {pointing}. It has more energy in the box in {energy}. With LayerCAM they gain more,
-most of all in transformers, whose attention moves what a token has seen to the others.
+Earlier layers are often better here. The best of those before the place of the default is better by more than its
+standard error
+
+- in the pointing game in {pointing};
+- in energy in the box in {energy}.
+
+In transformers Grad-CAM at the default finds the digit in less than half of the images. Their attention moves what a
+token has seen to the others; where tokens are averaged, LayerCAM at the first layers finds twice as many, or more.
 
 The last is taken still, for these reasons:
 

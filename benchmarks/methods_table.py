@@ -26,7 +26,7 @@ TEXT = """# All methods on digits among clutter
 
 Made by `python benchmarks/methods_table.py`. The images are those of `{folder}`:
 {rows} images of 64 x 64 pixels, each with a digit and fragments of other digits, and a box around the digit. The
-network (four convolutions) is explained at its last convolution, each image for its label. A map has 8 x 8 cells there.
+network (four convolutions) is explained behind its last ReLU, each image for its label. A map has 8 x 8 cells there.
 
 - **pointing game**: share of images whose map is largest inside the box (no tolerance; equal maxima count by the share
   that hits). The box takes {chance:.0%} of the image on average: that is what chance hits.
