@@ -364,7 +364,8 @@ class ModelOptions(Options):
         std: what they are divided by after that.
         layout: the order of the image's axes, one of `LAYOUTS`; by default as its shape and its first convolution say.
         input_size: height and width, for a model that takes any, or takes pictures as one row of numbers; by default as
-            its metadata says, else 224 x 224. Of signals the length, of volumes depth, height and width.
+            its metadata says, else 224 x 224. One number stands for all. Of signals the length, of volumes depth,
+            height and width.
         model_input: the input that takes the image; by default the one with an image's shape.
         fix: values of the model's other inputs, by their names: a number, which is spread over the input's shape, an
             array, or a ``.npy`` or ``.csv`` file with one; with or without a batch axis. They become part of the

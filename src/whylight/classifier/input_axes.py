@@ -41,6 +41,16 @@ def layout_by_first_step(nodes: Iterable[onnx.NodeProto], known: Known, image: s
     return None
 
 
+def channels_by_first_step(nodes: Iterable[onnx.NodeProto], known: Known, image: str, rank: int) -> int | None:
+    """The number of channels that the first convolution takes; None where none says it. See `layout_by_first_step`."""
+    for step in steps(nodes, image, rank, known):
+        if step.node.op_type == "Conv" and step.source == step.node.input[0] and step.axes[1] is not None:
+            kernel = known(step.node.input[1])
+            group = next((attribute.i for attribute in step.node.attribute if attribute.name == "group"), 1)
+            return None if kernel is None else kernel.size(1) * group
+    return None
+
+
 def _letters(channels: int | None, places: Sequence[int | None], rank: int) -> str | None:
     found = sorted(axis for axis in places if axis is not None)
     letters = dict(zip(found, _PLACES.get(len(found), ""), strict=False))

@@ -148,12 +148,13 @@ def test_texts_are_the_classes_of_a_network_that_compares_them_with_images(tmp_p
         assert explanation.score == pytest.approx(features(image) @ table[ids].mean(1)[index], abs=1e-4)
 
 
-@pytest.mark.parametrize("texts", ["texts", "images"])
+@pytest.mark.parametrize("texts", ["texts", "images", "others"])
 def test_a_number_takes_the_extents_that_an_array_says(tmp_path: Path, texts: str) -> None:
     """Axes of one name have one extent: a mask has as many entries as there are words."""
     content = comparing_texts(texts)
     content.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "words"
-    content.graph.input.append(helper.make_tensor_value_info("mask", TensorProto.FLOAT, [texts, "words"]))
+    rows = "rows of the mask" if texts == "others" else texts
+    content.graph.input.append(helper.make_tensor_value_info("mask", TensorProto.FLOAT, [rows, "words"]))
     content.graph.initializer.append(numpy_helper.from_array(np.array([2], np.int64), "two"))
     content.graph.node[1].input[0] = "masked"
     content.graph.node.insert(1, helper.make_node("Mul", ["words", "long"], ["masked"]))

@@ -277,9 +277,20 @@ def test_any_image_size(tmp_path: Path) -> None:
     for axis, name in ((2, "height"), (3, "width")):
         content.graph.input[0].type.tensor_type.shape.dim[axis].dim_param = name
     check_cnn(load(tmp_path, content, input_size=(HEIGHT, WIDTH)))
+    assert load(tmp_path, content, input_size=9).input.size == (9, 9)
     usual = load(tmp_path, content)
     assert usual.input.height == 224
     assert "224 x 224 is used (another: the option 'input_size')" in usual.notes[0]
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_channels_that_are_open_are_those_of_the_first_convolution(tmp_path: Path, layout: str) -> None:
+    content = cnn(layout=layout)
+    for axis, name in enumerate(content.graph.input[0].type.tensor_type.shape.dim):
+        name.dim_param = f"axis_{axis}"
+    classifier = load(tmp_path, content, input_size=(HEIGHT, WIDTH), layout=layout)
+    assert classifier.input.channels == 3
+    check_cnn(classifier)
 
 
 @pytest.mark.parametrize("batch", ["batch", 1])

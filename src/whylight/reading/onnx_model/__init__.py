@@ -95,9 +95,7 @@ def to_classifier(path: Path, original: onnx.ModelProto, options: ModelOptions) 
     image, shape, layout = found.name, found.shape, found.layout
     kind = kind_of(len(layout.replace("C", "")))
     channels = shape[layout.index("C") + 1] if "C" in layout else 1
-    if channels is None:
-        raise WhylightError(f"{path}: input '{image}' has no fixed number of channels, and one is needed")
-    prepared = pixels(path, model, image, channels, kind, options.input_range, options.mean, options.std)
+    prepared = pixels(path, model, image, channels or 1, kind, options.input_range, options.mean, options.std)
     try:
         plain = _equivalent(path, original, _in_float_pixels(model, image), image, shape)
     except WhylightError as error:

@@ -39,9 +39,12 @@ def with_fixed_inputs(path: Path, model: onnx.ModelProto, fixed: Sequence[NamedV
     inputs = {info.name: info for info in graph.input}
     nodes: list[onnx.NodeProto] = []
     named = _named_extents(inputs, fixed)
-    for each in fixed:
+    rows = 1
+    for each in sorted(fixed, key=lambda each: -each.value.ndim):  # numbers come behind arrays, whose extents they take
         given = _Input(path, inputs[each.name], inputs[image], named)
-        value = given.fitting(each.value)
+        value = given.fitting(each.value, rows)
+        if given.batch is None and value.ndim:
+            rows = len(value)
         if given.batch is None or value.shape[given.batch] != 1:
             graph.initializer.append(numpy_helper.from_array(value, each.name))
             continue
@@ -86,8 +89,12 @@ class _Input:
             same = [0]
         self.batch = same[0] if same else None
 
-    def fitting(self, value: Array) -> Array:
+    def fitting(self, value: Array, rows: int) -> Array:
         """The value in the input's type and shape; along the batch axis it may have one entry.
+
+        Args:
+            value: a number or an array.
+            rows: how many a number gets where the first axis is open, and not that of images.
 
         Raises:
             WhylightError: it does not fit.
@@ -97,7 +104,7 @@ class _Input:
             shape = [known or extent for known, extent in zip(self._named, self._shape, strict=True)]
             once = 0 if self.batch is None else self.batch
             if shape and self._named[once] is None and (self.batch is not None or shape[0] is None):
-                shape[once] = 1
+                shape[once] = rows if self.batch is None else 1
             if None in shape:
                 raise WhylightError(f"{self._name} is {self._text}, of no fixed size: expected an array for it")
             return np.full([extent or 1 for extent in shape], value, value.dtype)

@@ -9,7 +9,7 @@ from pathlib import Path
 import onnx
 from onnx import TensorProto
 
-from whylight.classifier.input_axes import layout_by_first_step
+from whylight.classifier.input_axes import channels_by_first_step, layout_by_first_step
 from whylight.contract import kind_of
 from whylight.errors import WhylightError, nearest
 from whylight.graph.walks import read_names
@@ -90,12 +90,26 @@ def image_input(
             f"the option 'fix', such as {other}=0.5 or {other}=values.npy"
         )
     key, order = next(iter(found.items()))
-    image = _sized(path, model, ImageInput(key, declared(inputs[key]), order), size)
+    image = _sized(path, model, _with_channels(path, model, ImageInput(key, declared(inputs[key]), order)), size)
     if layout == "auto" and order in ("HW", "CL", "LC") and not size and not _first_layout(model, inputs[key]):
         kind = {"HW": "a gray picture", "CL": "a signal, channels first", "LC": "a signal, channels last"}[order]
         note = f"{path}: input '{key}' {_text(image.shape)} is taken as {kind} (another: the option 'layout')"
         return replace(image, notes=(*image.notes, note))
     return image
+
+
+def _with_channels(path: Path, model: onnx.ModelProto, image: ImageInput) -> ImageInput:
+    """The input with a fixed number of channels: the file's own, or that of the first convolution."""
+    place = image.layout.find("C") + 1
+    if not place or image.shape[place] is not None:
+        return image
+    channels = channels_by_first_step(model.graph.node, constants(model), image.name, len(image.shape))
+    if channels is None:
+        raise WhylightError(
+            f"{path}: input '{image.name}' {_text(image.shape)} has no fixed number of channels, and no convolution "
+            "says it: export the network with a fixed one"
+        )
+    return replace(image, shape=(*image.shape[:place], channels, *image.shape[place + 1 :]))
 
 
 def _hint(inputs: Collection[onnx.ValueInfoProto]) -> str:
@@ -180,6 +194,8 @@ def _sized(path: Path, model: onnx.ModelProto, image: ImageInput, wanted: tuple[
     """The input with all extents: the file's own, the ones asked for, its metadata's, or the usual ones."""
     name, shape = image.name, image.shape
     places = [axis for axis, letter in enumerate(image.layout, start=1) if letter != "C"]
+    if wanted and len(wanted) == 1:
+        wanted *= len(places)
     if wanted and (
         len(wanted) != len(places)
         or any(shape[place] not in (None, extent) for place, extent in zip(places, wanted, strict=True))
