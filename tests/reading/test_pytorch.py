@@ -40,6 +40,21 @@ def test_a_module_has_the_map_of_autograd(tmp_path: Path) -> None:
     np.testing.assert_allclose(exported(image, 2).cam, expected, atol=1e-4)
 
 
+def test_a_module_that_takes_pictures_in_one_row() -> None:
+    torch.manual_seed(0)
+    layers = (torch.nn.Flatten(), torch.nn.Linear(63, 8), torch.nn.ReLU(), torch.nn.Linear(8, 4))
+    image = np.random.default_rng(0).random((9, 7)).astype(np.float32)
+    given = torch.tensor(image[None]).requires_grad_()
+    for module in (torch.nn.Sequential(*layers), torch.nn.Sequential(*layers[1:])):
+        classifier = whylight.load(module, input_size=(9, 7), input_range="1")
+        assert (classifier.input.channels, classifier.input.size) == (1, (9, 7))
+        given.grad = None
+        torch.nn.Sequential(*layers)(given)[0, 2].backward()
+        slopes = given.grad[0].abs().numpy()
+        expected = (slopes - slopes.min()) / np.ptp(slopes)
+        np.testing.assert_allclose(classifier.explainer("gradient")(image, 2).cam, expected, atol=1e-4)
+
+
 def test_a_module_says_the_names_of_its_classes() -> None:
     module = network()
     module.names = {0: "cat", 1: "dog", 2: "bird", 3: "鳥"}

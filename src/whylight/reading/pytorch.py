@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,8 @@ def load_module(module: Any, options: ModelOptions) -> Classifier:
     """The classifier in a ``torch.nn.Module``; its layers are named by the paths of its modules.
 
     It is exported in evaluation mode, and left in the mode that it was in. The image size is that of the options, else
-    that of a timm configuration that it carries, else 224 x 224; for
-    signals and volumes it has to be given.
+    that of a timm configuration that it carries, else 224 x 224; for signals and volumes it has to be given, and for a
+    network of products alone, which then may take pictures in one row.
 
     Raises:
         WhylightError: PyTorch's exporter is not installed or cannot export it.
@@ -39,6 +40,7 @@ def load_module(module: Any, options: ModelOptions) -> Classifier:
     channels = _channels(module)
     size = options.input_size or tuple(timm.get("input_size", (0, *_USUAL_SIZE)))[1:]
     dimensions = _dimensions(module)
+    size *= dimensions if len(size) == 1 else 1
     kind = kind_of(dimensions)
     if kind != "picture" and not options.input_size:
         expected = "(length,)" if kind == "signal" else "(depth, height, width)"
@@ -48,7 +50,8 @@ def load_module(module: Any, options: ModelOptions) -> Classifier:
     was_training = module.training
     module.eval()
     try:
-        model = _exported(path, torch, module, torch.zeros(2, channels, *size, **as_weights))
+        shape = (2, numbers) if (numbers := _row(module, size)) else (2, channels, *size)
+        model = _exported(path, torch, module, torch.zeros(shape, **as_weights))
     finally:
         module.train(was_training)
     held = _class_names(module)
@@ -102,6 +105,15 @@ def _class_names(module: Any) -> dict[str, str]:
         "id2label": getattr(getattr(module, "config", None), "id2label", None),
     }
     return {name: str(value) for name, value in found.items() if isinstance(value, Mapping | list | tuple)}
+
+
+def _row(module: Any, size: Sequence[int]) -> int | None:
+    """The numbers that it takes in one row, if it begins with a product of as many as a picture of that size has."""
+    first = next(
+        (each for each in module.modules() if hasattr(each, "in_channels") or hasattr(each, "in_features")), None
+    )
+    numbers = getattr(first, "in_features", None)
+    return numbers if isinstance(numbers, int) and numbers % prod(size) == 0 else None
 
 
 def _exported(path: Path, torch: Any, network: Any, example: Any) -> onnx.ModelProto:
