@@ -37,6 +37,12 @@ def test_every_field_is_an_argument_of_every_command_that_takes_it(command: Comm
         assert set(argument.flags) <= set(action.option_strings)
 
 
+def test_what_takes_several_words_may_be_given_several_times() -> None:
+    words = ["--fix", "a=1", "--layer", "A", "B", "--fix", "b=2", "c=3", "--layer", "C"]
+    found = parser_of("gradcam").parse_args(["image.png", *words])
+    assert (found.fix, found.layer) == (["a=1", "b=2", "c=3"], ["A", "B", "C"])
+
+
 def test_each_of_the_four_is_taken_somewhere() -> None:
     assert {ModelOptions, Question, Execution, Rendering} <= {kind for _, kind in TAKING}
 

@@ -431,10 +431,11 @@ def test_a_file_that_reads_what_it_does_not_hold_is_named(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("options", [{}, {"input_range": "255"}])
-def test_bytes_as_input(tmp_path: Path, options: dict[str, str]) -> None:
+@pytest.mark.parametrize("kind", [TensorProto.UINT8, TensorProto.INT32, TensorProto.INT64, TensorProto.UINT16])
+def test_bytes_as_input(tmp_path: Path, options: dict[str, str], kind: int) -> None:
     """Bytes are pixels from 0 to 255: at 0 to 1 the network would see a black picture."""
     content = cnn()
-    content.graph.input[0].type.tensor_type.elem_type = TensorProto.UINT8
+    content.graph.input[0].type.tensor_type.elem_type = kind
     content.graph.node[0].input[0] = "floats"
     content.graph.node.insert(0, helper.make_node("Cast", ["image"], ["floats"], to=TensorProto.FLOAT))
     pixels = (255 * IMAGE).astype(np.uint8)

@@ -21,6 +21,8 @@ CHANNELS = (3, 1, 4, 2)
 """The numbers of channels by which an axis is known to be that of the channels."""
 _PIXEL_TYPES = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16, TensorProto.UINT8)
 _WHOLE_NUMBERS = (TensorProto.INT64, TensorProto.INT32)
+BYTES = (TensorProto.UINT8, TensorProto.UINT16, TensorProto.INT16, TensorProto.INT32, TensorProto.INT64)
+"""Types that hold pixels from 0 to 255 as whole numbers; the larger ones also hold what is no picture."""
 
 Shape = tuple[int | None, ...]
 
@@ -160,7 +162,9 @@ def _image_layout(
     model: onnx.ModelProto, info: onnx.ValueInfoProto, layout: str, size: tuple[int, ...] | None
 ) -> str | None:
     shape = declared(info)
-    if info.type.tensor_type.elem_type not in _PIXEL_TYPES or not 2 <= len(shape) <= 5:
+    kind = info.type.tensor_type.elem_type
+    is_picture = kind in BYTES and len(shape) == 4 and bool({shape[1], shape[-1]}.intersection(CHANNELS))
+    if not (kind in _PIXEL_TYPES or is_picture) or not 2 <= len(shape) <= 5:
         return None
     if layout != "auto":
         return layout[1:] if len(layout) == len(shape) else None

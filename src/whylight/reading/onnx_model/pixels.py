@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnx
-from onnx import TensorProto
 
 from whylight.classifier.input_range import range_by_first_steps, range_by_numbers
 from whylight.contract import Kind
 from whylight.reading.onnx_model.constants import constants
+from whylight.reading.onnx_model.image import BYTES
 from whylight.reading.onnx_model.metadata import metadata, numbers
 from whylight.reading.per_channel import per_channel, refuse_zero, spread
 
@@ -71,7 +71,7 @@ def pixels(
     if kind != "picture":  # a signal or a volume is given as it is
         return replace(found, maximum=1.0)
     image = next(info for info in model.graph.input if info.name == name)
-    if image.type.tensor_type.elem_type == TensorProto.UINT8:
+    if image.type.tensor_type.elem_type in BYTES:
         return replace(found, maximum=255.0)
     if found.mean or found.std:
         maximum = range_by_numbers((*found.mean, *found.std))

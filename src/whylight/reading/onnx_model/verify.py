@@ -54,7 +54,7 @@ def outputs_differ(
         )
         return None
     try:
-        if next(info.type for info in session.get_inputs() if info.name == image) == "tensor(uint8)":
+        if "int" in next(info.type for info in session.get_inputs() if info.name == image):
             images = np.floor(images * 255)
         expected = _run(session, image, images)
     except Exception as error:
@@ -117,7 +117,8 @@ def _session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
 
 def _run(session: Any, image: str, images: Array) -> Mapping[str, Array]:
     kinds = {info.name: info.type for info in session.get_inputs()}
-    types = {"tensor(float16)": np.float16, "tensor(double)": np.float64, "tensor(uint8)": np.uint8}
+    types: dict[str, Any] = {"tensor(float16)": np.float16, "tensor(double)": np.float64}
+    types |= {f"tensor({name})": np.dtype(name) for name in ("uint8", "uint16", "int16", "int32", "int64")}
     names = [info.name for info in session.get_outputs() if info.type.startswith("tensor(")]
     values = session.run(names, {image: images.astype(types.get(kinds[image], np.float32))})
     return dict(zip(names, values, strict=True))
