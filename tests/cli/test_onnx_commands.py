@@ -175,7 +175,7 @@ def test_inspect_shows_what_was_found(folder: Path, capsys: pytest.CaptureFixtur
 
 def test_inspect_says_why_a_file_cannot_be_explained(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     content = cnn()
-    content.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.INT64
+    content.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.BOOL
     onnx.save(content, "model.onnx")
     assert main(["inspect", "model.onnx", "--json"]) == 0
     assert "no input is an image" in json.loads(capsys.readouterr().out)["problem"]
