@@ -83,6 +83,7 @@ def explain(classifier: Classifier, folder: Path) -> None:
         "layers": [asdict(layer) for layer in chosen_layers.layers],
         "reason": chosen_layers.reason,
         "image": classifier.input.name,
+        "maximum": classifier.input.maximum,
         "logits": classifier.logits,
         "tensors": [*places[:3], "image"],
     }

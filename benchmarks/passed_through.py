@@ -48,7 +48,7 @@ def passed_through(folder: Path) -> dict[str, object]:
         ``is_blind``: whether the score reads no more than one of their places.
     """
     facts = json.loads((folder / "facts.json").read_text())
-    network = _Network(onnx.load(folder / "graph.onnx"), facts["image"], facts["logits"])
+    network = _Network(onnx.load(folder / "graph.onnx"), facts["image"], facts["logits"], facts["maximum"])
     layers = [_Layer(layer["tensor"], layer["channels_last"], layer["grid"]) for layer in facts["layers"]]
     return {
         "share": network.share([layer.tensor for layer in layers]),
@@ -82,19 +82,20 @@ class _Places:
 
     def tried(self) -> Iterator[tuple[int, ...]]:
         """The indices of some places, along the axes."""
-        for place in np.unique(np.linspace(0, prod(self.grid) - 1, _PLACES_TRIED).astype(int)):
+        for place in np.random.default_rng(0).permutation(prod(self.grid))[:_PLACES_TRIED]:
             yield tuple(np.unravel_index(place, self.grid)) if len(self.axes) > 1 else (self.before + place,)
 
 
 class _Network:
     """A graph, some images, and all that it computes of them."""
 
-    def __init__(self, model: onnx.ModelProto, image: str, scores: str) -> None:
+    def __init__(self, model: onnx.ModelProto, image: str, scores: str, maximum: float) -> None:
         self._model, self._image, self._scores = model, image, scores
         extents = next(info for info in model.graph.input if info.name == image).type.tensor_type.shape.dim
         shape = [extent.dim_value for extent in extents[1:]]
         random = np.random.default_rng(1)
-        self._images = [random.standard_normal((1, *shape)).astype(np.float32) * level for level in (0.5, 1, 2, 4)]
+        levels = [maximum * level for level in (0.5, 1, 2, 4)]
+        self._images = [(random.standard_normal((1, *shape)) * level).astype(np.float32) for level in levels]
 
     def share(self, names: Sequence[str]) -> float:
         """1 - the variance of the scores with some tensors held / their variance, summed over the classes."""
