@@ -1,6 +1,5 @@
 """Small image classifiers of Hugging Face's transformers, made of their configurations, for `coverage.py`."""
 
-from functools import partial
 from typing import Any
 
 import torch
@@ -107,4 +106,4 @@ def _made(family: str) -> tuple[nn.Module, torch_models.Size]:
 
 
 if __name__ == "__main__":
-    torch_models.run(lambda: {family: partial(_made, family) for family in CONFIGURATIONS}, torch_models.BOTH_EXPORTERS)
+    torch_models.run(lambda: CONFIGURATIONS, _made, torch_models.BOTH_EXPORTERS)

@@ -2,8 +2,8 @@
 
 import sys
 import warnings
-from collections.abc import Callable, Mapping
-from functools import cache, partial
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -14,6 +14,7 @@ OPSET = 20
 Size = tuple[int, int, int]
 MakeModel = Callable[[], tuple[nn.Module, Size]]
 """Gives a model and the channels, height and width of its image."""
+MakeNamed = Callable[[str], tuple[nn.Module, Size]]
 Exporter = Callable[[MakeModel, Path], None]
 """Writes ``model.onnx`` into a folder, and ``model.pt2`` where it has the program that PyTorch exported."""
 
@@ -24,19 +25,18 @@ for _name in ("nms", "qnms"):
         _operators.define(f"{_name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
 
-def run(models: Callable[[], Mapping[str, MakeModel]], exporters: Mapping[str, Exporter]) -> None:
+def run(names: Callable[[], Iterable[str]], make: MakeNamed, exporters: Mapping[str, Exporter]) -> None:
     """Serve models by name, see `answering.py`."""
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
-    made = cache(models)
     serve(
-        lambda: {name: parameters(make) for name, make in made().items()},
-        {how: partial(_export, export, made) for how, export in exporters.items()},
+        lambda: {name: parameters(partial(make, name)) for name in names()},
+        {how: partial(_export, export, make) for how, export in exporters.items()},
     )
 
 
-def _export(export: Exporter, models: Callable[[], Mapping[str, MakeModel]], name: str, folder: Path) -> None:
-    export(models()[name], folder)
+def _export(export: Exporter, make: MakeNamed, name: str, folder: Path) -> None:
+    export(partial(make, name), folder)
 
 
 def parameters(make: MakeModel) -> float:
