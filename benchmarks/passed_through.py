@@ -30,6 +30,7 @@ _MIXING = {
     "GRU",
 }
 """Operators that make other features."""
+_OF_SHAPE_ALONE = ("Shape", "Size")
 _TOKENS_BEFORE = 6
 """There are at most so many tokens without a place."""
 _ALL = 1 - 1e-9
@@ -118,7 +119,9 @@ class _Network:
         grids = {grid for layer in layers for grid in _halved(layer.places(values[layer.tensor].shape).grid)}
         for name in reversed(names):
             places = next(_places(values[name].shape, grids), None)
-            if places and self.share([name]) >= _ALL and self._places_that_matter(name, places) > 1:
+            if not places or self._image in _before([node for node in nodes if name not in node.output], self._scores):
+                continue  # some way leads around it
+            if self.share([name]) >= _ALL and self._places_that_matter(name, places) > 1:
                 return name
         return None
 
@@ -165,7 +168,6 @@ class _Network:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.log_severity_level = 4
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         session = onnxruntime.InferenceSession(copy.SerializeToString(), options, providers=["CPUExecutionProvider"])
         return dict(zip(names, session.run(names, dict(feeds)), strict=True))
 
@@ -184,7 +186,7 @@ def _reads(node: onnx.NodeProto) -> Iterator[str]:
 def _behind(nodes: Sequence[onnx.NodeProto], names: Collection[str]) -> set[str]:
     found = set(names)
     for node in nodes:
-        if node.op_type not in ("Shape", "Size") and not found.isdisjoint(_reads(node)):
+        if node.op_type not in _OF_SHAPE_ALONE and not found.isdisjoint(_reads(node)):
             found.update(filter(None, node.output))
     return found - set(names)
 
@@ -192,7 +194,7 @@ def _behind(nodes: Sequence[onnx.NodeProto], names: Collection[str]) -> set[str]
 def _before(nodes: Sequence[onnx.NodeProto], name: str) -> set[str]:
     found = {name}
     for node in reversed(nodes):
-        if not found.isdisjoint(node.output):
+        if node.op_type not in _OF_SHAPE_ALONE and not found.isdisjoint(node.output):
             found.update(_reads(node))
     return found
 
