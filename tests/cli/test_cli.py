@@ -290,6 +290,13 @@ def test_nothing_is_written_over_its_source(here: Path, capsys: pytest.CaptureFi
     for words in (["gradcam/0000"], ["gradcam/0000/0.png", "gradcam/0000/1.png"]):
         said = failure(capsys, "gradcam", *words)
         assert "0.png: the run would write over it: choose another output than gradcam.csv" in said
+    said = failure(capsys, "gradcam", "写真 photos", "-o", "写真 photos.csv")
+    assert (
+        "the overlays would lie among the images, in '写真 photos': choose another output than 写真 photos.csv" in said
+    )
+    (here / "link").symlink_to(here)
+    assert "among the images" in failure(capsys, "gradcam", "写真 photos", "-o", "link/写真 photos.csv")
+    assert not list((here / "写真 photos").glob("*.json"))
     assert {path: path.read_bytes() for path in before} == before
 
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from whylight.batch.options import BatchOptions
+from whylight.dataset.image_files import ImageFiles
 from whylight.dataset.result_facts import FILE
 from whylight.dataset.table import Dataset
 from whylight.errors import WhylightError
@@ -83,13 +84,21 @@ class Plan:
         """See that a file that is read is none that the run writes.
 
         Raises:
-            WhylightError: it is the result, or lies where its overlays go.
+            WhylightError: it is the result, or lies where its overlays go; of a folder of images, also if none of them
+                would be written over: it would be a folder of results from then on.
         """
         if is_remote(self.output):
             return
         path = os.path.abspath(source)  # noqa: PTH100  # a row each
-        if path == self._result or (path.startswith(self._overlays) and _OVERLAY.fullmatch(path, len(self._overlays))):
-            raise WhylightError(f"{source}: the run would write over it: choose another output than {self.output}")
+        for result, overlays in self._written:
+            is_among_overlays = path.startswith(overlays)
+            if path == result or (is_among_overlays and _OVERLAY.fullmatch(path, len(overlays))):
+                raise WhylightError(f"{source}: the run would write over it: choose another output than {self.output}")
+            if is_among_overlays and isinstance(self.table, ImageFiles):
+                raise WhylightError(
+                    f"{source}: the overlays would lie among the images, in '{self._name}': choose another output than "
+                    f"{self.output}"
+                )
 
     @property
     def facts_file(self) -> str:
@@ -103,12 +112,13 @@ class Plan:
         return Path(os.path.join(self._folder, name))  # noqa: PTH118  # a row each: half of what pathlib takes
 
     @cached_property
-    def _result(self) -> str:
-        return os.path.abspath(self.output)  # noqa: PTH100
-
-    @cached_property
-    def _overlays(self) -> str:
-        return os.path.join(os.path.dirname(self._result), self._name, "")  # noqa: PTH118, PTH120
+    def _written(self) -> list[tuple[str, str]]:
+        """The result and the folder of its overlays: as they are named, and without links on the way."""
+        folder = os.path.abspath(self.output.parent)  # noqa: PTH100
+        return [
+            (os.path.join(each, self.output.name), os.path.join(each, self._name, ""))  # noqa: PTH118
+            for each in dict.fromkeys([folder, os.path.realpath(folder)])
+        ]
 
     @cached_property
     def _name(self) -> str:
