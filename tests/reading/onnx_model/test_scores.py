@@ -207,3 +207,34 @@ def test_one_number_an_image_without_an_axis(tmp_path: Path) -> None:
     assert classifier.class_count == 2
     (explanation,) = classifier.explainer()([IMAGES[0]], 1)
     assert explanation.probability == pytest.approx(1 / (1 + np.exp(-scores(IMAGES[0])[0])), abs=1e-5)
+
+
+def of_machine_learning(operators: list[onnx.NodeProto], **outputs: int) -> onnx.ModelProto:
+    """The sample with operators for other things than networks at its end."""
+    content: onnx.ModelProto = cnn()
+    content.graph.node.extend(operators)
+    content.opset_import.append(helper.make_opsetid("ai.onnx.ml", 1))
+    content.graph.output.extend(helper.make_tensor_value_info(name, kind, None) for name, kind in outputs.items())
+    return content
+
+
+def test_the_label_that_scikit_learn_gives_beside_the_scores_is_left_out(tmp_path: Path) -> None:
+    picked = helper.make_node("ArrayFeatureExtractor", ["names", "index"], ["label"], domain="ai.onnx.ml")
+    content = of_machine_learning(
+        [helper.make_node("ArgMax", ["probabilities"], ["index"], axis=1), picked], label=TensorProto.INT64
+    )
+    content.graph.initializer.append(numpy_helper.from_array(np.arange(CLASSES), "names"))
+    classifier = load(tmp_path, content)
+    assert classifier.output == "probabilities"
+    explanation = classifier.explainer(layer="conv")(IMAGES[0], 1)
+    np.testing.assert_allclose(explanation.cam, expected_cam(IMAGES[0].transpose(2, 0, 1), 1), atol=1e-4)
+
+
+def test_classifiers_that_are_no_networks_are_refused(tmp_path: Path) -> None:
+    numbers: dict[str, Any] = {"coefficients": [1.0] * 5 * CLASSES, "classlabels_ints": list(range(CLASSES))}
+    names = ["label", "chances"]
+    linear = helper.make_node("LinearClassifier", ["features"], names, "linear", domain="ai.onnx.ml", **numbers)
+    content = of_machine_learning([linear], label=TensorProto.INT64, chances=TensorProto.FLOAT)
+    del content.graph.output[0]
+    with pytest.raises(WhylightError, match=r"cannot be inferred: LinearClassifier 'linear' hides it, which is no"):
+        load(tmp_path, content)

@@ -91,8 +91,13 @@ def _refuse_unknown(model: onnx.ModelProto, known: Evaluation) -> None:
     loops = [node for node in needed_nodes(known.nodes, outputs) if node.op_type in _LOOPS]
     hidden = [name for node in loops for name in node.output if name in known.types and known.shape(name) is None]
     if hidden or all(shape is None or None in shape for shape in shapes):
-        names = ", ".join(f"{node.op_type} '{node.name or node.output[0]}'" for node in loops)
-        reason = f": {names} hides it; export the network with its loops unrolled" if loops else ""
+        foreign = [node for node in needed_nodes(known.nodes, outputs) if node.domain not in ("", "ai.onnx")]
+        names = ", ".join(f"{node.op_type} '{node.name or node.output[0]}'" for node in loops or foreign)
+        reason = f": {names} hides it" if names else ""
+        if loops:
+            reason += "; export the network with its loops unrolled"
+        elif foreign:
+            reason += ", which is no operator of networks: they alone are explained"
         raise WhylightError(f"the shape of '{(hidden or outputs)[0]}' cannot be inferred{reason}")
 
 
@@ -108,7 +113,8 @@ def _rewritten(
     for node in first.nodes:
         if not all(name in constants for name in node.output if name):
             nodes += _plain(node, first, second, constants)
-    outputs = [info.name for info in model.graph.output]
+    # those that are made by operators for other things than networks, such as the name of a class, are left out
+    outputs = [info.name for info in model.graph.output if info.name in first.types]
     folded_outputs = [name for name in outputs if name in constants]
     nodes += [helper.make_node("Identity", [f"{name}/value"], [name]) for name in folded_outputs]
     constants |= {f"{name}/value": constants.pop(name) for name in folded_outputs}
