@@ -94,7 +94,8 @@ def peer_ratios(peers_python: Path, files: Sequence[Path], folder: Path, rounds:
     script = Path(__file__).parent / "peers" / "camera.py"
     overlays = json.dumps({name: list(overlay) for name, overlay in OVERLAYS.items()})
     words = [str(peers_python), str(script), overlays, str(folder), str(rounds), *map(str, files)]
-    found: dict[str, float] = json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+    said = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    found: dict[str, float] = json.loads(said.splitlines()[-1])
     return found
 
 
@@ -114,14 +115,14 @@ def main() -> None:
         calls = rows_of(model, files, folder)
         decoding: list[float] = []
         ratios: dict[str, list[float]] = {name: [] for name in OVERLAYS}
-        with keeping_memory(1):
-            for turn in range(arguments.rounds + 1):
-                for index, file in enumerate(files):
-                    for name, each in calls.items():
-                        decoded, explained = seconds_of(lambda file=file: decode(file)), seconds_of(each[index])  # type: ignore[misc]
-                        if turn:  # the first one opens the session
-                            decoding.append(decoded)
-                            ratios[name].append(explained / decoded)
+        for _ in range(arguments.rounds):
+            for name, each in calls.items():
+                decoded = [seconds_of(lambda file=file: decode(file)) for file in files]  # type: ignore[misc]
+                with keeping_memory(1):
+                    each[0]()  # from then on memory is kept, as in a long run
+                    explained = [seconds_of(call) for call in each]
+                decoding += decoded
+                ratios[name] += [ours / plain for ours, plain in zip(explained, decoded, strict=True)]
         peer = peer_ratios(arguments.peers_python, files, folder, arguments.rounds) if arguments.peers_python else {}
         size = sum(file.stat().st_size for file in files) / len(files) / 1e6
     print(f"{machine()}; {len(files)} photographs of {WIDTH} x {HEIGHT}, {size:.1f} MB, {arguments.rounds} rounds")

@@ -47,6 +47,7 @@ def test_augmentations_are_left_out_with_a_warning_that_names_the_function(tmp_p
         whylight.load(path)
 
 
+@pytest.mark.filterwarnings("ignore:.*everywhere")  # one place
 @pytest.mark.parametrize(
     ("extra", "value", "asked", "maximum"),
     [
@@ -81,7 +82,7 @@ def test_an_output_that_is_no_list_of_scores_is_refused(tmp_path: Path) -> None:
         whylight.load(write_nnp(tmp_path / "m.nnp", text))
 
 
-@pytest.mark.filterwarnings("ignore:.*zero everywhere")  # weights are random
+@pytest.mark.filterwarnings("ignore:.*everywhere")  # weights are random
 def test_channels_last_convolutions_give_the_same_map(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     weights, image = random.standard_normal((3, 3, 3, 1)), random.integers(0, 255, (8, 8), np.uint8)
@@ -110,7 +111,7 @@ def test_channels_last_convolutions_give_the_same_map(tmp_path: Path) -> None:
         assert one.score == pytest.approx(other.score, rel=1e-5)
 
 
-@pytest.mark.filterwarnings("ignore:.*zero everywhere")  # weights are random
+@pytest.mark.filterwarnings("ignore:.*everywhere")  # weights are random
 def test_a_fixed_batch_is_filled_up(tmp_path: Path) -> None:
     # the weights of the batch's images differ, so that its size cannot change
     text = network(

@@ -1,11 +1,15 @@
 """Explaining from Python: kinds of images, batches, probabilities, pictures."""
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 import whylight
@@ -71,7 +75,7 @@ def test_a_list_equals_one_by_one(mnist: Explainer) -> None:
         np.testing.assert_allclose(alone.cam, explanation.cam, atol=1e-4)
 
 
-@pytest.mark.filterwarnings("ignore:.*zero everywhere")  # weights are random
+@pytest.mark.filterwarnings("ignore:.*everywhere")  # weights are random
 @pytest.mark.parametrize(("activation", "classes"), [("Softmax", 3), ("Sigmoid", 3), ("Sigmoid", 1), ("", 3)])
 def test_probabilities(tmp_path: Path, activation: str, classes: int) -> None:
     explainer = whylight.load(small_classifier(tmp_path / "m.nnp", classes=classes, activation=activation)).explainer()
@@ -220,3 +224,47 @@ def test_a_device_that_does_not_start_gives_way_to_the_processor(
 def test_a_device_that_nobody_knows(mnist: Explainer) -> None:
     with pytest.raises(WhylightError, match="no device 'tpu': expected one of auto, cuda"):
         Explainer(mnist.graph, device="tpu")
+
+
+def linear(tmp_path: Path, weights: Any) -> whylight.Classifier:
+    """Scores (N, 2) of gray images (N, 1, 7, 7): the weighted sum of the pixels, added to 100, and 0."""
+    columns = np.stack([weights.ravel(), 0 * weights.ravel()], 1).astype(np.float32)
+    nodes = [helper.make_node("Flatten", ["image"], ["flat"]), helper.make_node("Gemm", ["flat", "w", "b"], ["scores"])]
+    graph = helper.make_graph(
+        nodes,
+        "linear",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 1, 7, 7])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", 2])],
+        [numpy_helper.from_array(columns, "w"), numpy_helper.from_array(np.array([100, 0], np.float32), "b")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), tmp_path / "m.onnx")
+    return whylight.load(tmp_path / "m.onnx", input_range=1)
+
+
+@pytest.mark.parametrize(
+    ("scale", "said"),
+    [
+        (-1, "zero everywhere: all that it looks at speaks against the class, which the option 'counterfactual'"),
+        (1e-8, "zero everywhere: there is nothing to see in it"),
+        (1, ""),
+    ],
+)
+def test_occlusion_says_why_its_map_shows_nothing(tmp_path: Path, scale: float, said: str) -> None:
+    random = np.random.default_rng(0)
+    explainer = linear(tmp_path, scale * random.random((7, 7))).explainer("occlusion")
+    image = random.random((7, 7, 1), np.float32)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        explanation = explainer(image, 0)
+    assert explanation.cam.any() == (not said)
+    messages = [str(each.message) for each in caught]
+    assert [message for message in messages if f"method 'occlusion': the map is {said}" in message] == (
+        messages if said else []
+    )
+    assert len(messages) == bool(said)
+
+
+def test_a_map_that_is_the_same_everywhere_is_said(tmp_path: Path) -> None:
+    explainer = linear(tmp_path, np.ones((7, 7))).explainer("occlusion")
+    with pytest.warns(WhylightWarning, match="the same everywhere: it tells no place from another"):
+        explainer(np.ones((7, 7, 1), np.float32), 0)

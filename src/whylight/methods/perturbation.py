@@ -22,6 +22,8 @@ FloatArray = NDArray[np.float32]
 
 _WINDOWS = 7
 """The occluding square's side is this part of the image's."""
+_ROUNDING = 1e-6
+"""What float32 leaves uncertain of a score, as a part of it."""
 _RISE_MASKS, _RISE_CELLS, _RISE_KEPT = 4000, 7, 0.5
 _GAUSSIAN = (0.5, 0.25)
 """Of three places along an axis: the middle one, and those beside it."""
@@ -121,6 +123,7 @@ def occlusion(passes: Passes, images: FloatArray) -> FloatArray:
 
     Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014, section 4.2. The square has a
     seventh of the image's sides, moves by half of its own, and is filled with the pixel that the network sees as zero.
+    Where no square changes the score by more than rounding does, the map is zero.
     """
     return np.stack([_occlusion_map(passes, i) for i in range(len(images))])
 
@@ -136,9 +139,12 @@ def _occlusion_map(passes: Passes, number: int) -> FloatArray:
         return altered
 
     (whole,) = passes.scores(1, lambda _: one[np.newaxis], class_index)
+    losses = whole - passes.scores(len(windows), covered, class_index)
+    if np.abs(losses).max() <= _ROUNDING * abs(whole):
+        losses[:] = 0  # noise would look like a map
     lost, count = np.zeros(passes.size, np.float32), np.zeros(passes.size, np.float32)
-    for window, score in zip(windows, passes.scores(len(windows), covered, class_index), strict=True):
-        lost[window] += whole - score
+    for window, loss in zip(windows, losses, strict=True):
+        lost[window] += loss
         count[window] += 1
     return lost / count
 

@@ -18,6 +18,7 @@ from whylight.errors import WhylightError, WhylightWarning
 from whylight.files.storage import local_path_of
 from whylight.images.inputs import ImageLike, is_image, prepared_inputs, read_image
 from whylight.images.pictures import Picture
+from whylight.methods import method_named
 from whylight.options import PREDICTED, ClassIndex, Execution, Rendering, class_reference, parsed
 from whylight.parallel import in_batches, ordered_map
 from whylight.running.explainer_graph import ExplainerGraph, FloatArray
@@ -53,7 +54,7 @@ class Explainer(ExplainerGraph):
         self.execution = Execution.of(execution, **options)
         file = graph if isinstance(graph, bytes) else local_path_of(graph)
         super().__init__(file, self.execution.device, self.execution.threads)
-        self._said_zero: set[str] = set()
+        self._said_empty: set[str] = set()
 
     def with_threads(self, threads: int) -> "Explainer":
         """The same explainer with a network of its own, which uses so many threads for one run."""
@@ -256,14 +257,24 @@ class Explainer(ExplainerGraph):
         subject = f"layer '{one.layer}'" if one.layer else f"method '{one.method}'"
         if not np.isfinite(cams).all():
             warnings.warn(f"{subject}: the map holds NaN or infinite values", WhylightWarning, stacklevel=3)
-        if len(cams) and not cams.any() and one.output not in self._said_zero:
-            self._said_zero.add(one.output)
-            warnings.warn(
-                f"{subject}: the map is zero everywhere: nothing that it looks at speaks for the class; "
-                "another layer or method may show more",
-                WhylightWarning,
-                stacklevel=3,
-            )
+        if one.output not in self._said_empty and (emptiness := _emptiness(cams, method_named(one.method).is_signed)):
+            self._said_empty.add(one.output)
+            warnings.warn(f"{subject}: the map is {emptiness}", WhylightWarning, stacklevel=3)
+
+
+def _emptiness(cams: FloatArray, is_signed: bool) -> str:
+    """Why not one of the maps (N, h, w) shows anything, if that is so."""
+    shown, axes = cams.clip(0) if is_signed else cams, tuple(range(1, cams.ndim))
+    if not len(cams) or (shown.max(axes) != shown.min(axes)).any():
+        return ""
+    if not cams.any():
+        return "zero everywhere: there is nothing to see in it; another layer, method or class may show more"
+    if cams.max() <= 0:
+        return (
+            "zero everywhere: all that it looks at speaks against the class, which the option 'counterfactual' shows; "
+            "another class may show more"
+        )
+    return "the same everywhere: it tells no place from another; another layer or method may show more"
 
 
 def _most_probable(probabilities: FloatArray) -> list[tuple[tuple[int, float], ...]]:
