@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +30,8 @@ class NamedValue:
         """Name and number, or what tells an array from all others."""
         if not self.value.ndim:
             return f"{self.name}={self.value}"
+        from hashlib import sha256
+
         digest = sha256(self.value.tobytes()).hexdigest()[:16]
         return f"{self.name}={self.value.dtype} {self.value.shape} {digest}"
 

@@ -238,3 +238,34 @@ def test_classifiers_that_are_no_networks_are_refused(tmp_path: Path) -> None:
     del content.graph.output[0]
     with pytest.raises(WhylightError, match=r"cannot be inferred: LinearClassifier 'linear' hides it, which is no"):
         load(tmp_path, content)
+
+
+@pytest.mark.parametrize("activation", ["before", "behind", "none"])
+def test_scores_of_one_image_without_a_batch_axis(tmp_path: Path, activation: str) -> None:
+    content: onnx.ModelProto = cnn(batch=1)
+    content.graph.initializer.append(numpy_helper.from_array(np.array([0], np.int64), "zero"))
+    last = {"before": "probabilities", "behind": "scores", "none": "scores"}[activation]
+    if activation != "before":
+        del content.graph.node[-1]
+    content.graph.node.append(helper.make_node("Squeeze", [last, "zero"], ["squeezed"]))
+    if activation == "behind":
+        content.graph.node.append(helper.make_node("Softmax", ["squeezed"], ["row"], axis=0))
+    name = "row" if activation == "behind" else "squeezed"
+    content.graph.output[0].CopyFrom(helper.make_tensor_value_info(name, TensorProto.FLOAT, [CLASSES]))
+    classifier = load(tmp_path, content)
+    assert classifier.class_count == CLASSES
+    for explanation, image in zip(classifier.explainer(layer="conv")(list(IMAGES), 1), IMAGES, strict=True):
+        assert explanation.score == pytest.approx(scores(image)[1], abs=1e-4)
+        assert explanation.probability == pytest.approx(softmax(scores(image))[1], abs=1e-5)
+        np.testing.assert_allclose(explanation.cam, expected_cam(image.transpose(2, 0, 1), 1), atol=1e-4)
+
+
+def test_the_largest_scores_are_not_those_of_classes(tmp_path: Path) -> None:
+    content: onnx.ModelProto = cnn()
+    content.graph.initializer.append(numpy_helper.from_array(np.array([2], np.int64), "two"))
+    content.graph.node.append(helper.make_node("TopK", ["probabilities", "two"], ["best", "which"], axis=1))
+    content.graph.output.append(helper.make_tensor_value_info("best", TensorProto.FLOAT, ["batch", 2]))
+    assert load(tmp_path, content).output == "probabilities"
+    del content.graph.output[0]
+    with pytest.raises(WhylightError, match="it seems to be a network that gives its largest scores alone"):
+        load(tmp_path, content)

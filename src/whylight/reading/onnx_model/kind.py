@@ -30,6 +30,9 @@ def seems_to_be(model: onnx.ModelProto, tensors: Mapping[str, Tensor], image: st
     """
     if picks_boxes(model.graph.node):
         return DETECTOR
+    names = {info.name for info in model.graph.output}
+    if any(node.op_type == "TopK" and names.intersection(node.output) for node in model.graph.node):
+        return "a network that gives its largest scores alone: export it with all of them"
     outputs = [tensors[info.name] for info in model.graph.output if info.name in tensors]
     if outputs and all(tensor.dtype.kind in "iu" for tensor in outputs):
         return "a network that gives indices alone: export it with the scores that it picks the largest of"

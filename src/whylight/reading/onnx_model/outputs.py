@@ -71,12 +71,17 @@ def class_output(
     names = [info.name for info in model.graph.output]
     if name is not None and name not in names:
         raise WhylightError(f"{path}: no output '{name}'; the nearest are {nearest(name, names)}")
-    moving = {image, *(each for node in dependent_nodes(model.graph.node, image) for each in node.output)}
+    moving = {each for node in dependent_nodes(model.graph.node, image) for each in node.output}
     asked = [each for each in names if each in moving] if name is None else [name]
     if name is None and not isinstance(tensors[image].shape[0], int):
         # the rows of others are no images, as those of the texts that CLIP compares an image with
         asked = [each for each in asked if each not in tensors or not isinstance((*tensors[each].shape, 1)[0], int)]
-    counts = {each: lists.count for each in asked if each in tensors and (lists := score_lists(tensors[each]))}
+    producers = {output: node.op_type for node in model.graph.node for output in node.output}
+    counts = {
+        each: lists.count
+        for each in asked
+        if each in tensors and (lists := score_lists(tensors[each])) and (producers.get(each) != "TopK" or each == name)
+    }
     if index is not None:
         return _numbered(path, counts, index)
     single = [each for each, count in counts.items() if count == 1]
@@ -94,7 +99,7 @@ def _one_of_several(model: onnx.ModelProto, counts: Mapping[str, int]) -> str:
     """How to explain one of the lists of an output, where these are known to be lists of scores, or are few."""
     producers = {output: node.op_type for node in model.graph.node for output in node.output}
     for name, count in counts.items():
-        if count <= FEW or producers[name] in FINAL_ACTIVATIONS:
+        if count <= FEW or producers.get(name) in FINAL_ACTIVATIONS:
             return (
                 f"; '{name}' has {count} lists of scores for each image: one of them is explained by the options "
                 f"'output_variable', {name}, and 'output_index', 0 to {count - 1}"

@@ -6,6 +6,7 @@ Files hold them in other shapes too, which a few nodes behind the output undo:
     (N, P, C)    ──one of P─────────> (N, C)    several lists an image, such as one for each digit
     (k N, C)     ──mean of k rows───> (N, C)    several images made of each one, such as crops
     (N,)         ──Unsqueeze────────> (N, 1)
+    (C,)         ──Unsqueeze────────> (1, C)    of a network that takes one image
 
 The final activation comes last: scores are picked and averaged before it.
 """
@@ -99,6 +100,8 @@ def one_list(
     tensor, lists = tensors[output], score_lists(tensors[output])
     assert lists is not None
     batch = tensors[image].shape[0]
+    if tensor.rank == batch == 1 != tensor.shape[0]:
+        return _of_one_image(model, tensors, output)
     rows = _rows(path, tensor, batch)
     if rows == lists.count == lists.axis == 1:
         return Scores(model, output)
@@ -118,9 +121,24 @@ def one_list(
         scores = written.node("Reshape", [scores, target], grouped)
         axes = written.constant([0 if apart else 1])
         scores = written.node("ReduceMean", [scores, axes], (batch, lists.classes), keepdims=0)
+    return _with_activation(written, output, scores, activation, (batch, lists.classes), rows)
+
+
+def _of_one_image(model: onnx.ModelProto, tensors: Mapping[str, Tensor], output: str) -> Scores:
+    """Scores (C,) with a batch axis."""
+    classes = tensors[output].size(0)
+    written = _Written(model, f"{output}/list")
+    scores, activation = _unactivated(written, tensors, output, ScoreLists(1, 0, classes))
+    scores = written.node("Unsqueeze", [scores, written.constant([0])], (1, classes))
+    return _with_activation(written, output, scores, activation, (1, classes))
+
+
+def _with_activation(
+    written: _Written, output: str, scores: str, activation: str | None, shape: Shape, rows: int = 1
+) -> Scores:
     if activation is not None:
         attributes = {} if activation == "Sigmoid" else {"axis": 1}
-        scores = written.node(activation, [scores], (batch, lists.classes), **attributes)
+        written.node(activation, [scores], shape, **attributes)
     return Scores(written.model(output), written.name, rows)
 
 
