@@ -54,6 +54,23 @@ def test_a_second_run_reads_no_model_and_gives_the_same(folder: Path, here: Path
     assert list(folder.glob("*.explainer")) == [entry]
 
 
+def test_a_method_has_one_entry_however_it_is_written(folder: Path, here: Path) -> None:
+    for name in ("gradcam", "GradCAM", "Grad-CAM"):
+        overlay("--method", name)
+    assert len(list(folder.glob("*.explainer"))) == 1
+
+
+def test_what_is_opened_next_is_not_removed_to_make_room(
+    folder: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "LARGEST", 1)
+    overlay()
+    (first,) = folder.glob("*.explainer")
+    overlay("--layer", "ReLU")
+    (second,) = folder.glob("*.explainer")
+    assert first != second
+
+
 def test_another_model_or_option_is_another_entry(folder: Path, here: Path) -> None:
     first = overlay()
     overlay("--layer", "ReLU")
@@ -139,7 +156,9 @@ def test_the_cache_is_shown_and_emptied(folder: Path, here: Path, capsys: pytest
     overlay()
     (folder / "mine.txt").write_text("not of whylight")
     assert main(["cache"]) == 0
-    assert f"{folder}: 1 compiled explainers kept" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"{folder}: 1 compiled explainers kept" in said
+    assert "MiB of 4 GiB, from where on those that were not used for longest are removed" in said
     assert main(["cache", "--clear"]) == 0
     assert cache.entries() == []
     assert (folder / "mine.txt").exists()

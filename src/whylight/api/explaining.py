@@ -126,10 +126,11 @@ def explainer_of(model: Any, method: str, parameters: str | Path | None, chosen:
     if isinstance(model, str | Path) and (made := _made_already(local_path_of(model))):
         return _as_it_is(made, method, parameters, chosen)
     if isinstance(model, str | Path) and execution.cache:
+        from whylight.methods import method_named
         from whylight.running.cache import cached_explainer
 
         names = _names(local_path_of(model), options)
-        asked = {"method": method, **options.to_dict(), **question.to_dict(), "labels": names}
+        asked = {"method": method_named(method).name, **options.to_dict(), **question.to_dict(), "labels": names}
         return cached_explainer(local_path_of(model), path_or_none(parameters), asked, graph, execution)
     from whylight.running.explainer import Explainer
 

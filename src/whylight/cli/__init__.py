@@ -5,6 +5,7 @@ import io
 import json
 import os
 import sys
+import time
 import warnings
 from collections.abc import Sequence
 from itertools import chain
@@ -13,6 +14,7 @@ from typing import Any, NoReturn, TextIO
 from whylight.cli import dataset, explain, models, trust, upkeep
 from whylight.cli.arguments import add_options, options_of
 from whylight.cli.command import Command
+from whylight.cli.saying import add_loudness, as_loud_as, is_verbose, note
 from whylight.errors import WhylightError, WhylightWarning
 from whylight.version import __version__
 
@@ -31,7 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             arguments = _parser().parse_args(_with_underscores(sys.argv[1:] if argv is None else argv))
             debug = arguments.debug
-            return _run(arguments)
+            with as_loud_as(arguments.loudness):
+                return _run(arguments)
         except WhylightError as error:
             if debug:
                 raise
@@ -45,7 +48,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     command: Command = arguments.command
     options = options_of(arguments, command.options)
+    started = time.perf_counter()
     answer = command.run(arguments, options)
+    if is_verbose():
+        for name, value in options.to_dict().items():
+            note(f"{name}: {value}")
+        note(f"{command.name} took {time.perf_counter() - started:.2f} s")
     if arguments.json:
         result = {**answer.result, **({"options": options.to_dict()} if command.options else {})}
         print(json.dumps(result, ensure_ascii=not _is_unicode(sys.stdout), indent=2))
@@ -105,7 +113,7 @@ def _with_underscores(argv: Sequence[str]) -> list[str]:
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    print(f"whylight: warning: {message}", file=sys.stderr)
+    note(f"warning: {message}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -125,6 +133,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_arguments(parser)
         for kind in command.options:
             add_options(parser, kind)
+        add_loudness(parser)
         parser.add_argument("--json", action="store_true", help="print the result as JSON")
         parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
         parser.set_defaults(command=command)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from whylight.batch.options import BatchOptions
 from whylight.cli.arguments import add_method, add_model_option
 from whylight.cli.command import Answer, Command
 from whylight.cli.progress import progress
+from whylight.cli.saying import note
 from whylight.options import Chosen, Execution, ModelOptions, Options, Question, Rendering
 from whylight.report.options import ReportOptions
 
@@ -60,17 +60,13 @@ def explained(model: ModelLike | Explainer, table: Table, output: str, *options:
     """Explain a dataset, and say how it went."""
     with progress("explaining") as bar:
         summary = api.explain_dataset(
-            model, table, output, *options, say=_show_note, expect=bar.expect, advance=bar.advance, **more
+            model, table, output, *options, say=note, expect=bar.expect, advance=bar.advance, **more
         )
     for reason, count in summary.skipped.items():
-        _show_note(f"{count} skipped: {reason}")
+        note(f"{count} skipped: {reason}")
     speed = f"{summary.rate:.1f} a second on {summary.device}"
     text = f"{summary.explained} of {summary.rows} images explained, {speed}: {output}"
     return Answer(summary.to_dict(), text, _ROWS_SKIPPED if summary.skipped else 0)
-
-
-def _show_note(text: str) -> None:
-    print(f"whylight: {text}", file=sys.stderr)
 
 
 def add_report(command: argparse.ArgumentParser) -> None:

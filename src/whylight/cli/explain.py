@@ -76,20 +76,23 @@ def run_gradcam(arguments: argparse.Namespace, options: Chosen) -> Answer:
         return _explained_video(arguments, images[0], options)
     is_one = len(images) == 1 and not means_several(images[0])
     words = classes_of(arguments, "0" if is_one else PREDICTED)
-    explainer = api.explainer(
-        arguments.model,
-        arguments.method,
-        options[ModelOptions],
-        options[Question],
-        options[Execution],
-        parameters=arguments.parameters,
-    )
+    with progress("compiling", "models", is_short=True):
+        explainer = api.explainer(
+            arguments.model,
+            arguments.method,
+            options[ModelOptions],
+            options[Question],
+            options[Execution],
+            parameters=arguments.parameters,
+        )
     classes = [each for word in words for each in references_in(word, explainer.facts.class_names)]
     if not is_one:
         return _explained_files(explainer, images, classes, arguments.output or "gradcam.csv", options[Rendering])
     output = Path(arguments.output or "grad_cam.png")
     refuse_to_replace(images[0], output)
-    found = {one.class_index: one for one in explainer(images[0], classes, options[Rendering])}
+    with progress("explaining", "passes", is_short=True) as bar:
+        explainer.advance = bar.advance
+        found = {one.class_index: one for one in explainer(images[0], classes, options[Rendering])}
     files = _overlay_files(output, [*found], several=len(classes) > 1)
     for explanation, file in zip(found.values(), files, strict=True):
         explanation.save(file, options[Rendering])
@@ -160,7 +163,7 @@ def _explained_text(explanations: Sequence[Explanation], files: Sequence[Path], 
         for one, file in zip(explanations, files, strict=True)
     ]
     top = ", ".join(f"{named(index, first.class_names)} {probability:.1%}" for index, probability in first.top)
-    of_all = [f"most likely  {top}", f"layer        {first.layer}"]
+    of_all = [f"most likely  {top}", *([f"layer        {first.layer}"] if first.layer else [])]
     if first.predicted not in [one.class_index for one in explanations]:
         seen = named(first.predicted, first.class_names)
         of_all.append(f"note         the model sees class {seen}: --class_index predicted explains it")

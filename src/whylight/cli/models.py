@@ -6,11 +6,13 @@ from pathlib import Path
 from whylight import api
 from whylight.cli.arguments import add_method, add_model
 from whylight.cli.command import Answer, Command
+from whylight.cli.progress import progress
 from whylight.options import Chosen, ModelOptions, Question
 
 
 def run_inspect(arguments: argparse.Namespace, options: Chosen) -> Answer:
-    inspection = api.inspect(arguments.model, arguments.parameters, options[ModelOptions])
+    with progress("inspecting", "models", is_short=True):
+        inspection = api.inspect(arguments.model, arguments.parameters, options[ModelOptions])
     return Answer(inspection.to_dict(), inspection.to_text())
 
 
@@ -22,7 +24,8 @@ def add_convert(command: argparse.ArgumentParser) -> None:
 
 
 def run_convert(arguments: argparse.Namespace, _: Chosen) -> Answer:
-    model = api.convert(arguments.model, arguments.parameters)
+    with progress("converting", "models", is_short=True):
+        model = api.convert(arguments.model, arguments.parameters)
     api.save_model(model, arguments.output)
     operators, opset = len(model.graph.node), model.opset_import[0].version
     result = {"output": str(arguments.output), "operators": operators, "opset": opset}
@@ -43,14 +46,15 @@ def add_compile(command: argparse.ArgumentParser) -> None:
 
 
 def run_compile(arguments: argparse.Namespace, options: Chosen) -> Answer:
-    graph = api.compile(
-        arguments.model,
-        arguments.method,
-        options[ModelOptions],
-        options[Question],
-        parameters=arguments.parameters,
-        pixels=arguments.pixels,
-    )
+    with progress("compiling", "models", is_short=True):
+        graph = api.compile(
+            arguments.model,
+            arguments.method,
+            options[ModelOptions],
+            options[Question],
+            parameters=arguments.parameters,
+            pixels=arguments.pixels,
+        )
     api.save_model(graph, arguments.output)
     facts = api.Explainer(graph.SerializeToString()).facts.maps[0]
     result = {"output": str(arguments.output), "method": facts.method, "layer": facts.layer}

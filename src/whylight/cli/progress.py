@@ -4,12 +4,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+
+from whylight.cli.saying import is_quiet, note
 
 _SILENCE = 2.0
 """Seconds after which the first line is due where there is no terminal; each next one waits twice as long."""
 _LONGEST_SILENCE = 60.0
+_REDRAWN = 0.2
+"""Seconds after which a late bar is drawn again."""
 _WINDOW = 10.0
 """Seconds that a rate is taken over."""
 _SHORTEST = 1.0
@@ -48,16 +52,23 @@ class Rate:
         return f"{done / seconds:.1f} {unit}/s" if done and seconds >= _SHORTEST else ""
 
 
-@contextmanager
-def progress(doing: str, unit: str = "images") -> Iterator[Bar]:
+def progress(doing: str, unit: str = "images", is_short: bool = False) -> AbstractContextManager[Bar]:
     """A progress bar with rate and remaining time on a terminal; elsewhere a line when it takes long.
 
     Args:
         doing: what is being done, such as "explaining".
         unit: what is counted.
+        is_short: whether it mostly takes no time: a bar comes after two seconds.
     """
-    with _bar(doing, unit) if sys.stderr.isatty() else _lines(doing, unit) as bar:
-        yield bar
+    if is_quiet():
+        return nullcontext(Bar(_nothing, _nothing))
+    if not sys.stderr.isatty():
+        return _lines(doing, unit)
+    return _late_bar(doing, unit) if is_short else _bar(doing, unit)
+
+
+def _nothing(_: int) -> None:
+    pass
 
 
 @contextmanager
@@ -89,6 +100,46 @@ def _bar(doing: str, unit: str) -> Iterator[Bar]:
 
 
 @contextmanager
+def _late_bar(doing: str, unit: str) -> Iterator[Bar]:
+    """A bar from a thread, once two seconds are over: libraries that draw it take time to load."""
+    done, total, ended = 0, 0, threading.Event()
+
+    def expect(count: int) -> None:
+        nonlocal total
+        total = count
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+
+    def show() -> None:
+        if ended.wait(_SILENCE):
+            return
+        shown = 0
+        with _bar(doing, unit) as bar:
+            while not ended.wait(_REDRAWN):
+                if total:
+                    bar.expect(total)
+                now = done
+                bar.advance(now - shown)
+                shown = now
+
+    with _in_thread(show, ended):
+        yield Bar(expect, advance)
+
+
+@contextmanager
+def _in_thread(work: Callable[[], None], ended: threading.Event) -> Iterator[None]:
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+@contextmanager
 def _lines(doing: str, unit: str) -> Iterator[Bar]:
     """Lines from a thread: they come also where one step takes minutes."""
     done, total, start, ended = 0, 0, time.monotonic(), threading.Event()
@@ -105,17 +156,8 @@ def _lines(doing: str, unit: str) -> Iterator[Bar]:
         silence = _SILENCE
         while not ended.wait(silence):
             of_all = f" of {total}" if total else ""
-            print(
-                f"whylight: {doing}: {done}{of_all} {unit} after {time.monotonic() - start:.0f} s",
-                file=sys.stderr,
-                flush=True,
-            )
+            note(f"{doing}: {done}{of_all} {unit} after {time.monotonic() - start:.0f} s")
             silence = min(2 * silence, _LONGEST_SILENCE)
 
-    thread = threading.Thread(target=say, daemon=True)
-    thread.start()
-    try:
+    with _in_thread(say, ended):
         yield Bar(expect, advance)
-    finally:
-        ended.set()
-        thread.join()

@@ -30,6 +30,8 @@ def run_cache(arguments: argparse.Namespace, _: Chosen) -> Answer:
         api.clear_cache()
     done = "removed" if arguments.clear else "kept"
     text = f"{content.folder}: {content.explainers} compiled explainers {done}, {content.bytes / 2**20:.1f} MiB"
+    if not arguments.clear:
+        text += f" of {content.limit / 2**30:.0f} GiB, from where on those that were not used for longest are removed"
     return Answer({**content.to_dict(), "cleared": arguments.clear}, text)
 
 

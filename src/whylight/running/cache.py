@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import mmap
 import os
 import threading
+import time
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -29,10 +31,13 @@ if TYPE_CHECKING:
     from whylight.options import Execution
     from whylight.running.explainer import Explainer
 
+_LOGGER = logging.getLogger(__name__)
+
 FOLDER_VARIABLE = "WHYLIGHT_CACHE"
 _FORM = 8
 """To be raised when the compiler's graphs change without a new version of whylight."""
-_LARGEST = 4 * 2**30
+LARGEST = 4 * 2**30
+"""Bytes that are kept."""
 _LARGE_GRAPH = 2**20
 """Bytes from which on the weights get a file of their own."""
 _PIECE = 2**24
@@ -67,21 +72,23 @@ class CacheContent:
         folder: where.
         explainers: how many.
         bytes: what they take on disk.
+        limit: bytes from which on those that were not used for longest are removed.
     """
 
     folder: Path
     explainers: int
     bytes: int
+    limit: int
 
     def to_dict(self) -> dict[str, object]:
         """Ready for JSON."""
-        return {"folder": str(self.folder), "explainers": self.explainers, "bytes": self.bytes}
+        return {"folder": str(self.folder), "explainers": self.explainers, "bytes": self.bytes, "limit": self.limit}
 
 
 def content() -> CacheContent:
     """What is kept now."""
     kept = entries()
-    return CacheContent(folder(), len(kept), sum(map(size, kept)))
+    return CacheContent(folder(), len(kept), sum(map(size, kept)), LARGEST)
 
 
 def folder() -> Path:
@@ -129,9 +136,13 @@ def cached_explainer(
     if entry is None or entry.runtime != onnxruntime.__version__:
         with _RECORDING, warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", WhylightWarning)
+            started = time.perf_counter()
             graph = make()
         said = [str(warning.message) for warning in caught if issubclass(warning.category, WhylightWarning)]
         entry = _written(key, graph, said)
+        _LOGGER.info("%s: the explainer was compiled in %.1f s", model, time.perf_counter() - started)
+    else:
+        _LOGGER.info("%s: the explainer is kept in %s", model, folder())
     for message in dict.fromkeys(entry.warnings):
         warnings.warn(message, WhylightWarning, stacklevel=2)
     return Explainer(entry.graph, execution)
@@ -247,11 +258,11 @@ def _written(key: str, graph: bytes, said: list[str]) -> _Entry:
 
 
 def _make_room() -> None:
-    """Remove the entries that were not used for longest, if all take too much."""
+    """Remove the entries that were not used for longest, if all take too much; never the last, which is opened next."""
     taken = 0
-    for path in entries():
+    for number, path in enumerate(entries()):
         taken += size(path)
-        if taken > _LARGEST:
+        if taken > LARGEST and number:
             _remove(path)
 
 

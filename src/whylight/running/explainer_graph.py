@@ -1,7 +1,8 @@
 """An explainer graph, opened: tensors in, tensors out. It holds the sessions, and knows nothing of images."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +29,8 @@ from whylight.running.session import open_session, session_error
 from whylight.target.passes import Passes
 
 FloatArray = NDArray[np.float32]
+
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,10 @@ class ExplainerGraph:
     Attributes:
         facts: what it explains, and how.
         graph: an ONNX file's content, or its path.
+        advance: is told how many further passes of a method of several are done.
     """
+
+    advance: Callable[[int], None]
 
     def __init__(self, graph: bytes | Path, device: str, threads: int | None) -> None:
         """Read the facts; the network is opened when it is first run, once.
@@ -74,6 +80,7 @@ class ExplainerGraph:
         self.facts = ExplainerFacts.of(graph)
         self._device = device
         self._threads = threads
+        self.advance = _nothing
         self._lock = Lock()
         self._open: _Opened | None = None
         self._head: Any = None
@@ -183,6 +190,7 @@ class ExplainerGraph:
         with self._lock:
             if self._open is None:
                 self._open = _opened(*open_session(self.graph, self._device, self._threads), self.facts)
+                _LOGGER.info("%s runs on %s", self._name(), self._open.device)
             return self._open
 
     @property
@@ -252,6 +260,10 @@ class ExplainerGraph:
                 return np.asarray(exponentials / exponentials.sum(1, keepdims=True), np.float32)
             case _:
                 return output
+
+
+def _nothing(_: int) -> None:
+    pass
 
 
 def _opened(session: Any, device: str, facts: ExplainerFacts) -> _Opened:

@@ -28,6 +28,9 @@ class Network(Protocol):
     def names_beside(self) -> Sequence[str]:
         """The outputs that hold what goes around the layer."""
 
+    def advance(self, count: int) -> None:
+        """Passes are done."""
+
     def fetch(self, outputs: Sequence[str], images: FloatArray, class_indices: NDArray[np.int64]) -> list[FloatArray]:
         """Some outputs of the graph."""
 
@@ -70,21 +73,21 @@ class Passes:
     def maps(self, count: int, altered: Altered, class_index: int) -> Iterator[FloatArray]:
         """What the method's formula gives for ``count`` altered images of one class, in batches (m, ...)."""
         output = self._network.facts.maps[0].output
-        for rows in _batches(count, self._batch_size):
+        for rows in self._batches(count, self._batch_size):
             yield self._network.fetch([output], altered(rows), np.full(len(rows), class_index, np.int64))[0]
 
     def scores(self, count: int, altered: Altered, class_index: int) -> FloatArray:
         """The explained score (count,) of altered images for one class."""
         parts = [
             self._network.fetch([SCORE], altered(rows), np.full(len(rows), class_index, np.int64))[0]
-            for rows in _batches(count, self._batch_size)
+            for rows in self._batches(count, self._batch_size)
         ]
         return self._sign * np.concatenate(parts)
 
     def probabilities(self, count: int, altered: Altered, image: int) -> FloatArray:
         """The probability (count,) of an image's class in altered images; less that of the class to compare with."""
         facts = self._network.facts
-        batches = _batches(count, self._batch_size)
+        batches = self._batches(count, self._batch_size)
         found = np.concatenate([self._network.probabilities(altered(rows)) for rows in batches])
         explained = found[:, self.class_indices[image]]
         if facts.against == "predicted":
@@ -104,18 +107,20 @@ class Passes:
         names = self._network.names_beside
         whole = self._network.fetch(names, self.images[[image]], self.class_indices[[image]]) if names else []
         parts = []
-        for rows in _batches(count, self._head_batch_size):
+        for rows in self._batches(count, self._head_batch_size):
             beside = {name: value.repeat(len(rows), 0) for name, value in zip(names, whole, strict=True)}
             classes = np.full(len(rows), self.class_indices[image], np.int64)
             parts.append(self._network.head_scores(altered(rows), classes, beside))
         return self._sign * np.concatenate(parts)
 
+    def _batches(self, count: int, size: int) -> Iterator[NDArray[np.int64]]:
+        """Numbers below ``count``; the network is told of those that are done."""
+        for start in range(0, count, size):
+            rows = np.arange(start, min(start + size, count))
+            yield rows
+            self._network.advance(len(rows))
+
 
 def _batch_size(size: int) -> int:
     """How many images of ``size`` bytes of tensors each run at a time."""
     return int(np.clip(_MEMORY // max(size, 1), 1, _LARGEST_BATCH))
-
-
-def _batches(count: int, size: int) -> Iterator[NDArray[np.int64]]:
-    for start in range(0, count, size):
-        yield np.arange(start, min(start + size, count))
