@@ -122,9 +122,35 @@ def attention_of_fewer(s: Sketch) -> None:
     _scores(s, "act")
 
 
+def _unfolded(s: Sketch, step: int, count: int) -> None:
+    """Windows of 4 x 4 of the maps are the tokens, picked by indices, as PyTorch exports an unfold."""
+    maps = s.conv("maps", "image", 3, 2)
+    s.values["indices"] = np.arange(4)[:, None] + step * np.arange(count)
+    s.node("Gather", "columns", s.node("Gather", "rows", maps, "indices", axis=2), "indices", axis=4)
+    s.node("Transpose", "moved", "columns", perm=[0, 1, 2, 4, 3, 5])
+    s.node("Reshape", "flat", "moved", s.numbers("flat.shape", 0, 32, count**2))
+    s.node("Transpose", "tokens", "flat", perm=[0, 2, 1])
+    s.node("Relu", "act", s.node("MatMul", "last", "tokens", s.weight("last.weight", 32, 8)))
+    _scores(s, "act")
+
+
+def unfolded(s: Sketch) -> None:
+    _unfolded(s, 4, 4)
+
+
+def unfolded_with_overlap(s: Sketch) -> None:
+    _unfolded(s, 2, 7)
+
+
 @pytest.mark.parametrize(
     ("network", "grid"),
-    [(flattened_with_the_batch, (4, 4)), (units_that_are_pooled, (2, 2)), (attention_of_fewer, (2, 2))],
+    [
+        (flattened_with_the_batch, (4, 4)),
+        (units_that_are_pooled, (2, 2)),
+        (attention_of_fewer, (2, 2)),
+        (unfolded, (4, 4)),
+        (unfolded_with_overlap, (7, 7)),
+    ],
 )
 def test_the_last_tokens_are_the_default_layer(network: object, grid: tuple[int, int], tmp_path: Path) -> None:
     s = Sketch()

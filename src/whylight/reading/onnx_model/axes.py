@@ -13,6 +13,7 @@ from functools import partial
 from math import prod
 from typing import Any
 
+import numpy as np
 import onnx
 from onnx import helper
 
@@ -268,8 +269,26 @@ def _split(step: _Step) -> Roles:
 def _gathered(step: _Step) -> Roles:
     roles, axis = list(step.roles(0)), int(step.attributes.get("axis", 0))
     axis %= max(len(roles), 1)
-    picked = step.tensors[step.node.input[1]].rank
-    return (*roles[:axis], *[None] * picked, *roles[axis + 1 :])
+    picked = step.tensors[step.node.input[1]]
+    found = _unfolded(roles[axis], step.shape(0)[axis], picked) or [None] * picked.rank
+    return (*roles[:axis], *found, *roles[axis + 1 :])
+
+
+def _unfolded(role: Role, extent: Extent, picked: Tensor) -> Sequence[Role] | None:
+    """Of windows that a matrix of indices cuts from an axis along the image, as exporters write im2col."""
+    if picked.value is None or picked.rank != 2 or min(picked.value.shape) < 2 or not isinstance(role, Positions):
+        return None
+    steps = [int(picked.value[1, 0] - picked.value[0, 0]), int(picked.value[0, 1] - picked.value[0, 0])]
+    counts = picked.value.shape
+    regular = picked.value[0, 0] + steps[0] * np.arange(counts[0])[:, None] + steps[1] * np.arange(counts[1])
+    along = max((0, 1), key=lambda axis: (steps[axis], counts[axis]))
+    if not np.array_equal(picked.value, regular) or steps[1 - along] != 1 or len(role.extents) > 1:
+        return None
+    windows, within = counts[along], counts[1 - along]
+    found: Sequence[Role] = (replace(role, extents=(windows,), parts=()), None)
+    if steps[along] == within and windows * within == extent:  # a Reshape would say the same
+        found = regrouped([role], [extent], [windows, within])
+    return found if along == 0 else found[::-1]
 
 
 def _squeezed(step: _Step) -> Roles:
