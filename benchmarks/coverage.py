@@ -51,7 +51,7 @@ TOLERANCE = 1e-3
 _ALL = 1 - 1e-6
 EXPORT_SECONDS, SECONDS = 600, 400
 PEERS = Path(__file__).parent / "peers"
-RESULT = "result.json"
+LISTED, RESULT = "list.json", "result.json"
 
 
 def main() -> None:
@@ -78,7 +78,7 @@ def _measure(arguments: argparse.Namespace) -> None:
     start = time.monotonic()
     script, folder = PEERS / f"{arguments.source}_models.py", arguments.folder / arguments.source
     folder.mkdir(parents=True, exist_ok=True)
-    listed = folder / "list.json"
+    listed = folder / LISTED
     if not listed.exists():
         listed.write_text(output(arguments.python, script, "list", seconds=1200))
     models = sorted(json.loads(listed.read_text()), key=lambda model: float(model["size"]))
@@ -176,7 +176,7 @@ def _has_right_map(row: dict[str, Any]) -> bool:
 
 
 def _has_right_layer(row: dict[str, Any]) -> bool:
-    return bool(row.get("share", 0) > _ALL and not row["later"] and not row["is_blind"])
+    return bool(row.get("share", 0) > _ALL and not row["later"] and not row.get("is_blind", True))
 
 
 def _line(row: dict[str, Any]) -> str:
@@ -203,8 +203,10 @@ def _document(folder: Path) -> str:
         exported = [row for row in rows if row["is_exported"]]
         right = [row for row in exported if _has_right_map(row) and _has_right_layer(row)]
         maps, layers = sum(map(_has_right_map, exported)), sum(map(_has_right_layer, exported))
+        listed = len(json.loads((folder / source / LISTED).read_text()))
         part = len(right) / max(len(exported), 1)
-        summary.append(f"| {title} | {len(exported)} | {maps} | {layers} | {len(right)} ({part:.1%}) |")
+        counts = f"{listed} | {len(rows)} | {len(exported)} | {maps} | {layers} | {len(right)} ({part:.1%})"
+        summary.append(f"| {title} | {counts} |")
         heads = ["model", "export", "layer", "share", "map", *PLACES, "what is missing"]
         tables += [f"## {title}", "", f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}", *map(_line, rows), ""]
     return "\n".join(
@@ -217,10 +219,11 @@ def _document(folder: Path) -> str:
             "",
             f"A map is right where it equals autograd's to {TOLERANCE:.0e}. A layer is right where all of the score",
             "passes through it, more than one of its places matters, and the same holds of no later one with other",
-            "features. What the source's own exporter refused is in the tables, but not counted.",
+            "features. What the source's own exporter refused is in the tables, but not counted. Of long lists the",
+            "smallest models are tried; what was not tried is not in the tables.",
             "",
-            "| source | exported | right map | right layer | both |",
-            "| --- | --- | --- | --- | --- |",
+            "| source | listed | tried | exported | right map | right layer | both |",
+            "| --- | --- | --- | --- | --- | --- | --- |",
             *summary,
             "",
             *tables,
