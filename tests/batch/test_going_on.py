@@ -210,10 +210,10 @@ def test_killed_at_twenty_random_moments(way: list[str], tmp_path: Path) -> None
     kills = 0
     for _ in range(60):
         process = subprocess.Popen(command, cwd=folders[1], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        overlays = sum(1 for _ in folders[1].rglob("gradcam/**/*.png"))
+        overlays = sum(1 for _ in folders[1].glob("gradcam/**/*.png"))
         deadline = time.monotonic() + 30
         while process.poll() is None and time.monotonic() < deadline:
-            if sum(1 for _ in folders[1].rglob("gradcam/**/*.png")) > overlays:
+            if sum(1 for _ in folders[1].glob("gradcam/**/*.png")) > overlays:
                 break  # it has begun to write
             time.sleep(0.01)
         time.sleep(moments.uniform(0, 0.05))
