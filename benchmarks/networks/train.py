@@ -8,6 +8,7 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
+import onnx
 import torch
 from torch import Tensor, nn
 
@@ -230,6 +231,17 @@ def trained(name: str) -> tuple[nn.Module, float]:
     return network, float((found == torch.from_numpy(test.labels)).float().mean())
 
 
+def _without_traces(path: Path) -> None:
+    """Leave out where in whose files the network was written: paths of the machine that trained it."""
+    model = onnx.load(path)
+    for part in (*model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output):
+        kept = {each.key: each.value for each in part.metadata_props if not each.key.endswith("stack_trace")}
+        del part.metadata_props[:]
+        for key, value in kept.items():
+            part.metadata_props.add(key=key, value=value)
+    path.write_bytes(model.SerializeToString())
+
+
 def main() -> None:
     for name in sys.argv[1:] or NETWORKS:
         started = time.perf_counter()
@@ -245,6 +257,7 @@ def main() -> None:
             external_data=False,
             verbose=False,
         )
+        _without_traces(path)
         size = path.stat().st_size / 2**10
         print(f"{name}: accuracy {accuracy:.3f}, {size:.0f} KiB, {time.perf_counter() - started:.0f} s", flush=True)
 
