@@ -99,18 +99,24 @@ def _bar(doing: str, unit: str) -> Iterator[Bar]:
         yield Bar(expect, advance)
 
 
+class _Count:
+    """What is done, of how many (0: unknown), for a thread that shows it."""
+
+    def __init__(self) -> None:
+        self.done = 0
+        self.total = 0
+
+    def expect(self, total: int) -> None:
+        self.total = total
+
+    def advance(self, count: int) -> None:
+        self.done += count
+
+
 @contextmanager
 def _late_bar(doing: str, unit: str) -> Iterator[Bar]:
     """A bar from a thread, once two seconds are over: libraries that draw it take time to load."""
-    done, total, ended = 0, 0, threading.Event()
-
-    def expect(count: int) -> None:
-        nonlocal total
-        total = count
-
-    def advance(count: int) -> None:
-        nonlocal done
-        done += count
+    count, ended = _Count(), threading.Event()
 
     def show() -> None:
         if ended.wait(_SILENCE):
@@ -118,14 +124,14 @@ def _late_bar(doing: str, unit: str) -> Iterator[Bar]:
         shown = 0
         with _bar(doing, unit) as bar:
             while not ended.wait(_REDRAWN):
-                if total:
-                    bar.expect(total)
-                now = done
+                if count.total:
+                    bar.expect(count.total)
+                now = count.done
                 bar.advance(now - shown)
                 shown = now
 
     with _in_thread(show, ended):
-        yield Bar(expect, advance)
+        yield Bar(count.expect, count.advance)
 
 
 @contextmanager
@@ -142,22 +148,14 @@ def _in_thread(work: Callable[[], None], ended: threading.Event) -> Iterator[Non
 @contextmanager
 def _lines(doing: str, unit: str) -> Iterator[Bar]:
     """Lines from a thread: they come also where one step takes minutes."""
-    done, total, start, ended = 0, 0, time.monotonic(), threading.Event()
-
-    def expect(count: int) -> None:
-        nonlocal total
-        total = count
-
-    def advance(count: int) -> None:
-        nonlocal done
-        done += count
+    count, start, ended = _Count(), time.monotonic(), threading.Event()
 
     def say() -> None:
         silence = _SILENCE
         while not ended.wait(silence):
-            of_all = f" of {total}" if total else ""
-            note(f"{doing}: {done}{of_all} {unit} after {time.monotonic() - start:.0f} s")
+            of_all = f" of {count.total}" if count.total else ""
+            note(f"{doing}: {count.done}{of_all} {unit} after {time.monotonic() - start:.0f} s")
             silence = min(2 * silence, _LONGEST_SILENCE)
 
     with _in_thread(say, ended):
-        yield Bar(expect, advance)
+        yield Bar(count.expect, count.advance)
