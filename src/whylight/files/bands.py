@@ -16,7 +16,7 @@ from whylight.files.png import Pixels
 AnyImage = Image.Image | Pixels
 """An 8-bit image, gray or RGB: Pillow's, or pixels (H, W) or (H, W, C)."""
 
-_BLOCKS_A_THREAD = 4
+_BLOCKS_A_THREAD = 7
 """Of 16 MiB: a photograph of 12 megapixels has three."""
 _BAND = 1 << 18
 """Values copied at a time."""

@@ -18,12 +18,9 @@ _IMAGE_DESCRIPTION = 0x010E
 VECTOR_ENDINGS = (".svg", ".pdf")
 """Of files that keep text and lines as such: see `whylight.drawing.saving`."""
 
-_JPEG = ("JPEG", {"quality": 90, "subsampling": 0})  # in an overlay, colors tell as much as brightness
-
-
 _PILLOW_FORMATS: dict[str, tuple[str, dict[str, int]]] = {
-    ".jpg": _JPEG,
-    ".jpeg": _JPEG,
+    ".jpg": ("JPEG", {"quality": 90}),
+    ".jpeg": ("JPEG", {"quality": 90}),
     ".webp": ("WEBP", {"quality": 90, "method": 2}),
     ".bmp": ("BMP", {}),
 }
@@ -57,7 +54,7 @@ def encoded_images(
     form, options = _PILLOW_FORMATS[ending]
     for image, description in zip(images, descriptions, strict=False):
         with _buffer(image) as buffer:
-            image_of(image).save(buffer, form, **options, **_described(form, description))
+            image_of(image).save(buffer, form, **options, **_sampling(form, image), **_described(form, description))
             buffer.seek(0)
             yield buffer.read()
 
@@ -69,6 +66,16 @@ def _buffer(image: AnyImage) -> BinaryIO:
     import tempfile
 
     return cast(BinaryIO, tempfile.TemporaryFile())
+
+
+def _sampling(form: str, image: AnyImage) -> dict[str, str]:
+    """The option of JPEG files for how many colors are kept: in an overlay they tell as much as brightness.
+
+    In a large one a map's colors change slowly, and half as many along each side tell the same.
+    """
+    if form != "JPEG":
+        return {}
+    return {"subsampling": "4:2:0" if is_large(size_of(image)) else "4:4:4"}
 
 
 def _described(form: str, description: str) -> dict[str, bytes]:

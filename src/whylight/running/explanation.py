@@ -158,4 +158,6 @@ def _sized(one: View, facts: InputFacts, size: str | int) -> AnyImage:
     height, width = overlay_size(one, facts, size)
     if (height, width) == one.size:
         return one.image
-    return image_of(one.image).resize((width, height), Image.Resampling.BILINEAR)
+    is_smaller_copy = size != "input" and height < one.size[0]  # means of areas: half the time; not what a model saw
+    resampling = Image.Resampling.BOX if is_smaller_copy else Image.Resampling.BILINEAR
+    return image_of(one.image).resize((width, height), resampling)
