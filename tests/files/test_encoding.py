@@ -13,7 +13,7 @@ FULL_COLORS, HALF_OF_THEM = 0, 2
 """As `PIL.JpegImagePlugin.get_sampling` numbers 4:4:4 and 4:2:0."""
 
 
-@pytest.mark.parametrize("shape, sampling", [((28, 28, 3), FULL_COLORS), ((600, 800, 3), HALF_OF_THEM)])
+@pytest.mark.parametrize(("shape", "sampling"), [((28, 28, 3), FULL_COLORS), ((600, 800, 3), HALF_OF_THEM)])
 def test_small_jpeg_files_keep_all_colors(shape: tuple[int, int, int], sampling: int) -> None:
     pixels = np.zeros(shape, np.uint8)
     pixels[:, :, 0] = np.linspace(0, 255, shape[1])
