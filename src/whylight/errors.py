@@ -1,5 +1,6 @@
 """The one error and the one warning that whylight raises on purpose."""
 
+import re
 from collections.abc import Iterable
 
 
@@ -30,7 +31,16 @@ class WhylightWarning(UserWarning):
         return _printable(super().__str__())
 
 
+_LONGEST_MESSAGE, _LONGEST_WORD = 2000, 400
+"""Characters: what names hold may have no end."""
+_WORD = re.compile(rf"\S{{{_LONGEST_WORD + 1},}}")
+
+
 def _printable(message: str) -> str:
+    """A message on one line, whatever the names in it hold: escaped, and cut."""
+    message = _WORD.sub(lambda word: f"{word[0][: _LONGEST_WORD // 2]}...{word[0][-_LONGEST_WORD // 4 :]}", message)
+    if len(message) > _LONGEST_MESSAGE:
+        message = f"{message[: _LONGEST_MESSAGE // 2]} ... {message[-_LONGEST_MESSAGE // 4 :]}"
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in message)
 
 

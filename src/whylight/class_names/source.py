@@ -59,11 +59,8 @@ def read_labels(path: Path) -> tuple[str, ...]:
         WhylightError: the file is missing, is not UTF-8 text, or is JSON that holds no names.
     """
     check_file(path)
-    try:
-        with reading(path):
-            text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise WhylightError(f"{path}: not UTF-8 text: save it as UTF-8") from error
+    with reading(path):
+        text = path.read_bytes().decode("utf-8-sig")
     if path.suffix.lower() != ".json":
         return tuple(line.strip() for line in text.splitlines())
     try:

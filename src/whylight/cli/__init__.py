@@ -16,6 +16,9 @@ from whylight.cli.arguments import add_options, options_of
 from whylight.cli.command import Command
 from whylight.cli.saying import add_loudness, as_loud_as, is_verbose, note
 from whylight.errors import WhylightError, WhylightWarning
+from whylight.files.budget import USUAL as USUAL_BUDGET
+from whylight.files.budget import VARIABLE as BUDGET_VARIABLE
+from whylight.files.budget import set_budget
 from whylight.version import __version__
 
 _BAD_INPUT = 2
@@ -33,12 +36,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             arguments = _parser().parse_args(_with_underscores(sys.argv[1:] if argv is None else argv))
             debug = arguments.debug
+            if arguments.memory:
+                set_budget(arguments.memory)
             with as_loud_as(arguments.loudness):
                 return _run(arguments)
         except WhylightError as error:
             if debug:
                 raise
             print(f"whylight: {error}", file=sys.stderr)
+            return _BAD_INPUT
+        except MemoryError:
+            if debug:
+                raise
+            print("whylight: there is not enough memory for it", file=sys.stderr)
             return _BAD_INPUT
         except KeyboardInterrupt:
             print("whylight: interrupted", file=sys.stderr)
@@ -134,6 +144,12 @@ def _parser() -> argparse.ArgumentParser:
         for kind in command.options:
             add_options(parser, kind)
         add_loudness(parser)
+        parser.add_argument(
+            "--memory",
+            metavar="SIZE",
+            help="how much memory a file may ask for beyond what it holds, such as 8G "
+            f"(default: {BUDGET_VARIABLE}, or {USUAL_BUDGET})",
+        )
         parser.add_argument("--json", action="store_true", help="print the result as JSON")
         parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
         parser.set_defaults(command=command)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from whylight.errors import WhylightError
+from whylight.errors import OutOfMemoryError, WhylightError
 
 
 def check_file(path: Path) -> None:
@@ -22,9 +22,9 @@ def check_file(path: Path) -> None:
     raise WhylightError(f"{one_line(path)}: {found}")
 
 
-def one_line(path: Path) -> str:
-    """A path in one line, for messages."""
-    text = str(path)
+def one_line(source: object) -> str:
+    """A path, or what else names a source, in one line, for messages."""
+    text = str(source)
     return text if text.isprintable() else " ".join(text.splitlines())
 
 
@@ -35,13 +35,28 @@ def reason(error: BaseException) -> str:
 
 
 @contextmanager
-def reading(source: object) -> Iterator[None]:
-    """Say of which file it is where one cannot be read.
+def reading(source: object, what: str = "") -> Iterator[None]:
+    """The boundary to other libraries, around all that reads what strangers made: one line for whatever they raise.
+
+    Args:
+        source: the file, for messages.
+        what: it was expected to be, such as "a parameter file in HDF5 format".
 
     Raises:
-        WhylightError: the block raises an OSError.
+        WhylightError: the block raises it, or anything else.
     """
     try:
         yield
+    except WhylightError:
+        raise
     except OSError as error:
-        raise WhylightError(f"{source}: cannot be read: {reason(error)}") from error
+        raise WhylightError(f"{one_line(source)}: cannot be read{what and f' as {what}'}: {reason(error)}") from error
+    except UnicodeDecodeError as error:
+        raise WhylightError(f"{one_line(source)}: not UTF-8 text: save it as UTF-8") from error
+    except MemoryError as error:
+        raise OutOfMemoryError(f"{one_line(source)}: there is not enough memory for it") from error
+    except RecursionError as error:
+        raise WhylightError(f"{one_line(source)}: nested deeper than anybody means: refused") from error
+    except Exception as error:  # libraries' errors share no base class
+        kind = f"{what or 'this'}, or damaged ({type(error).__name__}: {reason(error)})"
+        raise WhylightError(f"{one_line(source)}: not {kind}") from error
