@@ -3,13 +3,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint format operators test-lowest build clean
+.PHONY: demo test fuzz lint format operators test-lowest build clean
 
 demo: .venv-demo/ready
 	.venv-demo/bin/whylight demo
 
 test: lint
 	$(BIN)/python -m pytest -q -n 2
+
+# damaged and hostile files for a minute: see fuzz/README.md
+fuzz: .venv/ready
+	$(BIN)/python fuzz/run.py --minutes 1
 
 lint: .venv/ready
 	$(BIN)/ruff check .
