@@ -1,11 +1,12 @@
 """Feed whylight with damaged and hostile files, and see that it refuses them as it promises.
 
-    python fuzz/run.py [--minutes 1 | --cases NUMBER] [--kinds nnp,onnx,...] [--from NUMBER] [--processes 2] [--keep FOLDER]
+    python fuzz/run.py [--minutes 1 | --cases NUMBER] [--kinds nnp,onnx,...] [--from NUMBER] [--processes 2]
     python fuzz/run.py --make KIND NUMBER FOLDER
 
-A case is a number: the same one makes the same file. Promised is one `WhylightError` of one line, in at most a minute and
-2 GiB; anything else is a failure: another exception, a process that dies, hangs or takes more. Files that failed stay in
-a folder each under --keep, with the traceback. The exit code is 1 where something failed.
+A case is a number: the same one makes the same file. Promised is one `WhylightError` of one line, in at most a minute
+and 2 GiB; anything else is a failure: another exception, a process that dies, hangs or takes more. Files that failed
+are kept, with the traceback, in a folder each of the folder that --keep names. The exit code is 1 where something
+failed.
 """
 
 import argparse
@@ -77,7 +78,7 @@ def _forget_peak() -> None:
 
 
 def _memory(process: int | str, name: str) -> int:
-    """Bytes of resident memory: ``VmRSS`` now, ``VmHWM`` at most since it was last forgotten; 0 where that is not known."""
+    """Bytes of resident memory: ``VmRSS`` now, ``VmHWM`` at most since that was forgotten; 0 where nobody knows."""
     with suppress(OSError):
         for line in Path(f"/proc/{process}/status").read_text().splitlines():
             if line.startswith(f"{name}:"):
