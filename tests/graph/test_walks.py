@@ -3,9 +3,10 @@
 import numpy as np
 import onnx
 import onnxruntime
+import pytest
 from onnx import TensorProto, helper
 
-from whylight.graph.walks import dependent_nodes, needed_nodes, part_of, read_names
+from whylight.graph.walks import dependent_nodes, needed_nodes, part_of, read_names, renamed_tensors
 
 
 def conditional(copies: bool) -> onnx.ModelProto:
@@ -46,3 +47,15 @@ def test_the_part_that_leads_to_an_output_runs() -> None:
     session = onnxruntime.InferenceSession(part.SerializeToString())
     for which, expected in ((True, [-1, -2]), (False, [2, 4])):
         assert session.run(None, {"x": np.array([1, 2], np.float32), "which": np.array(which)})[0].tolist() == expected
+
+
+@pytest.mark.parametrize("name", ["x", "kept", "copied", "twice", "which"])
+@pytest.mark.parametrize("is_taken", [True, False])
+def test_tensors_are_renamed_in_graphs_inside_nodes_too(name: str, is_taken: bool) -> None:
+    model = conditional(copies=True)
+    renamed = renamed_tensors(model, {name: "score"})
+    x, which = np.array([1, 2], np.float32), np.array(is_taken)
+    feeds = {"score" if name == "x" else "x": x, "score" if name == "which" else "which": which}
+    (found,) = onnxruntime.InferenceSession(renamed.SerializeToString()).run(["y"], feeds)
+    np.testing.assert_array_equal(found, -x if is_taken else 2 * x)
+    assert f'"{name}"' not in str(renamed)

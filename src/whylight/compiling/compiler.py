@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from whylight.contract import (
     ALTERED,
     ALTERED_CLASS_INDEX,
     ALTERED_SCORE,
+    BESIDE,
     CLASS_INDEX,
     MAP,
     SCORE,
@@ -27,7 +28,7 @@ from whylight.contract import (
 from whylight.errors import WhylightError, WhylightWarning
 from whylight.graph.builder import GraphBuilder
 from whylight.graph.tensor import Tensor
-from whylight.graph.walks import renamed_tensors
+from whylight.graph.walks import renamed_tensors, tensor_names
 from whylight.methods import Method, method_named, methods
 from whylight.methods.fusion import mean_of_maps
 from whylight.options import Question
@@ -38,7 +39,9 @@ if TYPE_CHECKING:
     from whylight.classifier.classifier import Classifier
     from whylight.classifier.layer import Layer
 
-_RESERVED = (CLASS_INDEX, SCORE, MAP, ALTERED, ALTERED_CLASS_INDEX, ALTERED_SCORE)
+_OWN = "whylight"
+"""What the names of the explanation's own tensors begin with."""
+_RESERVED = (CLASS_INDEX, SCORE, MAP, ALTERED, ALTERED_CLASS_INDEX, ALTERED_SCORE, BESIDE, _OWN)
 _PLAIN = Question()
 
 Layers = str | Sequence[str] | None
@@ -51,7 +54,7 @@ def compile_explainer(classifier: Classifier, method: str = "gradcam", question:
     The result has the model's input and ``class_index`` (N,) int64, where -1 stands for the predicted class, as
     inputs. Its outputs are the model's own, ``score`` (N,) float32, and ``cam`` (N, h, w) float32 at the layer's
     resolution, not normalized; of signals it is (N, l), of volumes (N, d, h, w). A tensor of the model with one of
-    these names becomes ``model/<name>``.
+    these names becomes ``model/<name>``; the facts in the metadata say what its input and output are called.
 
     Args:
         classifier: the model.
@@ -82,7 +85,7 @@ def compile_maps(
     question = question.about(classifier.class_names, classifier.class_count)
     chosen = [(method_named(method), _layers(classifier, method_named(method), layers)) for method, layers in wanted]
     _refuse_drivers_in_company(chosen)
-    reserved = {name: f"model/{name}" for name in _RESERVED}
+    reserved = reserved_names(classifier.model, _RESERVED)
     op = GraphBuilder.extending(renamed_tensors(classifier.model, reserved))
 
     def tensor(name: str) -> Tensor:
@@ -92,7 +95,7 @@ def compile_maps(
     class_index = op.input(CLASS_INDEX, (tensor(classifier.input.name).shape[0],), np.int64)
     maps: list[tuple[MapFacts, Tensor]] = []
     own = set(op.tensors)
-    with op.scope("whylight"):
+    with op.scope(_OWN):
         class_score = ClassScore(
             op,
             classifier,
@@ -120,7 +123,7 @@ def compile_maps(
     facts = ExplainerFacts(
         maps=tuple(facts for facts, _ in maps),
         score=question.score,
-        input=_input(classifier.input, [method for method, _ in chosen]),
+        input=_input(classifier.input, [method for method, _ in chosen], reserved),
         output=reserved.get(classifier.output, classifier.output),
         final_activation=classifier.final_activation,
         class_count=classifier.class_count,
@@ -140,6 +143,19 @@ def compile_maps(
         warnings.warn(note, WhylightWarning, stacklevel=2)
     outputs += [op.rename(class_score.value, SCORE), *(op.rename(cam, facts.output) for facts, cam in maps), *above]
     return op.model(outputs, "explainer", facts.to_metadata())
+
+
+def reserved_names(model: onnx.ModelProto, reserved: Sequence[str]) -> dict[str, str]:
+    """Other names for the tensors of a model whose names, or the first parts of them, are those of an explanation's."""
+    taken = tensor_names(model.graph)
+    others: dict[str, str] = {}
+    for name in sorted(name for name in taken if name.partition("/")[0] in reserved):
+        other = f"model/{name}"
+        while other in taken:
+            other = f"model/{other}"
+        taken.add(other)
+        others[name] = other
+    return others
 
 
 def _layers(classifier: Classifier, method: Method, names: Layers) -> list[Layer]:
@@ -190,9 +206,10 @@ def _seen(classifier: Classifier, layers: list[Layer]) -> list[int]:
     return [round((end - start) * extent) for start, end, extent in zip(starts, ends, facts.size, strict=True)]
 
 
-def _input(facts: InputFacts, methods: Sequence[Method]) -> InputFacts:
+def _input(facts: InputFacts, methods: Sequence[Method], renamed: Mapping[str, str]) -> InputFacts:
     """The classifier's input, with photographs as stored where that is what all of the methods want."""
-    return replace(facts, exif_orientation=facts.exif_orientation and any(one.turns_pictures for one in methods))
+    turned = facts.exif_orientation and any(one.turns_pictures for one in methods)
+    return replace(facts, name=renamed.get(facts.name, facts.name), exif_orientation=turned)
 
 
 def _layer_or_none(layers: list[Layer]) -> Sequence[Layer | None]:

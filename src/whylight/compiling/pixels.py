@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import onnx
 
+from whylight.compiling.compiler import reserved_names
 from whylight.contract import PIXELS, ExplainerFacts
 from whylight.errors import WhylightError
 from whylight.graph.builder import GraphBuilder
@@ -34,7 +35,7 @@ def taking_pixels(graph: onnx.ModelProto) -> onnx.ModelProto:
     """
     facts = ExplainerFacts.from_metadata({entry.key: entry.value for entry in graph.metadata_props})
     _check(facts)
-    renamed = {PIXELS: f"model/{PIXELS}"}
+    renamed = reserved_names(graph, [PIXELS])
     op = GraphBuilder.extending(renamed_tensors(graph, renamed))
     image = op.tensors[renamed.get(facts.input.name, facts.input.name)]
     nodes, op.nodes = op.nodes, []

@@ -51,20 +51,34 @@ def read_names(node: onnx.NodeProto) -> set[str]:
 
 def renamed_tensors(model: onnx.ModelProto, names: Mapping[str, str]) -> onnx.ModelProto:
     """``model`` with some of its tensors called otherwise; the model itself where it has none of them."""
-    graph = model.graph
-    present = {name for node in graph.node for name in (*read_names(node), *node.output)}
-    present.update(info.name for info in (*graph.input, *graph.output))
-    if not present.intersection(names):
+    if not tensor_names(model.graph).intersection(names):
         return model
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    for node in copy.graph.node:
+    _rename(copy.graph, names)
+    return copy
+
+
+def _rename(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
+    """In the graphs inside nodes too, which may read tensors of the graph around them."""
+    for node in graph.node:
         for listed in (node.input, node.output):
             listed[:] = [names.get(name, name) for name in listed]
-    for named in (copy.graph.input, copy.graph.output, copy.graph.value_info, copy.graph.initializer):
+        for inner in subgraphs(node):
+            _rename(inner, names)
+    for named in (graph.input, graph.output, graph.value_info, graph.initializer):
         for tensor in named:
             tensor.name = names.get(tensor.name, tensor.name)
-    return copy
+
+
+def tensor_names(graph: onnx.GraphProto) -> set[str]:
+    """The names of all tensors of a graph, and of the graphs inside its nodes."""
+    names = {tensor.name for named in (graph.input, graph.output, graph.initializer) for tensor in named}
+    for node in graph.node:
+        names.update(node.input, node.output)
+        for inner in subgraphs(node):
+            names |= tensor_names(inner)
+    return names
 
 
 def subgraphs(node: onnx.NodeProto) -> list[onnx.GraphProto]:
