@@ -103,7 +103,7 @@ def _networks() -> list[tuple[str, dict[str, Any]]]:
             "MaxPooling",
             ["turned"],
             ["pooled"],
-            "max_pooling_param { kernel { dim: [2, 2] } stride { dim: [2, 2] } pad { dim: [0, 0] } channel_last: true }",
+            "max_pooling_param { kernel { dim: [2, 2] } stride { dim: [2, 2] } pad { dim: [0, 0] } channel_last: 1 }",
         ),
         function("Reshape", ["pooled"], ["flat"], "reshape_param { shape { dim: -1 dim: 32 } }"),
         function("Affine", ["flat", "affine/W"], ["scores"], "affine_param { base_axis: 1 }"),

@@ -154,7 +154,12 @@ class Watched:
         """Until it is stopped."""
         while not self.is_stopped:
             words = [sys.executable, "-W", "ignore", __file__, "--work", ",".join(self.kinds)]
-            environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+            environment = {
+                **os.environ,
+                "PYTHONPATH": str(Path(__file__).parents[1] / "src"),
+                "OMP_NUM_THREADS": "1",
+                "OPENBLAS_NUM_THREADS": "1",
+            }
             self.process = subprocess.Popen(
                 [*words, str(self.number), str(self.step), str(self.folder)],
                 stdout=subprocess.PIPE,

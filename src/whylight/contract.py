@@ -1,14 +1,17 @@
 """What an explainer graph knows about itself, kept in the ONNX file's metadata: names, and the facts to run it by."""
 
 import json
-import mmap
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
 from whylight.errors import WhylightError
+from whylight.files.budget import check_memory
+from whylight.files.checks import check_file, reading
+from whylight.files.onnx_file import content_of, metadata_of
+from whylight.files.schema import either, flag, number, one_of, record, sequence, text, whole
 
 METADATA_KEY = "whylight"
 
@@ -182,19 +185,48 @@ class ExplainerFacts:
         Raises:
             WhylightError: the metadata is not that of an explainer graph.
         """
+        if METADATA_KEY not in metadata:
+            raise WhylightError(_ANOTHER)
         try:
-            facts = json.loads(metadata[METADATA_KEY])
-            maps = tuple(MapFacts(**{**one, "crop": tuple(one["crop"])}) for one in facts["maps"])
-            stated: dict[str, Any] = facts["input"]
-            if "size" not in stated:
-                stated["size"] = [stated.pop("height"), stated.pop("width")]
-            image: dict[str, Any] = {
-                name: tuple(value) if isinstance(value, list) else value for name, value in stated.items()
-            }
-            lists = {name: tuple(facts[name]) for name in ("baseline", "notes", "class_names")}
-            return cls(**{**facts, "input": InputFacts(**image), "maps": maps, **lists})
-        except (KeyError, TypeError, ValueError) as error:
-            raise WhylightError("not an explainer graph made by this version of 'whylight compile'") from error
+            stated = json.loads(metadata[METADATA_KEY])
+        except (ValueError, RecursionError) as error:
+            raise WhylightError(f"{_ANOTHER}: its facts are no JSON") from error
+        try:
+            facts = _FACTS(stated, "")
+            maps = tuple(MapFacts(**one) for one in facts["maps"])
+            found = cls(**{**facts, "input": InputFacts(**facts["input"]), "maps": maps})
+            found._check()
+        except WhylightError as error:
+            raise WhylightError(f"{_ANOTHER}: {error}") from error
+        return found
+
+    def _check(self) -> None:
+        """See that what is stated in several places agrees, and that an image is not larger than memory.
+
+        Raises:
+            WhylightError: it does not, or it is.
+        """
+        image, axes = self.input, len(self.input.size)
+        expected: dict[str, tuple[int, tuple[int, ...]]] = {
+            "input.size": (axes, (len(image.layout.replace("C", "")),)),
+            "input.mean": (len(image.mean), (0, image.channels)),
+            "input.std": (len(image.std), (0, image.channels)),
+            "baseline": (len(self.baseline), (0, image.channels)),
+            "class_names": (len(self.class_names), (0, self.class_count)),
+            **{f"maps[{index}].crop": (len(one.crop), (2 * axes,)) for index, one in enumerate(self.maps)},
+        }
+        for name, (found, counts) in expected.items():
+            if found not in counts:
+                raise WhylightError(f"{name} has {found} values, expected {' or '.join(map(str, counts))}")
+        for index, one in enumerate(self.maps):
+            if not all(start < end for start, end in zip(one.crop[:axes], one.crop[axes:], strict=True)):
+                raise WhylightError(
+                    f"maps[{index}].crop is {one.crop}, expected where it begins and then where it ends"
+                )
+        names = [self.output, SCORE, *(one.output for one in self.maps)]
+        if len({*names}) < len(names):
+            raise WhylightError("several outputs have one name")
+        check_memory("input", "an image", _COPIES * image.channels * prod(image.size))
 
     @classmethod
     def of(cls, graph: bytes | Path) -> "ExplainerFacts":
@@ -203,16 +235,20 @@ class ExplainerFacts:
         Raises:
             WhylightError: it cannot be read, or is not that of an explainer graph.
         """
+        source = "the explainer" if isinstance(graph, bytes) else str(graph)
+        if not isinstance(graph, bytes):
+            check_file(graph)
         try:
-            with _content(graph) as content:
-                return cls.from_metadata(dict(_metadata(content)))
-        except OSError as error:
-            raise WhylightError(f"{Path(str(graph))}: cannot be read: {error.strerror or error}") from error
-        except (ValueError, IndexError, WhylightError) as error:
-            source = "the explainer" if isinstance(graph, bytes) else str(graph)
-            raise WhylightError(
-                f"{source}: not an explainer graph made by this version of 'whylight compile'"
-            ) from error
+            with reading(source), content_of(graph) as content:
+                metadata = metadata_of(content)
+        except WhylightError as error:
+            if isinstance(error.__cause__, OSError):
+                raise
+            raise WhylightError(f"{source}: {_ANOTHER}") from error
+        try:
+            return cls.from_metadata(metadata)
+        except WhylightError as error:
+            raise WhylightError(f"{source}: {error}") from error
 
     @classmethod
     def held_by(cls, path: Path) -> "ExplainerFacts | None":
@@ -222,65 +258,69 @@ class ExplainerFacts:
             WhylightError: it is one that another version of whylight made.
         """
         try:
-            with _content(path) as content:
-                if METADATA_KEY not in dict(_metadata(content)):
+            with content_of(path) as content:
+                if METADATA_KEY not in metadata_of(content):
                     return None
         except (OSError, ValueError, IndexError):
             return None
         return cls.of(path)
 
 
-# ---- the metadata of an ONNX file, without the onnx package (onnx.proto: ModelProto.metadata_props)
+# ---- what the metadata of an explainer graph holds
 
-_METADATA, _BYTES = 14, 2
-_FIXED_WIDTHS = {1: 8, 5: 4}
-
-
-@contextmanager
-def _content(graph: bytes | Path) -> Iterator[bytes | mmap.mmap]:
-    if isinstance(graph, bytes):
-        yield graph
-        return
-    with graph.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        yield content
-
-
-def _metadata(content: bytes | mmap.mmap) -> Iterator[tuple[str, str]]:
-    """The entries, key and value."""
-    for number, start, end in _fields(content, 0, len(content)):
-        if number == _METADATA:
-            entry = {number: content[first:last].decode() for number, first, last in _fields(content, start, end)}
-            yield entry.get(1, ""), entry.get(2, "")
-
-
-def _fields(content: bytes | mmap.mmap, position: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """The fields of bytes of a protobuf message: number, first byte, last byte; others are passed over.
-
-    Raises:
-        ValueError: it is no such message.
-    """
-    while position < end:
-        key, position = _number(content, position)
-        if key & 7 == _BYTES:
-            length, position = _number(content, position)
-            if position + length > end:
-                raise ValueError("a field is longer than the message")
-            yield key >> 3, position, position + length
-            position += length
-        elif key & 7 == 0:
-            _, position = _number(content, position)
-        else:
-            position += _FIXED_WIDTHS.get(key & 7, end)
+_ANOTHER = "not an explainer graph made by this version of 'whylight compile'"
+_COPIES = 16
+"""Bytes that a value of an image takes at least: decoded, resized, as the network's input, and on the way."""
+_MOST_CLASSES, _LONGEST_SIDE, _MOST_BYTES = 2**24, 2**24, 2**50
+_SMALLEST_STD, _LARGEST_VALUE = 1e-30, 1e30
+_VALUE = number(-_LARGEST_VALUE, _LARGEST_VALUE)
+_LAYOUTS = ("CHW", "HWC", "HW", "CL", "LC", "L", "CDHW", "DHWC", "DHW")
+_SIDE = whole(1, _LONGEST_SIDE)
+_MAP = record({"output": text, "method": text, "layer": text, "crop": sequence(number(0, 1), 2, 6)})
+_INPUT = {
+    "name": text,
+    "channels": whole(1, 2**16),
+    "layout": one_of(*_LAYOUTS),
+    "maximum": number(_SMALLEST_STD, _LARGEST_VALUE),
+    "mean": sequence(_VALUE, 0, 2**16),
+    "std": sequence(either(number(_SMALLEST_STD, _LARGEST_VALUE), number(-_LARGEST_VALUE, -_SMALLEST_STD)), 0, 2**16),
+    "channel_order": one_of("RGB", "BGR"),
+    "exif_orientation": flag,
+}
+_PICTURE, _ARRAY = (
+    record({**_INPUT, "height": _SIDE, "width": _SIDE}),
+    record({**_INPUT, "size": sequence(_SIDE, 1, 3)}),
+)
 
 
-def _number(content: bytes | mmap.mmap, position: int) -> tuple[int, int]:
-    """A number of seven bits a byte, and where it ends."""
-    value, shift = 0, 0
-    while True:
-        byte = content[position]
-        value |= (byte & 127) << shift
-        position, shift = position + 1, shift + 7
-        if byte < 128:
-            return value, position
-        if shift > 63:
-            raise ValueError("a number is too long")
+def _input(value: Any, place: str) -> dict[str, Any]:
+    """Of a picture height and width are named."""
+    if isinstance(value, dict) and "size" in value:
+        return dict(_ARRAY(value, place))
+    found = dict(_PICTURE(value, place))
+    size = (found.pop("height"), found.pop("width"))
+    return {**found, "size": size}
+
+
+_FACTS = record(
+    {
+        "maps": sequence(_MAP, 1, 1000),
+        "score": one_of("logit", "output"),
+        "input": _input,
+        "output": text,
+        "final_activation": one_of("Softmax", "LogSoftmax", "Sigmoid", None),
+        "class_count": whole(1, _MOST_CLASSES),
+        "is_two_class": flag,
+        "activation_bytes": whole(0, _MOST_BYTES),
+        "smooth": flag,
+        "head_bytes": whole(0, _MOST_BYTES),
+        "baseline": sequence(_VALUE, 0, 2**16),
+        "against": either(one_of("predicted", None), whole(0, _MOST_CLASSES)),
+        "counterfactual": flag,
+        "explains_tokens": flag,
+        "notes": sequence(text, 0, 1000),
+        "class_names": sequence(text, 0, _MOST_CLASSES),
+        "model": text,
+    }
+)
+"""`ExplainerFacts`, as JSON."""

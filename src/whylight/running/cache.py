@@ -145,7 +145,7 @@ def cached_explainer(
         _LOGGER.info("%s: the explainer is kept in %s", model, folder())
     for message in dict.fromkeys(entry.warnings):
         warnings.warn(message, WhylightWarning, stacklevel=2)
-    return Explainer(entry.graph, execution)
+    return Explainer(entry.graph, execution).as_own()
 
 
 def entries() -> list[Path]:

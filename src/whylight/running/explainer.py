@@ -59,7 +59,7 @@ class Explainer(ExplainerGraph):
     def with_threads(self, threads: int) -> "Explainer":
         """The same explainer with a network of its own, which uses so many threads for one run."""
         own = Explainer(self.graph, self.execution)
-        own.facts, own._threads = self.facts, threads
+        own.facts, own._threads, own._is_own = self.facts, threads, self._is_own
         return own
 
     def with_class_names(self, labels: Labels) -> "Explainer":
@@ -70,6 +70,7 @@ class Explainer(ExplainerGraph):
         """
         own = Explainer(self.graph, self.execution)
         own.facts = replace(own.facts, class_names=class_names(labels, own.facts.class_count))
+        own._is_own = self._is_own
         return own
 
     @property

@@ -2,12 +2,15 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from pathlib import Path
-from threading import Lock
-from typing import Any
+from threading import Lock, Timer
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,17 +23,27 @@ from whylight.contract import (
     CLASS_INDEX,
     SCORE,
     ExplainerFacts,
+    InputFacts,
 )
+from whylight.errors import WhylightError
+from whylight.files.budget import SECONDS, check_memory
 from whylight.files.checks import reading
 from whylight.files.external_data import data_files
+from whylight.files.onnx_file import check_nodes, content_of
 from whylight.methods import Method, method_named
 from whylight.running.maps import smoothed, stretched
-from whylight.running.session import open_session, session_error
+from whylight.running.session import open_session, run_options, session_error
 from whylight.target.passes import Passes
 
 FloatArray = NDArray[np.float32]
 
 _LOGGER = logging.getLogger(__name__)
+
+_UNLIKE_ITS_FACTS = "the graph is not what its facts say; compile the model again"
+_LARGEST_FIXED_BATCH = 2**16
+_DTYPES: dict[str, type[np.generic]] = {"tensor(float)": np.float32, "tensor(int64)": np.int64}
+_LOOPS = re.compile(rb"\x22\x04(?:Loop|Scan)")
+"""What nodes that may never end look like in a file (onnx.proto: NodeProto.op_type)."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +97,12 @@ class ExplainerGraph:
         self._lock = Lock()
         self._open: _Opened | None = None
         self._head: Any = None
+        self._is_own = False
+
+    def as_own(self) -> Self:
+        """The same, with the word that its file was written by whoever runs it: see `whylight.running.cache`."""
+        self._is_own = True
+        return self
 
     @property
     def device(self) -> str:
@@ -189,6 +208,8 @@ class ExplainerGraph:
     def _opened(self) -> _Opened:
         with self._lock:
             if self._open is None:
+                if not self._is_own:
+                    self._check_graph()
                 self._open = _opened(*open_session(self.graph, self._device, self._threads), self.facts)
                 _LOGGER.info("%s runs on %s", self._name(), self._open.device)
             return self._open
@@ -211,10 +232,24 @@ class ExplainerGraph:
     def _run_once(self, images: FloatArray, class_indices: NDArray[np.int64]) -> list[FloatArray]:
         names = [facts.output for facts in self.facts.maps]
         output, scores, *cams = self.fetch([self.facts.output, SCORE, *names], images, class_indices)
+        self._check_results(len(images), output, scores, cams)
         output = output.reshape(len(images), -1)
         if self._method.driver:
             cams = [self._method.driver(Passes(self, images, self._explained(output, class_indices)), cams[0])]
         return [output, scores, *cams]
+
+    def _check_results(self, count: int, output: FloatArray, scores: FloatArray, cams: Sequence[FloatArray]) -> None:
+        """See that there is a result for every image and class.
+
+        Raises:
+            WhylightError: there is not.
+        """
+        classes = 1 if self.facts.is_two_class else self.facts.class_count
+        axes = None if self._method.driver else 1 + len(self.facts.input.size)
+        is_fit = output.size == count * classes and scores.shape == (count,)
+        if not is_fit or any(cam.shape[:1] != (count,) or axes not in (None, cam.ndim) for cam in cams):
+            shapes = ", ".join(str(each.shape) for each in (output, scores, *cams))
+            raise WhylightError(f"{self._name()}: {_UNLIKE_ITS_FACTS}: for {count} images it gives {shapes}")
 
     def _run_session(
         self,
@@ -236,9 +271,43 @@ class ExplainerGraph:
 
     def _run_batch(self, session: Any, outputs: Sequence[str], feeds: Mapping[str, NDArray[Any]]) -> list[FloatArray]:
         try:
-            return list(session.run(list(outputs), feeds))
+            with self._ending(len(next(iter(feeds.values())))) as options:
+                return list(session.run(list(outputs), feeds, options))
         except Exception as error:  # ONNX Runtime's errors share no base class of their own
             raise session_error(error, self._name()) from error
+
+    @contextmanager
+    def _ending(self, images: int) -> Iterator[Any]:
+        """Options of a run of so many images that ends also where the graph's loops do not; None where it has none."""
+        if not self._has_loops:
+            yield None
+            return
+        options = run_options()
+        timer = Timer(SECONDS / 2 * max(images, 1), setattr, (options, "terminate", True))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield options
+        finally:
+            timer.cancel()
+
+    def _check_graph(self) -> None:
+        """See that ONNX Runtime can be given it.
+
+        Raises:
+            WhylightError: it cannot.
+        """
+        source = "the explainer" if isinstance(self.graph, bytes) else self.graph
+        with reading(source, "an explainer graph"), content_of(self.graph) as content:
+            try:
+                check_nodes(content, None if isinstance(self.graph, bytes) else self.graph)
+            except WhylightError as error:
+                raise WhylightError(f"{source}: refused: {error}") from error
+
+    @cached_property
+    def _has_loops(self) -> bool:
+        with reading(self._name()), content_of(self.graph) as content:
+            return _LOOPS.search(content) is not None
 
     def _name(self) -> str:
         facts = self.facts.maps[0]
@@ -267,19 +336,58 @@ def _nothing(_: int) -> None:
 
 
 def _opened(session: Any, device: str, facts: ExplainerFacts) -> _Opened:
-    inputs = session.get_inputs()
-    image = next(info for info in inputs if info.name == facts.input.name)
-    batch, takes_bytes = image.shape[0], image.type == "tensor(uint8)"
-    unused = {
-        info.name: np.zeros(
-            [extent if isinstance(extent, int) else 1 for extent in info.shape],
-            np.int64 if info.name == ALTERED_CLASS_INDEX else np.float32,
-        )
-        for info in inputs
-        if info.name not in (facts.input.name, CLASS_INDEX)
-    }
-    names = tuple(info.name for info in session.get_outputs() if info.name.startswith(f"{BESIDE}/"))
+    """What a session says of the graph.
+
+    Raises:
+        WhylightError: the graph is not what its facts say.
+    """
+    inputs = {info.name: info for info in session.get_inputs()}
+    outputs = {info.name: info for info in session.get_outputs()}
+    image = _found(inputs, facts.input.name, ("tensor(float)", "tensor(uint8)"), 1 + len(facts.input.layout))
+    takes_bytes = image.type == "tensor(uint8)"
+    if not takes_bytes:
+        _check_extents(image, facts.input)
+    _found(inputs, CLASS_INDEX, ("tensor(int64)",), 1)
+    _found(outputs, facts.output, ("tensor(float)",))
+    _found(outputs, SCORE, ("tensor(float)",))
+    for one in facts.maps:
+        _found(outputs, one.output, ("tensor(float)",))
+    batch = image.shape[0]
+    if isinstance(batch, int) and not 1 <= batch <= _LARGEST_FIXED_BATCH:
+        raise WhylightError(f"{_UNLIKE_ITS_FACTS}: it takes {batch} images at a time")
+    others = [info for name, info in inputs.items() if name not in (facts.input.name, CLASS_INDEX)]
+    unused = {info.name: _zeros(info) for info in others}
+    names = tuple(name for name in outputs if name.startswith(f"{BESIDE}/"))
     return _Opened(session, device, names, batch if isinstance(batch, int) else None, takes_bytes, unused)
+
+
+def _found(infos: Mapping[str, Any], name: str, types: tuple[str, ...], axes: int | None = None) -> Any:
+    """An input or output of the graph, which has to be there.
+
+    Raises:
+        WhylightError: it is not, or of another type or number of axes.
+    """
+    if name not in infos:
+        raise WhylightError(f"{_UNLIKE_ITS_FACTS}: it has no '{name}' (found: {', '.join(infos)})")
+    info = infos[name]
+    if info.type not in types or (axes is not None and len(info.shape) != axes):
+        raise WhylightError(f"{_UNLIKE_ITS_FACTS}: '{name}' is {info.type} of shape {info.shape}")
+    return info
+
+
+def _check_extents(image: Any, facts: InputFacts) -> None:
+    extents = dict(zip(facts.layout.replace("C", ""), facts.size, strict=True)) | {"C": facts.channels}
+    for found, axis in zip(image.shape[1:], facts.layout, strict=True):
+        if isinstance(found, int) and found != extents[axis]:
+            raise WhylightError(f"{_UNLIKE_ITS_FACTS}: '{image.name}' is of shape {image.shape}, not of {extents}")
+
+
+def _zeros(info: Any) -> NDArray[Any]:
+    shape = [extent if isinstance(extent, int) else 1 for extent in info.shape]
+    if info.type not in _DTYPES or min(shape, default=1) < 0:
+        raise WhylightError(f"{_UNLIKE_ITS_FACTS}: it has another input, '{info.name}', {info.type} of shape {shape}")
+    check_memory(f"'{info.name}'", "an input that is not used", 8 * prod(shape))
+    return np.zeros(shape, _DTYPES[info.type])
 
 
 def _laid_out(images: FloatArray, layout: str) -> FloatArray:

@@ -73,6 +73,11 @@ def _session_options() -> Any:
     return options
 
 
+def run_options() -> Any:
+    """Of one run, which ends where ``terminate`` is set."""
+    return onnxruntime.RunOptions()
+
+
 def session_error(error: Exception, name: str) -> WhylightError:
     """What ONNX Runtime raised when it ran, as an error of whylight; ``name`` says what of."""
     kind = OutOfMemoryError if _is_out_of_memory(error) else WhylightError
