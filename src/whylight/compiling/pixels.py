@@ -51,7 +51,7 @@ def taking_pixels(graph: onnx.ModelProto) -> onnx.ModelProto:
     seen = replace(
         facts.input, name=PIXELS, channels=_COLORS, layout="HWC", maximum=_WHITE, mean=(), std=(), channel_order="RGB"
     )
-    facts = replace(facts, input=seen, output=renamed.get(facts.output, facts.output))
+    facts = replace(facts, input=seen, output=renamed.get(facts.output, facts.output), baseline=())
     return op.model(outputs, "explainer", facts.to_metadata())
 
 

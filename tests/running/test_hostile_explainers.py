@@ -1,0 +1,219 @@
+"""Compiled explainers of strangers: what they say of themselves is checked, and against their graph."""
+
+import json
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+import whylight
+from onnx_samples import small_cnn
+from whylight.cli import main
+from whylight.contract import METADATA_KEY
+from whylight.errors import WhylightError
+from whylight.running import explainer_graph
+from whylight.running.explainer import Explainer
+
+PIXELS = np.random.default_rng(0).random((2, 6, 8), np.float32)
+Facts = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> onnx.ModelProto:
+    path = tmp_path_factory.mktemp("model") / "model.onnx"
+    onnx.save(small_cnn((6, 8)), path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return whylight.compile(path)
+
+
+def with_facts(good: onnx.ModelProto, change: Callable[[Facts], object]) -> bytes:
+    """The explainer with other facts: those that ``change`` has changed, or gives."""
+    model = onnx.ModelProto()
+    model.CopyFrom(good)
+    entry = next(each for each in model.metadata_props if each.key == METADATA_KEY)
+    facts = json.loads(entry.value)
+    changed = change(facts)
+    entry.value = changed if isinstance(changed, str) else json.dumps(facts)
+    return model.SerializeToString()
+
+
+def test_the_sample_is_good(good: onnx.ModelProto) -> None:
+    Explainer(with_facts(good, lambda _: None))(PIXELS)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda facts: "[" * 100_000, "no JSON"),
+        (lambda facts: "{", "no JSON"),
+        (lambda facts: "[]", "a mapping of maps"),
+        (lambda facts: facts.__delitem__("output"), "a mapping of maps"),
+        (lambda facts: facts.update(extra=1), "a mapping of maps"),
+        (lambda facts: facts.update(maps=[]), "maps is a list of 0"),
+        (lambda facts: facts.update(maps=[[]]), r"maps\[0\] is a list of 0"),
+        (lambda facts: facts["maps"][0].update(crop=[0, 0, 1]), r"maps\[0\].crop has 3 values, expected 4"),
+        (lambda facts: facts["maps"][0].update(crop=[0, 0, float("nan"), 1]), r"crop\[2\] is nan"),
+        (lambda facts: facts["maps"][0].update(crop=[0.5, 0, 0.5, 1]), "crop"),
+        (lambda facts: facts["maps"][0].update(output=7), r"maps\[0\].output is 7, expected text"),
+        (lambda facts: facts["maps"][0].update(output="score"), "several outputs have one name"),
+        (lambda facts: facts["maps"][0].update(layer="n" * 10**6), r"maps\[0\].layer"),
+        (lambda facts: facts.update(score="half"), "score is 'half', expected one of logit, output"),
+        (lambda facts: facts["input"].update(name=None), "input.name is None"),
+        (lambda facts: facts["input"].update(channels=0), "input.channels is 0"),
+        (lambda facts: facts["input"].update(channels=True), "input.channels is True"),
+        (lambda facts: facts["input"].update(channels=10**400), "input.channels is a huge number"),
+        (lambda facts: facts["input"].update(height=-6), "input.height is -6"),
+        (lambda facts: facts["input"].update(height=10**6, width=10**6), "an image would take .* of memory"),
+        (lambda facts: facts["input"].update(size=[6, 8]), "input is a mapping"),
+        (lambda facts: facts["input"].update(layout="WHC"), "input.layout is 'WHC'"),
+        (lambda facts: facts["input"].update(layout="CL"), "input.size has 2 values, expected 1"),
+        (lambda facts: facts["input"].update(maximum=0), "input.maximum is 0"),
+        (lambda facts: facts["input"].update(mean=[1, 2, 3]), "input.mean has 3 values, expected 0 or 2"),
+        (lambda facts: facts["input"].update(std=[1, 0]), r"input.std\[1\] is 0"),
+        (lambda facts: facts["input"].update(std=[1, float("inf")]), r"input.std\[1\] is inf"),
+        (lambda facts: facts["input"].update(channel_order="GBR"), "input.channel_order"),
+        (lambda facts: facts["input"].update(exif_orientation=1), "exif_orientation is 1, expected true or false"),
+        (lambda facts: facts.update(final_activation="Relu"), "final_activation is 'Relu'"),
+        (lambda facts: facts.update(final_activation=["Softmax"]), "final_activation is a list"),
+        (lambda facts: facts.update(class_count=0), "class_count is 0"),
+        (lambda facts: facts.update(class_count=4.0), "class_count is 4.0"),
+        (lambda facts: facts.update(activation_bytes=-1), "activation_bytes is -1"),
+        (lambda facts: facts.update(baseline=[0.0]), "baseline has 1 values, expected 0 or 2"),
+        (lambda facts: facts.update(against="nobody"), "against is 'nobody'"),
+        (lambda facts: facts.update(class_names=["a"]), "class_names has 1 values, expected 0 or 4"),
+        (lambda facts: facts.update(notes="text"), "notes is 'text'"),
+        (lambda facts: facts.update(model="a\nb\x1b[31m" * 10**5), "model is"),
+    ],
+)
+def test_facts_that_no_explainer_has(good: onnx.ModelProto, change: Callable[[Facts], object], said: str) -> None:
+    with pytest.raises(WhylightError, match=said) as caught:
+        Explainer(with_facts(good, change))
+    assert "this version of 'whylight compile'" in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("change", [lambda facts: facts["input"].update(layout=3), lambda facts: facts.update(maps=1)])
+def test_every_command_says_it_in_one_line(
+    good: onnx.ModelProto, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: Callable[[Facts], object]
+) -> None:
+    path = tmp_path / "bad.onnx"
+    path.write_bytes(with_facts(good, change))
+    (tmp_path / "table.csv").write_text("x:image,y\na.png,0\n")
+    np.save(tmp_path / "a.npy", PIXELS)
+    for words in (
+        ["inspect", str(path)],
+        ["gradcam", "--model", str(path), "--image", str(tmp_path / "a.npy"), "-o", str(tmp_path / "o.png")],
+        ["gradcam-batch", "--model", str(path), "-i", str(tmp_path / "table.csv"), "-o", str(tmp_path / "o.csv")],
+        ["compile", str(path), "-o", str(tmp_path / "o.onnx")],
+    ):
+        assert main(words) == 2
+        said = capsys.readouterr().err.splitlines()
+        assert len(said) == 1, said
+        assert str(path) in said[0]
+
+
+def altered(good: onnx.ModelProto, change: Callable[[onnx.GraphProto], object]) -> Explainer:
+    model = onnx.ModelProto()
+    model.CopyFrom(good)
+    change(model.graph)
+    return Explainer(model.SerializeToString(), device="cpu", threads=1)
+
+
+def _as_double(graph: onnx.GraphProto) -> None:
+    graph.input[0].type.tensor_type.elem_type = TensorProto.DOUBLE
+    graph.node.insert(0, helper.make_node("Cast", ["image"], ["image/float"], to=TensorProto.FLOAT))
+    for node in graph.node[1:]:
+        node.input[:] = ["image/float" if name == "image" else name for name in node.input]
+
+
+def _with_huge_input(graph: onnx.GraphProto) -> None:
+    graph.input.append(helper.make_tensor_value_info("more", TensorProto.FLOAT, [2**20, 2**20]))
+    graph.node.append(helper.make_node("Identity", ["more"], ["less"]))
+
+
+def _with_two_maps_an_image(graph: onnx.GraphProto) -> None:
+    node = next(node for node in graph.node if "cam" in node.output)
+    node.output[list(node.output).index("cam")] = "cam/once"
+    graph.node.append(helper.make_node("Concat", ["cam/once", "cam/once"], ["cam"], axis=0))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda graph: setattr(graph.output[0], "name", "rectified"), "it has no 'probabilities'"),
+        (lambda graph: graph.output.pop(), "it has no 'cam'"),
+        (lambda graph: setattr(graph.input[0].type.tensor_type.shape.dim[2], "dim_value", 12), "of shape"),
+        (lambda graph: setattr(graph.input[0].type.tensor_type.shape.dim[0], "dim_value", 10**9), "images at a time"),
+        (_as_double, r"'image' is tensor\(double\)"),
+        (_with_huge_input, "an input that is not used would take .* of memory"),
+        (_with_two_maps_an_image, "for 1 images it gives"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::whylight.WhylightWarning")
+def test_a_graph_that_is_not_what_its_facts_say(
+    good: onnx.ModelProto, change: Callable[[onnx.GraphProto], object], said: str
+) -> None:
+    with pytest.raises(WhylightError, match=said):
+        altered(good, change)(PIXELS)
+
+
+def test_an_input_left_out_that_would_end_the_process(good: onnx.ModelProto) -> None:
+    def change(graph: onnx.GraphProto) -> None:
+        graph.node.append(helper.make_node("Max", ["image", ""], ["largest"]))
+        graph.output.append(helper.make_tensor_value_info("largest", TensorProto.FLOAT, None))
+
+    with pytest.raises(WhylightError, match="a Max leaves an input out"):
+        altered(good, change)(PIXELS)
+
+
+@pytest.mark.parametrize("place", ["../secret.bin", "link.bin", "/etc/passwd", "", "n" * 5000, "a\0b"])
+def test_weights_outside_its_folder_are_not_opened(good: onnx.ModelProto, tmp_path: Path, place: str) -> None:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    (tmp_path / "secret.bin").write_bytes(bytes(4 * 6 * 4 * 3 * 3))
+    (folder / "link.bin").symlink_to(tmp_path / "secret.bin")
+    model = onnx.ModelProto()
+    model.CopyFrom(good)
+    tensor = next(each for each in model.graph.initializer if each.name == "kernel2")
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value=place)
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(WhylightError, match=r"expected a file in its own folder|cannot load it") as caught:
+        Explainer(folder / "model.onnx", device="cpu")(PIXELS)
+    assert str(caught.value).isprintable()
+
+
+def test_weights_beside_it_are_read(good: onnx.ModelProto, tmp_path: Path) -> None:
+    path = tmp_path / "\u8aac\u660e \u5668.onnx"
+    model = onnx.ModelProto()
+    model.CopyFrom(good)
+    onnx.save(model, path, save_as_external_data=True, location="\u91cd\u307f.bin", size_threshold=300)
+    expected = Explainer(good.SerializeToString(), device="cpu")(PIXELS).cam
+    np.testing.assert_array_equal(Explainer(path, device="cpu")(PIXELS).cam, expected)
+
+
+def test_a_loop_without_end_is_stopped(good: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch) -> None:
+    def change(graph: onnx.GraphProto) -> None:
+        body = onnx.parser.parse_graph(
+            """step (int64 turn, bool go, float before) => (bool again, float after) {
+                again = Identity(go)
+                after = Sigmoid(before)
+            }"""
+        )
+        graph.node.append(helper.make_node("Constant", [], ["turns"], value_int=2**62))
+        graph.node.append(helper.make_node("ReduceMax", ["image"], ["first"], keepdims=0))
+        graph.node.append(helper.make_node("Loop", ["turns", "", "first"], ["last"], body=body))
+        score = next(node for node in graph.node if "score" in node.output)
+        score.output[list(score.output).index("score")] = "score/itself"
+        graph.node.append(helper.make_node("Add", ["score/itself", "last"], ["score"]))
+
+    monkeypatch.setattr(explainer_graph, "SECONDS", 1)
+    with pytest.raises(WhylightError, match="ONNX Runtime stopped"):
+        altered(good, change)(PIXELS)
