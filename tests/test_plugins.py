@@ -91,8 +91,9 @@ class Run:
 
 
 def options(arguments: list[str]) -> dict[str, str]:
-    """The options after the command's name."""
-    return dict(zip(arguments[1::2], arguments[2::2], strict=True))
+    """The options after the command's name, but the one without a value."""
+    valued = [argument for argument in arguments[1:] if argument != "--overwrite"]
+    return dict(zip(valued[::2], valued[1::2], strict=True))
 
 
 # ---- what the Console sees
@@ -170,6 +171,7 @@ def test_defaults(python: str, program: Callable[[str], Path], tmp_path: Path) -
         "--label_variable": "y",
         "--output": "gradcam.csv",
     }
+    assert "--overwrite" in batch.arguments
 
 
 def test_what_is_given_is_handed_over(python: str, program: Callable[[str], Path], tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from whylight.drawing.page import Page, cut
 from whylight.drawing.raster import drawn
 from whylight.drawing.saving import save_page
 from whylight.errors import WhylightError, WhylightWarning
+from whylight.files.marks import COMPARISON, signed
 from whylight.files.storage import path_of
 from whylight.images.inputs import ImageLike, read_image
 from whylight.methods import Method, method_named, methods
@@ -106,7 +107,7 @@ class Comparison:
             [f"layer {label}" for label in self.labels],
             subject if look.title else [],
             bar,
-            "; ".join(subject),
+            signed("; ".join(subject), COMPARISON),
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -424,6 +424,11 @@ class ModelOptions(Options):
     )
     exif_orientation: bool = option(True, "turn photographs upright, as their EXIF orientation says")
 
+    @property
+    def files(self) -> tuple[Any, ...]:
+        """Values that may name files that are read, besides the model."""
+        return (self.labels, *(self.fix.values() if isinstance(self.fix, Mapping) else ()))
+
 
 @dataclass(frozen=True)
 class Question(Options):
@@ -514,6 +519,21 @@ class Arrangement(Options):
 
     columns: int = option(5, "pictures in a row, where there is one layer", metavar="N", parse=count)
     tile: int = option(224, "the longer edge of each picture, in pixels", metavar="PIXELS", parse=count)
+
+
+@dataclass(frozen=True)
+class Output(Options):
+    """What becomes of results that are there already.
+
+    Attributes:
+        overwrite: replace the finished result of an earlier run over a dataset, and single files of another kind that
+            whylight made. A single overlay, page or table is replaced by the next of its kind without it, and what
+            whylight did not make is not written over with it either.
+    """
+
+    overwrite: bool = option(
+        False, "replace the result of an earlier run; what whylight did not make is never written over"
+    )
 
 
 @dataclass(frozen=True)

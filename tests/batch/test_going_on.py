@@ -84,8 +84,8 @@ def test_files_that_a_killed_run_was_writing_are_removed(
     explainer: Explainer, table: Path, whole: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stop_after(explainer, table, 100, monkeypatch)
-    table.with_name(".gradcam.csv.k1lled.part").write_text("x:image")
-    (table.parent / "gradcam" / "0000" / ".99.png.1-1.part").write_bytes(b"PNG")
+    table.with_name(".gradcam.csv.k1lled.whylight.part").write_text("x:image")
+    (table.parent / "gradcam" / "0000" / ".99.png.1-1.whylight.part").write_bytes(b"PNG")
     run(explainer, table)
     assert files(table.parent) == whole
     assert not list(table.parent.rglob("*.part"))

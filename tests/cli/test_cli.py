@@ -220,8 +220,8 @@ def test_a_folder_is_explained_each_image_for_what_is_predicted(
 ) -> None:
     paths = photographs(here)
     command = ["gradcam-batch", "-i", "写真 photos"] if words == ["gradcam-batch"] else ["gradcam", *words]
-    for _ in range(2):  # its own result is no image
-        assert main([*command, "-o", "写真 photos/gradcam.csv"]) == 0
+    for again in ([], ["--overwrite"]):  # its own result is no image
+        assert main([*command, "-o", "写真 photos/gradcam.csv", *again]) == 0
         assert "4 of 4 images explained" in capsys.readouterr().out
     rows = rows_of(here / "写真 photos" / "gradcam.csv")
     assert [row["x"] for row in rows] == ["a b.png", "犬/c.png", "猫/d.png", "猫/e.png"]

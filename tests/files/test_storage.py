@@ -8,6 +8,7 @@ from batch.datasets import dataset, explainer_with, files
 from whylight.batch.run import explain_dataset
 from whylight.errors import WhylightError
 from whylight.files.storage import location
+from whylight.options import Output
 
 pytest.importorskip("upath")
 
@@ -30,8 +31,11 @@ def test_a_dataset_behind_a_url_gives_the_same_bytes(tmp_path: Path, monkeypatch
 def test_a_result_of_local_images_goes_to_a_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     table, store = dataset(tmp_path / "local", rows=3), location("memory://bucket/other")
+    explain_dataset(explainer_with(), table, store / "gradcam.csv")
+    with pytest.raises(WhylightError, match="the result of an earlier run: the option 'overwrite' replaces it"):
+        explain_dataset(explainer_with(), table, store / "gradcam.csv")
     for source in (table, table.parent / "images"):
-        explain_dataset(explainer_with(), source, store / "gradcam.csv")
+        explain_dataset(explainer_with(), source, store / "gradcam.csv", replacing=Output(overwrite=True))
         assert (store / "gradcam" / "0000" / "2.png").read_bytes()
 
 

@@ -6,10 +6,10 @@
     explanation = explainer("cat.png", class_index=285)
     explanation.overlay(alpha=0.5).save("overlay.png")
 
-Options are objects (`ModelOptions`, `Question`, `Rendering`, `Arrangement`, `Execution`), or their fields by name; a
-function takes both. What takes long takes ``advance``, which is called with the number of images (or stages) that are
-done since the last call, and ``cancel``, a `threading.Event`: once it is set the work ends with `Cancelled` before the
-next batch. Whatever is wrong with what is given is a `WhylightError` of one line.
+Options are objects (`ModelOptions`, `Question`, `Rendering`, `Arrangement`, `Execution`, `Output`), or their fields by
+name; a function takes both. What takes long takes ``advance``, which is called with the number of images (or stages)
+that are done since the last call, and ``cancel``, a `threading.Event`: once it is set the work ends with `Cancelled`
+before the next batch. Whatever is wrong with what is given is a `WhylightError` of one line.
 
 What is not named here is private, and may change. Everything is imported when it is first used: the start stays fast.
 """
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from whylight.errors import Cancelled, WhylightError, WhylightWarning
     from whylight.gradient.rule import rule
     from whylight.methods import Method, method, method_of_passes
-    from whylight.options import Arrangement, Execution, ModelOptions, Question, Rendering
+    from whylight.options import Arrangement, Execution, ModelOptions, Output, Question, Rendering
     from whylight.reading import Reader, reader, reader_through_onnx
     from whylight.reading.inspection import Inspection
     from whylight.reading.nnp.functions import function
@@ -62,7 +62,7 @@ _NAMES = {
     "errors": ("Cancelled", "WhylightError", "WhylightWarning"),
     "gradient.rule": ("rule",),
     "methods": ("Method", "method", "method_of_passes"),
-    "options": ("Arrangement", "Execution", "ModelOptions", "Question", "Rendering"),
+    "options": ("Arrangement", "Execution", "ModelOptions", "Output", "Question", "Rendering"),
     "reading": ("Reader", "reader", "reader_through_onnx"),
     "reading.inspection": ("Inspection",),
     "reading.nnp.functions": ("function",),
@@ -96,6 +96,7 @@ __all__ = [
     "Method",
     "Metric",
     "ModelOptions",
+    "Output",
     "Question",
     "Reader",
     "Rendering",

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 from whylight.api.explaining import explainer_of
 from whylight.api.given import Advance, tell_nobody, watched
 from whylight.files.storage import local_path_of, path_of
-from whylight.options import PREDICTED, Chosen, ClassIndex, Execution, ModelOptions, Options, Question, Rendering
+from whylight.options import (
+    PREDICTED,
+    Chosen,
+    ClassIndex,
+    Execution,
+    ModelOptions,
+    Options,
+    Output,
+    Question,
+    Rendering,
+)
 
 if TYPE_CHECKING:
     from threading import Event
@@ -64,7 +74,7 @@ def explain_dataset(
         model: see `explainer`; or an `Explainer`.
         table: see `open_dataset`.
         output: the result CSV; the overlays go into a folder of its name.
-        *options: `BatchOptions`, `Question`, `Execution`, `Rendering`; `ModelOptions` for a file.
+        *options: `BatchOptions`, `Question`, `Execution`, `Rendering`, `Output`; `ModelOptions` for a file.
         method: see `explainer`.
         parameters: see `load`.
         say: is told that a run goes on, or starts over.
@@ -78,7 +88,7 @@ def explain_dataset(
     """
     from whylight.batch.options import COLUMNS, BatchOptions
 
-    chosen = Chosen(options, fields, ModelOptions, Question, Execution, Rendering, BatchOptions)
+    chosen = Chosen(options, fields, ModelOptions, Question, Execution, Rendering, BatchOptions, Output)
     watch = watched(advance, cancel)
     from whylight.dataset.image_files import ImageFiles
     from whylight.dataset.opening import open_dataset
@@ -97,6 +107,7 @@ def explain_dataset(
         path_of(output),
         options_of_run,
         chosen[Rendering],
+        chosen[Output],
         say=say or tell_nobody,
         expect=expect or tell_nobody,
         advance=watch,
@@ -125,7 +136,7 @@ def explain_video(
         video: the file, or its URL.
         output: the video to write: .mp4, .m4v, .mov, .mkv or .webm.
         class_index: the class to explain: its index, its name, or ``"predicted"``, of each frame.
-        *options: `Question`, `Execution`, `Rendering`; `ModelOptions` for a file.
+        *options: `Question`, `Execution`, `Rendering`, `Output`; `ModelOptions` for a file.
         method: see `explainer`.
         parameters: see `load`.
         expect: is told about how many frames there are, before the first is explained.
@@ -137,11 +148,16 @@ def explain_video(
         WhylightError: the video cannot be read or written, or as `explainer`.
     """
     from whylight.batch.video import explain_video
+    from whylight.files.marks import VIDEO
+    from whylight.files.video import refuse_no_video
+    from whylight.files.writing import check_output
 
-    chosen = Chosen(options, fields, ModelOptions, Question, Execution, Rendering)
+    chosen = Chosen(options, fields, ModelOptions, Question, Execution, Rendering, Output)
     watch = watched(advance, cancel)
-    own = explainer_of(model, method, parameters, chosen)
     source, place = path_of(video), local_path_of(output)
+    refuse_no_video(place)
+    check_output(place, VIDEO, (source, model, parameters, *chosen[ModelOptions].files), chosen[Output].overwrite)
+    own = explainer_of(model, method, parameters, chosen)
     return explain_video(own, source, place, class_index, chosen[Rendering], expect or tell_nobody, watch)
 
 
@@ -158,7 +174,7 @@ def write_report(
     Args:
         table: the result CSV.
         output: the HTML file; its thumbnails go into a folder beside it.
-        *options: `ReportOptions`.
+        *options: `ReportOptions`, `Output`.
         advance: is told of rows that are done.
         cancel: stops the work.
         **fields: fields of the options.
@@ -169,8 +185,9 @@ def write_report(
     from whylight.report.options import ReportOptions
     from whylight.report.page import write_report
 
-    chosen = Chosen(options, fields, ReportOptions)[ReportOptions]
-    return write_report(path_of(table), path_of(output), chosen, watched(advance, cancel))
+    chosen = Chosen(options, fields, ReportOptions, Output)
+    watch = watched(advance, cancel)
+    return write_report(path_of(table), path_of(output), chosen[ReportOptions], watch, chosen[Output])
 
 
 def read_labels(labels: str | Path) -> list[str]:

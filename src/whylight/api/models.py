@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     ModelLike: TypeAlias = str | Path | Described | torch.nn.Module
     """A model file, or what was made of one."""
 
+_MADE_BY = "made_by"
+"""The key in a model's metadata."""
+
 
 def load(model: ModelLike, parameters: str | Path | None = None, *options: Options, **fields: Any) -> Classifier:
     """Load a trained image classifier.
@@ -129,14 +132,20 @@ def _with_layers(value: Any) -> list[tuple[str, str | Sequence[str] | None]]:
 
 
 def save_model(model: onnx.ModelProto, path: str | Path) -> None:
-    """Write an ONNX model: aside first, then in place of what is there.
+    """Write an ONNX model: aside first, then in place of what is there. Its metadata say that whylight made it.
 
     Raises:
         WhylightError: it cannot be written.
     """
+    import onnx
+
+    from whylight.files.marks import MODEL, signature
     from whylight.files.writing import save_bytes
 
-    save_bytes(model.SerializeToString(), path_of(path))
+    content = model.SerializeToString()
+    if all(entry.key != _MADE_BY for entry in model.metadata_props):  # a message behind another adds to its lists
+        content += onnx.ModelProto(metadata_props=[{"key": _MADE_BY, "value": signature(MODEL)}]).SerializeToString()
+    save_bytes(content, path_of(path))
 
 
 def loaded(model: ModelLike, parameters: str | Path | None, options: ModelOptions) -> Any:

@@ -11,7 +11,7 @@ from whylight.api.given import Advance, method_names, tell_nobody, watched
 from whylight.api.models import compile, loaded  # noqa: A004
 from whylight.errors import WhylightError
 from whylight.files.storage import path_of
-from whylight.options import Chosen, Execution, ModelOptions, Options, Question
+from whylight.options import Chosen, Execution, ModelOptions, Options, Output, Question
 
 if TYPE_CHECKING:
     from threading import Event
@@ -42,7 +42,7 @@ def evaluate_dataset(
     Args:
         model: see `explainer`.
         table: see `open_dataset`.
-        *options: `EvaluationOptions`, `Question`, `Execution`; `ModelOptions` for a file.
+        *options: `EvaluationOptions`, `Question`, `Execution`, `Output`; `ModelOptions` for a file.
         methods: their names; ``["all"]`` for all that can explain the model: of these, others are left out with a
             warning.
         maps: precomputed maps, by the name that the result gives them: an array (N, h, w), one a row; a .npy file of
@@ -57,13 +57,22 @@ def evaluate_dataset(
         WhylightError: a metric or variable is missing, a row is bad, a metric needs boxes that are not there, or the
             model takes no pictures.
     """
+    from whylight.files.marks import EVALUATION
+    from whylight.files.writing import check_output
     from whylight.trust.evaluation import evaluate_dataset
     from whylight.trust.metrics import metric_named
     from whylight.trust.options import EvaluationOptions
     from whylight.trust.results import save_evaluation
 
-    file = _table_beside_chart(output)
-    chosen = Chosen(options, fields, ModelOptions, Question, Execution, EvaluationOptions)
+    chosen = Chosen(options, fields, ModelOptions, Question, Execution, EvaluationOptions, Output)
+    sources = (model, parameters, *_listed(table), *chosen[ModelOptions].files, *_values(maps))
+    file = _table_beside_chart(output, EVALUATION, sources, chosen[Output])
+    if (values := chosen[EvaluationOptions].per_image) is not None:
+        check_output(values, EVALUATION, sources, chosen[Output].overwrite)
+        if file == values:
+            raise WhylightError(
+                f"{values}: the table of all images has this name: expected another for each image's values"
+            )
     for name in chosen[EvaluationOptions].metrics:
         metric_named(name)
     watch = watched(advance, cancel)
@@ -82,21 +91,36 @@ def evaluate_dataset(
     return evaluation
 
 
-def _table_beside_chart(output: str | Path | None) -> Path | None:
+def _table_beside_chart(
+    output: str | Path | None, kind: str, sources: Sequence[object], options: Output
+) -> Path | None:
     """The CSV to write, which has to be possible before the work begins.
 
     Raises:
-        WhylightError: it cannot be written, or has the name of the chart beside it.
+        WhylightError: it, or the chart beside it, cannot be written, or would replace what is no such result.
     """
-    from whylight.files.writing import check_writable
+    from whylight.files.marks import CHART
+    from whylight.files.writing import check_output
 
     if output is None:
         return None
     path = path_of(output)
     if path.suffix.lower() == ".png":
         raise WhylightError(f"{path}: the chart has this name: expected that of a CSV")
-    check_writable(path)
+    if not path.suffix:
+        raise WhylightError(f"{path}: expected a CSV to write, such as {path}.csv")
+    check_output(path, kind, sources, options.overwrite)
+    check_output(path.with_suffix(".png"), CHART, sources, options.overwrite)
     return path
+
+
+def _listed(table: Any) -> Sequence[Any]:
+    """The files that a table is, as far as they are named."""
+    return table if isinstance(table, list | tuple) else [table]
+
+
+def _values(maps: Any) -> Sequence[Any]:
+    return list(maps.values()) if isinstance(maps, Mapping) else []
 
 
 def _named(maps: Mapping[str, MapSource] | None, explainers: Mapping[str, Explainer]) -> Mapping[str, MapSource]:
@@ -141,7 +165,7 @@ def check_sanity(
 
     Args:
         model: see `explainer`.
-        *options: `Question`, `Execution`; `ModelOptions` for a file.
+        *options: `Question`, `Execution`, `Output`; `ModelOptions` for a file.
         methods: see `evaluate_dataset`.
         images: files, folders or patterns too; by default images of noise.
         output: a CSV to write, one row a stage; a chart is written beside it, with its name and ``.png``.
@@ -154,12 +178,14 @@ def check_sanity(
     Raises:
         WhylightError: the model has no weights, takes no pictures, or cannot be explained.
     """
+    from whylight.files.marks import SANITY
     from whylight.running.explainer import Explainer
     from whylight.trust.results import save_sanity
     from whylight.trust.sanity import check_sanity, stage_count
 
-    chosen = Chosen(options, fields, ModelOptions, Question, Execution)
-    file = _table_beside_chart(output)
+    chosen = Chosen(options, fields, ModelOptions, Question, Execution, Output)
+    sources = (model, parameters, *_listed(images), *chosen[ModelOptions].files)
+    file = _table_beside_chart(output, SANITY, sources, chosen[Output])
     watch = watched(advance, cancel)
     classifier = loaded(model, parameters, chosen[ModelOptions])
 

@@ -1,19 +1,21 @@
 """What a run has done so far, beside its output, so that it can be stopped anywhere and go on.
 
-The folder ``.<output>.run`` holds a lock, ``run.json`` (a fingerprint of input, model and options) and, a shard, a
-file of lines: a JSON list a batch with, a row, the overlay's checksum, the added cells and the error. What a line says
-is trusted only as far as the overlays on disk have these checksums.
+The folder ``.<output>.run`` holds ``run.json`` (a fingerprint of input, model and options) and, a shard, a file of
+lines: a checksum and a JSON list a batch with, a row, the overlay's checksum, the added cells, the error, and what
+tells its image from a changed one. What a line says is trusted as far as it has its own checksum, the overlays on disk
+have theirs, and the images are the same; from the first line on of which this is not true, nothing is done.
 """
 
 import io
 import json
-import shutil
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from glob import escape
+from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,8 +23,11 @@ from whylight.batch.plan import Plan
 from whylight.batch.step import BatchResult, Map, RowResult
 from whylight.dataset.table import Shard
 from whylight.errors import WhylightError
-from whylight.files.storage import is_remote
+from whylight.files.checks import reason
 from whylight.files.writing import save_bytes
+
+_OWN = re.compile(r"run\.json|[0-9]{6,}\.jsonl|explainer\.onnx|\..*\.whylight\.part")
+"""The files in its folder."""
 
 
 class Journal:
@@ -36,85 +41,104 @@ class Journal:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the output against other runs.
+        """Hold the output, and the folder of its overlays, against other runs.
 
         Raises:
-            WhylightError: another run holds it, or the folder cannot be written.
+            WhylightError: another run holds them, or the folder cannot be written.
         """
         from filelock import FileLock, Timeout  # what only runs the shards does without
 
-        output = self._plan.output
+        output, path = self._plan.output, self._plan.lock_file
+        if path.is_symlink() or (path.exists() and (not path.is_file() or path.stat().st_size)):
+            raise WhylightError(f"{path}: in the place of a lock: remove it, or choose another output")
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self._folder.with_suffix(".lock"), timeout=0)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(path, timeout=0)
             lock.acquire()
         except Timeout:
-            raise WhylightError(f"{output}: another run is writing it; wait for it, or choose another output") from None
+            raise WhylightError(
+                f"{output}: another run is writing it, or its overlays; wait for it, or choose another output"
+            ) from None
         except OSError as error:
-            raise WhylightError(f"{output}: cannot be written: {error.strerror}") from error
+            raise WhylightError(f"{output}: cannot be written: {reason(error)}") from error
         try:
             yield
         finally:
+            with suppress(OSError):  # Windows removes none that is open
+                path.unlink(missing_ok=True)
             lock.release()
 
-    def begin(self, fingerprint: str) -> str:
-        """Start, or go on where a run with the same fingerprint stopped.
+    @property
+    def is_there(self) -> bool:
+        """Whether a run was stopped."""
+        return (self._folder / "run.json").exists()
 
-        Returns:
-            ``new``, ``continued``, or ``changed``: there was a run of something else, which is forgotten.
-        """
+    def is_of(self, fingerprint: str) -> bool:
+        """Whether a run with the same fingerprint was stopped."""
         path = self._folder / "run.json"
         try:
-            known = json.loads(path.read_text("utf-8"))["fingerprint"]
-        except FileNotFoundError:
+            known = json.loads(path.read_bytes())["fingerprint"] if path.is_file() else None
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):  # damaged: a run of something else
             known = None
-        except (OSError, ValueError, KeyError, TypeError):
-            known = ""
-        if known is not None:
-            self._remove_unfinished_files()
-        if known == fingerprint:
-            return "continued"
-        shutil.rmtree(self._folder)
-        save_bytes(json.dumps({"fingerprint": fingerprint}).encode(), path)
-        return "changed" if known is not None else "new"
+        return bool(known == fingerprint)
 
-    def results(self, shard: Shard, verify: bool = True) -> list[RowResult]:
-        """What is known of a shard's first rows: whole batches, whose overlays are on disk as they were written.
+    def begin(self, fingerprint: str) -> None:
+        """Start over.
+
+        Raises:
+            WhylightError: the folder cannot be written, or holds what is none of a journal's.
+        """
+        self.remove()
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WhylightError(f"{self._folder}: cannot be written: {reason(error)}") from error
+        save_bytes(json.dumps({"fingerprint": fingerprint}).encode(), self._folder / "run.json")
+
+    def results(self, shard: Shard, stamps: Iterator[str] | None = None) -> list[RowResult]:
+        """What is known of a shard's first rows, whole batches.
 
         Args:
             shard: any of the dataset's.
-            verify: compare the overlays with their checksums; without, the shard is known to be done.
+            stamps: what tells the rows' images from changed ones: only rows count that have these, and whose overlays
+                are on disk as they were written. Without, the shard is known to be done.
         """
         results: list[RowResult] = []
+        path = self._shard_path(shard.index)
         try:
-            lines = self._shard_path(shard.index).read_text("utf-8").splitlines()
-        except (FileNotFoundError, UnicodeDecodeError):
+            lines = path.read_bytes().split(b"\n") if path.is_file() else []
+        except OSError:
             return []
-        for line in lines:
-            try:
-                batch = [RowResult(checksum, tuple(cells), error) for checksum, cells, error in json.loads(line)]
-            except (ValueError, TypeError):
-                break  # the line was being written when the run stopped
-            first = shard.first - 1 + len(results)
-            if verify and not all(self._is_on_disk(index, result) for index, result in enumerate(batch, first)):
-                break
+        for line in lines[:-1]:
+            batch = _parsed(line)
+            if batch is None or len(results) + len(batch) > shard.count:
+                break  # damaged, or the line was being written when the run stopped
+            if stamps is not None:
+                first = shard.first - 1 + len(results)
+                is_same = [result.stamp for result in batch] == list(islice(stamps, len(batch)))
+                if not is_same or not all(self._is_on_disk(index, result) for index, result in enumerate(batch, first)):
+                    break
             results += batch
         if self._plan.options.save_cam == "npz":
             maps = self._plan.path(self._plan.map_file(0, shard.index))
             return results if len(results) == shard.count and maps.is_file() else []
         return results
 
-    def resume(self, shard: Shard) -> int:
+    def resume(self, shard: Shard, stamps: Iterator[str]) -> int:
         """Make ready to record a shard.
+
+        Args:
+            shard: any of the dataset's.
+            stamps: see `results`.
 
         Returns:
             How many of its rows are done already.
         """
-        known = self.results(shard)
+        known = self.results(shard, stamps)
         lines = (
             _line(known[start : start + self._plan.batch_size]) for start in range(0, len(known), self._plan.batch_size)
         )
-        save_bytes("".join(lines).encode(), self._shard_path(shard.index))
+        save_bytes(b"".join(lines), self._shard_path(shard.index))
         if len(known) < shard.count:
             self._missing[shard.index] = shard.count - len(known)
         return len(known)
@@ -134,24 +158,27 @@ class Journal:
                 save_bytes(_npz(self._maps.pop(shard)), self._plan.path(self._plan.map_file(0, shard)))
         path = self._shard_path(shard)
         try:
-            with path.open("a", encoding="utf-8") as file:
+            with path.open("ab") as file:
                 file.write(_line(result.rows))
         except OSError as error:
             raise WhylightError(f"{path}: cannot be written: {error.strerror}") from error
 
     def remove(self) -> None:
-        """Forget the run: it is over."""
-        shutil.rmtree(self._folder)
-        self._folder.with_suffix(".lock").unlink(missing_ok=True)
+        """Forget the run. What somebody else has put into the folder stays.
 
-    def _remove_unfinished_files(self) -> None:
-        """What was being written when a run was killed."""
-        output = self._plan.output
-        if is_remote(output):
+        Raises:
+            WhylightError: its folder cannot be written.
+        """
+        if not self._folder.is_dir():
             return
-        tables = output.parent.glob(f".{escape(output.name)}.*.part")
-        for path in (*(output.parent / output.stem).rglob(".*.part"), *tables):
-            path.unlink(missing_ok=True)
+        try:
+            for path in self._folder.iterdir():
+                if _OWN.fullmatch(path.name) and (path.is_symlink() or not path.is_dir()):
+                    path.unlink(missing_ok=True)
+        except OSError as error:
+            raise WhylightError(f"{self._folder}: cannot be written: {reason(error)}") from error
+        with suppress(OSError):
+            self._folder.rmdir()
 
     def _shard_path(self, shard: int) -> Path:
         return self._folder / f"{shard:06d}.jsonl"
@@ -165,9 +192,28 @@ class Journal:
             return False
 
 
-def _line(results: Sequence[RowResult]) -> str:
-    rows = [(result.checksum, result.cells, result.error) for result in results]
-    return json.dumps(rows, ensure_ascii=False) + "\n"
+def _line(results: Sequence[RowResult]) -> bytes:
+    """A line with its checksum. It is ASCII: what no encoding has, as in names of files, is escaped."""
+    rows = json.dumps([(result.checksum, result.cells, result.error, result.stamp) for result in results]).encode()
+    return b"%08x %b\n" % (zlib.crc32(rows), rows)
+
+
+def _parsed(line: bytes) -> list[RowResult] | None:
+    """What a line says; None for one that is damaged."""
+    checksum, _, content = line.partition(b" ")
+    if checksum != b"%08x" % zlib.crc32(content):
+        return None
+    try:
+        rows: list[Any] = json.loads(content)
+        results = [RowResult(number, tuple(cells), error, stamp) for number, cells, error, stamp in rows]
+    except (ValueError, TypeError, RecursionError):
+        return None
+    are_known = all(
+        isinstance(one.checksum, int | None)
+        and all(isinstance(text, str) for text in (*one.cells, one.error, one.stamp))
+        for one in results
+    )
+    return results if are_known else None
 
 
 def _npz(maps: dict[str, Map]) -> bytes:

@@ -25,6 +25,7 @@ class BatchOptions(RowOptions):
         columns: some of `COLUMNS`, added to the result.
         save_cam: write the maps too: ``npz`` (one file a shard), ``npy`` (one each), or None.
         cam_type: the type of their values.
+        verify: of a run that goes on, tell changed images by their content; without by their size and time of change.
         on_error: at a bad row ``stop``, or ``skip`` it.
         workers: processes of this machine; by default one, or, where the network takes less time than Python does to
             read and write its images, one a core.
@@ -36,6 +37,9 @@ class BatchOptions(RowOptions):
     columns: tuple[str, ...] = option((), f"add to the CSV: {', '.join(COLUMNS)}", metavar="A,B", parse=listed)
     save_cam: str | None = option(None, "write the maps too: one file a shard, or one each", choices=MAP_FILES)
     cam_type: str = option("float16", "the maps' type", choices=MAP_TYPES)
+    verify: bool = option(
+        False, "going on after a stop, tell changed images by their content, not by their size and time of change"
+    )
     on_error: str = option("stop", "at a bad row: stop, or leave its cell empty and go on", choices=("stop", "skip"))
     workers: int | None = option(
         None, "processes on this machine (default: one; one a core for tiny models)", metavar="N", parse=count

@@ -18,9 +18,9 @@ from whylight.options import Rendering
 from whylight.version import __version__
 
 ROWS_A_FOLDER = 1000
-_OVERLAY = re.compile(r"[0-9]{4,}[/\\][0-9]+\.\w+")
-"""What overlays are called in the result's folder."""
-_WHO_WORKS = ("workers", "engine", "address")
+_OVERLAY = re.compile(r"(cam[/\\])?[0-9]{4,}[/\\][0-9]+\.\w+")
+"""What overlays and maps are called in the result's folder."""
+_WHO_WORKS = ("workers", "engine", "address", "verify")
 """Options that the result does not depend on."""
 _DEFAULT, _PLAIN = BatchOptions(), Rendering()
 
@@ -70,6 +70,13 @@ class Plan:
             return Path.home() / ".whylight" / f"{name}.run"
         return self.output.with_name(f".{self.output.name}.run")
 
+    @property
+    def lock_file(self) -> Path:
+        """What holds the folder of the overlays against other runs: ``r.csv`` and ``r.tsv`` have one in common."""
+        if is_remote(self.output):
+            return self.run_folder.with_suffix(".lock")
+        return self.output.with_name(f".{self._name}.whylight.lock")
+
     def overlay(self, index: int) -> str:
         """The overlay of row ``index``, from 0, relative to the folder of the result CSV, as that names it."""
         return f"{self._name}/{index // ROWS_A_FOLDER:04d}/{index}.{self.options.format}"
@@ -118,7 +125,7 @@ class Plan:
         return [
             (os.path.join(each, self.output.name), os.path.join(each, self._name, ""))  # noqa: PTH118
             for each in dict.fromkeys([folder, os.path.realpath(folder)])
-        ]
+        ] + [(os.path.realpath(self.output), os.path.join(os.path.realpath(os.path.join(folder, self._name)), ""))]  # noqa: PTH118
 
     @cached_property
     def _name(self) -> str:

@@ -10,12 +10,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 from whylight.batch.engines import Work, run_in_processes, run_in_threads, run_on_ray
 from whylight.batch.journal import Journal
+from whylight.batch.made import Made, Place, names_in, with_row
 from whylight.batch.options import BatchOptions
 from whylight.batch.plan import Plan
 from whylight.batch.step import BatchResult, RowResult, Step
@@ -27,16 +29,18 @@ from whylight.dataset.result_facts import ResultFacts
 from whylight.dataset.table import Dataset, Shard
 from whylight.errors import WhylightError
 from whylight.files.storage import is_remote, path_of
-from whylight.files.writing import check_writable, save_bytes
-from whylight.options import Rendering
+from whylight.files.writing import check_writable, refuse_to_replace, save_bytes
+from whylight.options import Output, Rendering
 from whylight.running.explainer import Explainer
 
 _SMALL_NETWORK = 2**20
 """Bytes of tensors an image below which a network takes less time than the interpreter."""
 _MANY_ROWS = 2000
+_SHOWN = 3
+_AGAIN = "run the same command again: it makes what is missing"
 _ROW = re.compile(r"^.*?row \d+( \(line \d+\))?(, column '[^']*')?:? ?")
 _FILE = re.compile(r"^.*?\.\w+: ")
-_DEFAULT, _PLAIN = BatchOptions(), Rendering()
+_DEFAULT, _PLAIN, _KEEPING = BatchOptions(), Rendering(), Output()
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,7 @@ def explain_dataset(
     output: str | Path,
     options: BatchOptions = _DEFAULT,
     rendering: Rendering = _PLAIN,
+    replacing: Output = _KEEPING,
     say: Callable[[str], None] = lambda _: None,
     advance: Callable[[int], None] = lambda _: None,
     expect: Callable[[int], None] = lambda _: None,
@@ -105,6 +110,7 @@ def explain_dataset(
         output: the result CSV: a path or a URL.
         options: what is read and written, and what runs it.
         rendering: how overlays look.
+        replacing: what becomes of an earlier result in the same place.
         say: told that a run goes on, or starts over.
         advance: told of rows that are done. What it raises stops the run between batches, and is raised again; a run
             with the same arguments goes on there.
@@ -118,32 +124,42 @@ def explain_dataset(
     dataset = found.of_classes(facts.class_names, facts.class_count).written_to(place)
     source = dataset.path if isinstance(dataset, CsvTable) else dataset
     plan = Plan(source, place, options, rendering, explainer.batch_size, facts.class_names)
-    if not place.suffix or (not is_remote(place) and place.is_dir()):
+    if not place.suffix or (not is_remote(place) and os.path.isdir(place)):  # noqa: PTH112  # any name
         raise WhylightError(f"{place}: expected a CSV to write, such as {place / 'gradcam.csv'}")
     if isinstance(source, Path):
         plan.refuse_to_replace(source)
+        refuse_to_replace(source, place)
     checking = Step(plan, dataset, explainer)
     check_writable(plan.output)
+    journal, there = Journal(plan), Place(plan, replacing.overwrite)
+    there.check()
+    check_writable(plan.path(plan.facts_file))
     # every row is looked at before hours of work begin, if a bad one would stop them
-    shards = list(dataset.shards(plan.shard_size, checking.check))
-    journal = Journal(plan)
+    check = partial(checking.check, follow_links=there.made is not None)
+    shards = list(dataset.shards(plan.shard_size, check))
     rows = sum(shard.count for shard in shards)
     started = time.perf_counter()
     with journal.locked():
         run = _Run(plan, dataset, explainer, rows)
         key = plan.fingerprint(dataset, f"{explainer.digest()} {run.device}")
-        beginning = journal.begin(key)
-        work = [(shard, journal.resume(shard)) for shard in shards]
+        was_there, going_on = journal.is_there, journal.is_of(key)
+        there.check()
+        if not going_on:
+            there.check_files(rows)
+        said = _facts(plan, checking.origin, explainer)
+        made = there.begin(rows, said, going_on)
+        if not going_on:
+            journal.begin(key)
+        work = [(shard, journal.resume(shard, map(checking.stamp, dataset.rows(shard)))) for shard in shards]
         continued = sum(done for _, done in work)
-        _say_how_it_begins(say, beginning, continued, plan)
-        save_bytes(_facts(plan, checking.origin, explainer).to_bytes(), plan.path(plan.facts_file))
+        _say_how_it_begins(say, was_there and not going_on, continued, plan)
         expect(rows)
         advance(continued)
         with closing(run.results(work, key)) as results:
             for result in results:
                 journal.add(result)
                 advance(len(result.rows))
-        skipped = _write_result(plan, dataset, journal, shards)
+        skipped = _write_result(plan, dataset, journal, shards, made, said)
         journal.remove()
     return BatchSummary(rows, skipped, time.perf_counter() - started, continued, plan.output, run.device)
 
@@ -222,24 +238,45 @@ def _free_memory() -> int:
         return 4 * 2**30
 
 
-def _say_how_it_begins(say: Callable[[str], None], beginning: str, continued: int, plan: Plan) -> None:
-    if beginning == "changed":
+def _say_how_it_begins(say: Callable[[str], None], is_other: bool, continued: int, plan: Plan) -> None:
+    if is_other:
         say(f"{plan.output}: an interrupted run had another input, model or options: starting over")
     elif continued:
         say(f"{plan.output}: going on after {continued} rows of an interrupted run")
 
 
-def _write_result(plan: Plan, dataset: Dataset, journal: Journal, shards: Iterable[Shard]) -> dict[str, int]:
-    """Join the journal and the dataset; the reasons of bad rows, counted."""
+def _write_result(
+    plan: Plan, dataset: Dataset, journal: Journal, shards: Iterable[Shard], made: Made, facts: ResultFacts
+) -> dict[str, int]:
+    """Join the journal and the dataset; the reasons of bad rows, counted.
+
+    Raises:
+        WhylightError: the journal was damaged meanwhile, or files that were written are gone.
+    """
     reasons: Counter[str] = Counter()
+    explained: list[list[int]] = []
+    gone: list[str] = []
+    listed = lru_cache(maxsize=2)(lambda folder: frozenset(names_in(plan.path(folder))))
     with writing_result(dataset, plan.output, plan.added_columns) as writer:
         for shard in shards:
-            results = journal.results(shard, verify=False)
+            results = journal.results(shard)
+            if len(results) != shard.count:
+                raise WhylightError(f"{plan.run_folder}: damaged while the run was at work: {_AGAIN}")
             for index, (row, result) in enumerate(zip(dataset.rows(shard), results, strict=True), shard.first - 1):
                 overlay = "" if result.checksum is None else plan.overlay(index)
-                writer.write(row, overlay, _added_cells(plan, result, index, shard))
+                cells = _added_cells(plan, result, index, shard)
+                writer.write(row, overlay, cells)
+                if overlay:
+                    with_row(explained, index)
+                    files = [overlay, plan.map_file(index, shard.index)] if plan.options.save_cam else [overlay]
+                    gone += [name for name in files if name.rpartition("/")[2] not in listed(name.rpartition("/")[0])]
                 if result.error:
                     reasons[_reason(result.error)] += 1
+        if gone:
+            shown = ", ".join(gone[:_SHOWN]) + (", ..." if len(gone) > _SHOWN else "")
+            raise WhylightError(f"{plan.output}: {len(gone)} of the run's files are gone: {shown}: {_AGAIN}")
+        rows = tuple((first, count) for first, count in explained)
+        replace(made, rows=rows, checksum=writer.checksum).save(plan, facts)  # known before the file is there
     return dict(reasons)
 
 

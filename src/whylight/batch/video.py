@@ -16,8 +16,7 @@ from whylight.class_names.lookup import name_of
 from whylight.errors import WhylightError
 from whylight.files.bands import image_of
 from whylight.files.storage import is_remote, local_copy
-from whylight.files.video import reading_video, refuse_no_video, writing_video
-from whylight.files.writing import refuse_to_replace
+from whylight.files.video import reading_video, writing_video
 from whylight.images.pictures import picture_of
 from whylight.options import ClassIndex, Rendering
 from whylight.parallel import in_batches
@@ -72,8 +71,6 @@ def explain_video(
     facts = explainer.facts
     if not facts.input.is_picture:
         raise WhylightError(f"{video}: the model takes {facts.input.kind}s, not the frames of a video")
-    refuse_no_video(output)
-    refuse_to_replace(video, output)
     explainer.checked_index(class_index)
     predicted: Counter[int] = Counter()
     with ExitStack() as stack:

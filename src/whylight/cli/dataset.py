@@ -12,7 +12,7 @@ from whylight.cli.arguments import add_method, add_model_option
 from whylight.cli.command import Answer, Command
 from whylight.cli.progress import progress
 from whylight.cli.saying import note
-from whylight.options import Chosen, Execution, ModelOptions, Options, Question, Rendering
+from whylight.options import Chosen, Execution, ModelOptions, Options, Output, Question, Rendering
 from whylight.report.options import ReportOptions
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from whylight.running.explainer import Explainer
 
 _ROWS_SKIPPED = 1
-_OPTIONS = (BatchOptions, ModelOptions, Question, Execution, Rendering)
+_OPTIONS = (BatchOptions, ModelOptions, Question, Execution, Rendering, Output)
 
 
 def add_gradcam_batch(command: argparse.ArgumentParser) -> None:
@@ -85,7 +85,9 @@ def add_report(command: argparse.ArgumentParser) -> None:
 
 def run_report(arguments: argparse.Namespace, options: Chosen) -> Answer:
     with progress("drawing") as bar:
-        summary = api.write_report(arguments.table, arguments.output, options[ReportOptions], advance=bar.advance)
+        summary = api.write_report(
+            arguments.table, arguments.output, options[ReportOptions], options[Output], advance=bar.advance
+        )
     accuracy = "" if summary.accuracy is None else f", {summary.accuracy:.1%} right"
     if summary.accuracy == 1:  # perhaps the model made the labels
         accuracy = ", every label is what the model predicts"
@@ -105,6 +107,6 @@ COMMANDS = (
         "make a page of a gradcam-batch result: accuracy, confusions, every image",
         run_report,
         add_report,
-        (ReportOptions,),
+        (ReportOptions, Output),
     ),
 )

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -11,6 +12,8 @@ from whylight.drawing.grid import Cell, grid
 from whylight.drawing.page import Page
 from whylight.drawing.saving import save_page
 from whylight.errors import WhylightError
+from whylight.files.marks import OVERLAY, SHEET, signature
+from whylight.files.writing import check_output
 from whylight.options import Rendering
 from whylight.running.explanation import Explanation
 from whylight.running.figures import tile, view_of
@@ -29,6 +32,7 @@ def run_demo(folder: Path) -> str:
     Raises:
         WhylightError: the folder cannot be written to.
     """
+    _check(folder)
     lines: list[str] = []
     for name in SAMPLES:
         sample = folder / name
@@ -40,7 +44,7 @@ def run_demo(folder: Path) -> str:
         images, labels = zip(*pairs, strict=True)
         single = explainer(images[0], labels[0])
         single.save(sample / "grad_cam.png")
-        summary = api.explain_dataset(explainer, sample / "output_result.csv", sample / "gradcam.csv")
+        summary = api.explain_dataset(explainer, sample / "output_result.csv", sample / "gradcam.csv", overwrite=True)
         save_page(partial(_sheet, explainer(images[:_COLUMNS], labels[:_COLUMNS])), folder / f"{name}.png")
         lines += [
             f"{name}: one image explained for class {labels[0]} (probability {single.probability:.3f})",
@@ -52,10 +56,29 @@ def run_demo(folder: Path) -> str:
     return "\n".join([*lines, "", f"Look at {pictures}: images above, where the network looked below."])
 
 
+def _check(folder: Path) -> None:
+    """See that nothing is lost by it, before anything is written.
+
+    Raises:
+        WhylightError: there is a file of somebody else in the place of one of the demo's.
+    """
+    for name in SAMPLES:
+        with _sample(name) as source:
+            for path in (path for path in source.rglob("*") if path.is_file()):
+                place = folder / name / path.relative_to(source)
+                if not (place.is_file() and place.read_bytes() == path.read_bytes()):
+                    check_output(place, SHEET)
+        check_output(folder / name / "grad_cam.png", OVERLAY)
+        check_output(folder / f"{name}.png", SHEET)
+
+
+def _sample(name: str) -> AbstractContextManager[Path]:
+    return resources.as_file(resources.files("whylight") / "samples" / name)
+
+
 def _copy_sample(name: str, folder: Path) -> None:
-    source = resources.files("whylight") / "samples" / name
     try:
-        with resources.as_file(source) as path:
+        with _sample(name) as path:
             shutil.copytree(path, folder, dirs_exist_ok=True)
     except OSError as error:
         raise WhylightError(f"{folder}: cannot be written: {error.strerror or error}") from error
@@ -70,4 +93,4 @@ def _sheet(explanations: Sequence[Explanation], density: float) -> Page:
         Cell(tile(seen, size, Rendering()), (_TILE, _TILE), f"{one.class_index}: {one.probability:.1%}")
         for one, seen in zip(explanations, views, strict=True)
     ]
-    return grid([images, overlays], _TILE)
+    return grid([images, overlays], _TILE, title=signature(SHEET))

@@ -24,8 +24,19 @@ from whylight.cli.dataset import explained
 from whylight.cli.progress import progress
 from whylight.errors import WhylightError
 from whylight.files.finding import is_video, means_several
-from whylight.files.writing import refuse_to_replace
-from whylight.options import PREDICTED, Arrangement, Chosen, Execution, ModelOptions, Question, Rendering
+from whylight.files.marks import COMPARISON, OVERLAY
+from whylight.files.writing import check_output
+from whylight.options import (
+    PREDICTED,
+    Arrangement,
+    Chosen,
+    Execution,
+    ModelOptions,
+    Options,
+    Output,
+    Question,
+    Rendering,
+)
 
 if TYPE_CHECKING:
     from whylight.running.explainer import Explainer
@@ -76,6 +87,17 @@ def run_gradcam(arguments: argparse.Namespace, options: Chosen) -> Answer:
         return _explained_video(arguments, images[0], options)
     is_one = len(images) == 1 and not means_several(images[0])
     words = classes_of(arguments, "0" if is_one else PREDICTED)
+    output = Path(arguments.output or ("grad_cam.png" if is_one else "gradcam.csv"))
+    sources = (*images, arguments.model, arguments.parameters, arguments.input, *options[ModelOptions].files)
+
+    def check(*files: Path) -> None:
+        for file in files:
+            _check_picture(file, OVERLAY, sources, options[Output])
+
+    if is_one:
+        parts = [part.strip() for word in words for part in word.split(",")]
+        indices = [int(part) for part in parts if part.isdecimal()]
+        check(*(_overlay_files(output, indices, several=True) if len(parts) > 1 else [output]))
     with progress("compiling", "models", is_short=True):
         explainer = api.explainer(
             arguments.model,
@@ -87,13 +109,12 @@ def run_gradcam(arguments: argparse.Namespace, options: Chosen) -> Answer:
         )
     classes = [each for word in words for each in references_in(word, explainer.facts.class_names)]
     if not is_one:
-        return _explained_files(explainer, images, classes, arguments.output or "gradcam.csv", options[Rendering])
-    output = Path(arguments.output or "grad_cam.png")
-    refuse_to_replace(images[0], output)
+        return _explained_files(explainer, images, classes, str(output), options[Rendering], options[Output])
     with progress("explaining", "passes", is_short=True) as bar:
         explainer.advance = bar.advance
         found = {one.class_index: one for one in explainer(images[0], classes, options[Rendering])}
     files = _overlay_files(output, [*found], several=len(classes) > 1)
+    check(*files)
     for explanation, file in zip(found.values(), files, strict=True):
         explanation.save(file, options[Rendering])
     answers = [
@@ -105,7 +126,7 @@ def run_gradcam(arguments: argparse.Namespace, options: Chosen) -> Answer:
 
 
 def _explained_files(
-    explainer: Explainer, images: Sequence[str], classes: Sequence[str], output: str, rendering: Rendering
+    explainer: Explainer, images: Sequence[str], classes: Sequence[str], output: str, *options: Options
 ) -> Answer:
     """Many images, as a dataset: what cannot be read is left out, and said."""
     if Path(output).suffix.lower() != ".csv":
@@ -116,8 +137,8 @@ def _explained_files(
     from whylight.dataset.image_files import CLASS, image_files
 
     asked = [] if classes == [PREDICTED] else classes
-    options = BatchOptions(on_error="skip", label_variable=CLASS)
-    return explained(explainer, image_files(images, classes=asked), output, options, rendering)
+    of_run = BatchOptions(on_error="skip", label_variable=CLASS)
+    return explained(explainer, image_files(images, classes=asked), output, of_run, *options)
 
 
 def _explained_video(arguments: argparse.Namespace, video: str, options: Chosen) -> Answer:
@@ -144,6 +165,22 @@ def _explained_video(arguments: argparse.Namespace, video: str, options: Chosen)
         f"overlays     {output}",
     ]
     return Answer(summary.to_dict(), "\n".join(lines))
+
+
+def _check_picture(output: Path, kind: str, sources: Sequence[object], options: Output) -> None:
+    """See, before the work begins, that a picture can be written.
+
+    Raises:
+        WhylightError: its ending names no format, or see `check_output`.
+    """
+    from whylight.files.encoding import VECTOR_ENDINGS, check_ending
+
+    check_ending(output.suffix)
+    if output.suffix.lower() in VECTOR_ENDINGS:
+        from whylight.drawing.saving import check_page
+
+        check_page(output)
+    check_output(output, kind, sources, options.overwrite)
 
 
 def _overlay_files(output: Path, classes: Sequence[int], several: bool) -> list[Path]:
@@ -183,13 +220,11 @@ def add_compare(command: argparse.ArgumentParser) -> None:
 
 
 def run_compare(arguments: argparse.Namespace, options: Chosen) -> Answer:
-    from whylight.drawing.saving import check_page
-
-    check_page(arguments.output)
     index = one_class_of(arguments)
     if means_several(arguments.image):
         raise WhylightError(f"{arguments.image}: a folder or a pattern: expected one image; 'gradcam' takes several")
-    refuse_to_replace(arguments.image, arguments.output)
+    sources = (arguments.image, arguments.model, arguments.parameters, *options[ModelOptions].files)
+    _check_picture(arguments.output, COMPARISON, sources, options[Output])
     with progress("explaining", "maps") as bar:
         comparison = api.compare(
             arguments.model,
@@ -215,7 +250,7 @@ def run_methods(_: argparse.Namespace, __: Chosen) -> Answer:
     return Answer({"methods": [one.to_dict() for one in methods]}, "\n".join(lines))
 
 
-_OPTIONS = (ModelOptions, Question, Execution, Rendering)
+_OPTIONS = (ModelOptions, Question, Execution, Rendering, Output)
 
 COMMANDS = (
     Command("gradcam", "explain one image", run_gradcam, add_gradcam, _OPTIONS),

@@ -7,7 +7,10 @@ from whylight import api
 from whylight.cli.arguments import add_method, add_model
 from whylight.cli.command import Answer, Command
 from whylight.cli.progress import progress
-from whylight.options import Chosen, ModelOptions, Question
+from whylight.errors import WhylightError
+from whylight.files.marks import MODEL
+from whylight.files.writing import check_output
+from whylight.options import Chosen, ModelOptions, Output, Question
 
 
 def run_inspect(arguments: argparse.Namespace, options: Chosen) -> Answer:
@@ -23,7 +26,8 @@ def add_convert(command: argparse.ArgumentParser) -> None:
     )
 
 
-def run_convert(arguments: argparse.Namespace, _: Chosen) -> Answer:
+def run_convert(arguments: argparse.Namespace, options: Chosen) -> Answer:
+    _check_output(arguments, options)
     with progress("converting", "models", is_short=True):
         model = api.convert(arguments.model, arguments.parameters)
     api.save_model(model, arguments.output)
@@ -46,6 +50,7 @@ def add_compile(command: argparse.ArgumentParser) -> None:
 
 
 def run_compile(arguments: argparse.Namespace, options: Chosen) -> Answer:
+    _check_output(arguments, options, *options[ModelOptions].files)
     with progress("compiling", "models", is_short=True):
         graph = api.compile(
             arguments.model,
@@ -61,6 +66,18 @@ def run_compile(arguments: argparse.Namespace, options: Chosen) -> Answer:
     return Answer(result, f"{arguments.output}: {facts.method}{f' at layer {facts.layer}' if facts.layer else ''}")
 
 
+def _check_output(arguments: argparse.Namespace, options: Chosen, *sources: object) -> None:
+    """See, before the model is read, that the ONNX file can be written.
+
+    Raises:
+        WhylightError: it cannot, or is none.
+    """
+    output: Path = arguments.output
+    if not output.suffix:
+        raise WhylightError(f"{output}: expected an ONNX file to write, such as {output}.onnx")
+    check_output(output, MODEL, (arguments.model, arguments.parameters, *sources), options[Output].overwrite)
+
+
 COMMANDS = (
     Command(
         "inspect",
@@ -69,6 +86,8 @@ COMMANDS = (
         add_model,
         (ModelOptions,),
     ),
-    Command("convert", "convert a model to ONNX", run_convert, add_convert),
-    Command("compile", "write the explainer as one ONNX file", run_compile, add_compile, (ModelOptions, Question)),
+    Command("convert", "convert a model to ONNX", run_convert, add_convert, (Output,)),
+    Command(
+        "compile", "write the explainer as one ONNX file", run_compile, add_compile, (ModelOptions, Question, Output)
+    ),
 )

@@ -9,7 +9,7 @@ from whylight.cli.command import Answer, Command
 from whylight.cli.progress import progress
 from whylight.cli.tables import evaluation_table, sanity_table, table_text
 from whylight.errors import WhylightError
-from whylight.options import Chosen, Execution, ModelOptions, Question
+from whylight.options import Chosen, Execution, ModelOptions, Output, Question
 from whylight.trust.options import EvaluationOptions
 
 _FAILED = 1
@@ -62,6 +62,7 @@ def run_evaluate(arguments: argparse.Namespace, options: Chosen) -> Answer:
             options[ModelOptions],
             options[Question],
             options[Execution],
+            options[Output],
             methods=arguments.methods,
             maps=maps,
             output=arguments.output,
@@ -111,6 +112,7 @@ def run_sanity(arguments: argparse.Namespace, options: Chosen) -> Answer:
             options[ModelOptions],
             options[Question],
             options[Execution],
+            options[Output],
             methods=arguments.methods,
             images=arguments.image,
             output=arguments.output,
@@ -138,13 +140,13 @@ COMMANDS = (
         "judge methods on a dataset CSV by insertion, pointing game and others",
         run_evaluate,
         add_evaluate,
-        (EvaluationOptions, ModelOptions, Question, Execution),
+        (EvaluationOptions, ModelOptions, Question, Execution, Output),
     ),
     Command(
         "sanity",
         "test whether a method's maps depend on what the model has learned",
         run_sanity,
         add_sanity,
-        (ModelOptions, Question, Execution),
+        (ModelOptions, Question, Execution, Output),
     ),
 )

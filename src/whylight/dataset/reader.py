@@ -76,7 +76,15 @@ class RowReader:
             WhylightError: the row is bad.
         """
         image, class_index = self.checked(row)
+        return self.decoded(row, image), class_index
+
+    def decoded(self, row: Row, image: ImageLike) -> Picture:
+        """The image of a row that is `checked`, decoded.
+
+        Raises:
+            WhylightError: it cannot be read.
+        """
         try:
-            return self._model.picture(image, self._rendering), class_index
+            return self._model.picture(image, self._rendering)
         except WhylightError as error:
             raise self._dataset.row_error(row, error) from error

@@ -1,6 +1,7 @@
 """Writing a dataset CSV again, with what was found out about its rows."""
 
 import codecs
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,8 +21,9 @@ class ResultWriter:
         self._file = file
         self._dataset = dataset
         self._columns = columns
+        self._size = self._crc = 0
         if dataset.has_byte_order_mark:
-            file.write(codecs.BOM_UTF8)
+            self._put(codecs.BOM_UTF8)
         self._write("gradcam", dataset.header_text, columns)
 
     def write(self, row: Row, overlay: str, cells: Sequence[str] = ()) -> None:
@@ -37,7 +39,16 @@ class ResultWriter:
 
     def _write(self, first: str, text: str, last: Sequence[str]) -> None:
         record = ",".join([csv_cell(first), text, *map(csv_cell, last)])
-        self._file.write((record + self._dataset.line_end).encode())
+        self._put((record + self._dataset.line_end).encode())
+
+    def _put(self, data: bytes) -> None:
+        self._file.write(data)
+        self._size, self._crc = self._size + len(data), zlib.crc32(data, self._crc)
+
+    @property
+    def checksum(self) -> str:
+        """What tells the file that is written so far from one that was changed."""
+        return f"{self._size} {self._crc:08x}"
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from whylight.options import SCORES
 
 FILE = "explained.json"
 """In the folder of the overlays. Pictures of a folder that holds it are results, and never images to be explained."""
+MADE = "made"
+"""The file's entry that says what the run has made: see `whylight.batch.made`."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class ResultFacts:
         try:
             with reading(path):
                 held: dict[str, Any] = json.loads(path.read_bytes())
+            held.pop(MADE, None)
             facts = cls(**{**held, "class_names": tuple(held["class_names"])})
         except (ValueError, TypeError, KeyError) as error:
             raise WhylightError(f"{path}: damaged: run gradcam-batch again, or remove it") from error

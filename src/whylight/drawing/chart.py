@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from whylight.drawing.fonts import width
 from whylight.drawing.page import GRAY, INK, PALE, Page, cut, cut_inside
+from whylight.files.marks import CHART, signed
 
 Values = NDArray[np.float64]
 
@@ -140,7 +141,7 @@ def chart(panels: Sequence[Panel], names: Sequence[str]) -> Page:
     heights = [max(panel.height for panel in row) + _MARGIN for row in rows]
     legend_height = _legend_rows(names, columns) * _ROW if lines else 0
     titles = "; ".join(panel.title for panel in panels)
-    page = Page((columns * _WIDTH + _MARGIN, sum(heights) + legend_height + 2 * _MARGIN), titles)
+    page = Page((columns * _WIDTH + _MARGIN, sum(heights) + legend_height + 2 * _MARGIN), signed(titles, CHART))
     y: float = _MARGIN
     for row, height in zip(rows, heights, strict=True):
         for column, panel in enumerate(row):

@@ -35,7 +35,8 @@ def encoded_pdf(page: Page) -> bytes:
         document.set_auto_page_break(False)
         document.set_margin(0)
         document.c_margin = 0
-        document.set_creator("whylight")
+        signature = page.title.rpartition("; ")[2]
+        document.set_creator(signature if signature.startswith("whylight ") else "whylight")  # the title is UTF-16
         document.set_title(page.title)
         document.set_image_filter("FlateDecode")
         if find_spec("uharfbuzz"):  # without it letters of Arabic are not joined

@@ -24,6 +24,8 @@ _PILLOW_FORMATS: dict[str, tuple[str, dict[str, int]]] = {
     ".webp": ("WEBP", {"quality": 90, "method": 2}),
     ".bmp": ("BMP", {}),
 }
+_LONGEST_EDGES = {"JPEG": 65500, "WEBP": 16383}
+"""Pixels that a file of the format holds along an edge at most."""
 
 
 def encoded_image(image: AnyImage, ending: str, description: str = "") -> bytes:
@@ -39,24 +41,54 @@ def encoded_images(
     Args:
         images: gray or RGB.
         ending: names the format: ``.png``, ``.jpg``, ``.jpeg``, ``.webp`` or ``.bmp``.
-        descriptions: what each shows, kept in the file: as text of a PNG, comment of a JPEG, EXIF of a WebP file.
+        descriptions: what each shows, kept in the file: as text of a PNG, comment of a JPEG, EXIF of a WebP file,
+            behind the pixels of a BMP.
 
     Raises:
-        WhylightError: the ending names no known format.
+        WhylightError: the ending names no known format, or one whose files hold no image of this size.
     """
     ending = ending.lower()
     if ending == ".png":
         yield from encoded_pngs(map(pixels_of, images), descriptions)
         return
-    if ending not in _PILLOW_FORMATS:
-        known = ", ".join((".png", *_PILLOW_FORMATS, *VECTOR_ENDINGS))
-        raise WhylightError(f"no image format for '{ending}': expected one of {known}")
+    check_ending(ending)
     form, options = _PILLOW_FORMATS[ending]
     for image, description in zip(images, descriptions, strict=False):
+        check_size(size_of(image), ending)
         with _buffer(image) as buffer:
             image_of(image).save(buffer, form, **options, **_sampling(form, image), **_described(form, description))
             buffer.seek(0)
-            yield buffer.read()
+            yield buffer.read() + (description.encode("utf-8", "replace") if form == "BMP" else b"")
+
+
+def check_ending(ending: str) -> None:
+    """See that there is an image format for how a file's name ends, ``.png`` or another.
+
+    Raises:
+        WhylightError: there is none.
+    """
+    known = (".png", *_PILLOW_FORMATS, *VECTOR_ENDINGS)
+    if ending.lower() not in known:
+        raise WhylightError(f"no image format for '{ending}': expected one of {', '.join(known)}")
+
+
+def check_size(size: tuple[int, int], ending: str) -> None:
+    """See that an image file can hold an image of so many pixels.
+
+    Args:
+        size: height and width.
+        ending: names the format.
+
+    Raises:
+        WhylightError: the format's edges are shorter.
+    """
+    form, _ = _PILLOW_FORMATS.get(ending.lower(), ("", {}))
+    longest = _LONGEST_EDGES.get(form)
+    if longest and max(size) > longest:
+        raise WhylightError(
+            f"a picture of {size[1]} x {size[0]} pixels: a {form} file holds {longest} along an edge at most: choose "
+            "another format, such as png, or a smaller size"
+        )
 
 
 def _buffer(image: AnyImage) -> BinaryIO:

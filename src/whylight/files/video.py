@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from whylight.errors import WhylightError
 from whylight.files.checks import check_file, one_line
+from whylight.files.marks import VIDEO, signature
 from whylight.files.writing import check_writable
 
 WRITTEN = {".mp4": "libx264", ".m4v": "libx264", ".mov": "libx264", ".mkv": "libx264", ".webm": "libvpx-vp9"}
@@ -88,7 +89,7 @@ def writing_video(path: Path, rate: float) -> Iterator[Generator[None, Frame, No
     ffmpeg = _ffmpeg(path)
     check_writable(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    temporary = path.with_name(f".{path.stem[:40]}.{os.getpid()}.whylight.part{path.suffix}")
     try:
         with closing(_encoding(ffmpeg, path, temporary, rate)) as writer:
             next(writer)
@@ -127,7 +128,7 @@ def _encoding(ffmpeg: Any, path: Path, temporary: Path, rate: float) -> Generato
                     quality=None,
                     codec=WRITTEN[path.suffix.lower()],
                     macro_block_size=2,
-                    output_params=_QUALITY,
+                    output_params=[*_QUALITY, "-metadata", f"comment={signature(VIDEO)}"],
                 )
                 encoder.send(None)
             encoder.send(np.ascontiguousarray(_of_size(frame, height, width)))

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -12,6 +12,10 @@ from whylight.files.storage import is_of_web, is_remote, write_remote
 
 _UMASK = os.umask(0)
 os.umask(_UMASK)
+_UNFINISHED = ".whylight.part"
+"""How files end that are being written: what else is called ``.part`` is somebody else's."""
+_LONGEST = 40
+"""Characters of a file's name that are in that of its unfinished one: names have an end."""
 
 
 @contextmanager
@@ -31,7 +35,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        handle, temporary = tempfile.mkstemp(prefix=_hidden(path.name), suffix=_UNFINISHED, dir=path.parent)
     except OSError as error:
         raise WhylightError(f"{path}: cannot be written: {error.strerror}") from error
     try:
@@ -44,6 +48,53 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         if isinstance(error, OSError):
             raise WhylightError(f"{path}: cannot be written: {error.strerror}") from error
         raise
+
+
+def check_output(path: Path, kind: str, sources: Iterable[object] = (), overwrite: bool = False) -> None:
+    """Find out before the work begins that a result can be written, and that nothing is lost by it.
+
+    A result of the same kind is replaced, and so is an empty file.
+
+    Args:
+        path: where to write.
+        kind: of the result: see `whylight.files.marks`.
+        sources: what is read; of other values than paths and names of files nothing is said.
+        overwrite: replace results of another kind too.
+
+    Raises:
+        WhylightError: it is a folder, cannot be written, is one of the sources, or there is a file that whylight did
+            not make, or made as something else.
+    """
+    check_place(path, sources)
+    if is_remote(path) or not os.path.lexists(path):  # a link to nothing is there too
+        return
+    if not path.is_file():
+        raise WhylightError(f"{path}: there is something that is no file: choose another output")
+    from whylight.files.marks import kind_of
+
+    found = kind_of(path)
+    if found == kind or (found and overwrite) or not path.stat().st_size:
+        return
+    if found is None:
+        raise WhylightError(
+            f"{path}: a file that whylight did not make, or that has changed since: it is not written over; choose "
+            "another output, or move it away"
+        )
+    raise WhylightError(f"{path}: an earlier result, of another kind ({found}): the option 'overwrite' replaces it")
+
+
+def check_place(path: Path, sources: Iterable[object] = ()) -> None:
+    """Find out before the work begins that a file can be written to a place, and that it is none that is read.
+
+    Raises:
+        WhylightError: it is a folder, one of the sources, or cannot be written.
+    """
+    for source in sources:
+        if isinstance(source, str | os.PathLike):
+            refuse_to_replace(source, path)
+    if not is_remote(path) and os.path.isdir(path):  # noqa: PTH112  # a name that is too long is said below
+        raise WhylightError(f"{path}: a folder: expected a file to write")
+    check_writable(path)
 
 
 def check_writable(path: Path) -> None:
@@ -61,23 +112,47 @@ def check_writable(path: Path) -> None:
     created = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
+        with suppress(FileNotFoundError):
+            path.lstat()  # a name that is too long for the file system
+        with tempfile.NamedTemporaryFile(prefix=_hidden(path.name), suffix=_UNFINISHED, dir=path.parent):
             pass
-        for folder in created:
-            folder.rmdir()
     except OSError as error:
         raise WhylightError(f"{path}: cannot be written: {error.strerror}") from error
+    finally:
+        for folder in created:
+            with suppress(OSError):
+                folder.rmdir()
 
 
-def refuse_to_replace(source: str | Path, output: Path) -> None:
+def refuse_to_replace(source: str | os.PathLike[str], output: Path) -> None:
     """See that what is read is not what will be written.
 
     Raises:
         WhylightError: both are one file.
     """
+    if is_remote(output):
+        return
     with suppress(OSError, ValueError):  # one of them is not there, or no file of this machine
         if output.samefile(source):
             raise WhylightError(f"{source}: would be written over: choose another output than {output}")
+
+
+def unfinished(folder: Path, name: str = "", below: bool = False) -> Iterator[Path]:
+    """What was being written in a folder when a process was killed.
+
+    Args:
+        folder: where to look.
+        name: only what was to become this file.
+        below: in the folders inside too.
+    """
+    from glob import escape
+
+    pattern = f"{escape(_hidden(name)) if name else '.'}*{_UNFINISHED}"
+    return folder.rglob(pattern) if below else folder.glob(pattern)
+
+
+def _hidden(name: str) -> str:
+    return f".{name[:_LONGEST]}."
 
 
 def save_bytes(data: bytes, path: Path) -> None:
@@ -90,7 +165,7 @@ def save_bytes(data: bytes, path: Path) -> None:
         write_remote(data, path)
         return
     folder, name = os.path.split(path)
-    temporary = f"{folder or '.'}/.{name}.{os.getpid()}-{threading.get_ident()}.part"
+    temporary = f"{folder or '.'}/{_hidden(name)}{os.getpid()}-{threading.get_ident()}{_UNFINISHED}"
     try:
         try:
             _write(data, temporary)

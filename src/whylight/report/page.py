@@ -20,18 +20,23 @@ from markupsafe import Markup
 
 from whylight.class_names.source import class_names
 from whylight.errors import WhylightError, WhylightWarning
+from whylight.files.marks import PAGE, signature
 from whylight.files.storage import is_remote, local_path_of
-from whylight.files.writing import check_writable, replacing
+from whylight.files.writing import check_output, replacing
+from whylight.options import Output
 from whylight.report.options import ReportOptions
 from whylight.report.results import Entry, Results, open_results
 from whylight.report.thumbnails import Written, with_copies, with_thumbnails
 
 _SCRIPTS = ("text.js", "data.js", "view.js")
 _SUBFOLDER = re.compile(r"[0-9]{4,}")
+_THUMBNAIL = re.compile(r"[0-9]+(_overlay)?\.webp")
+_MARK = ".whylight"
+"""In the folder of the thumbnails, which a report makes and the next one replaces."""
 _CONFIDENCE_DIGITS = 6
 _MOST_INSIDE = 15 << 20
 """Characters of pictures in a page: a mail makes a third more of it, and 20 MB are what most servers take."""
-_DEFAULT = ReportOptions()
+_DEFAULT, _REPLACING = ReportOptions(), Output()
 
 _templates = Environment(
     loader=PackageLoader("whylight.report", "template"),
@@ -112,6 +117,7 @@ def write_report(
     output: str | Path,
     options: ReportOptions = _DEFAULT,
     advance: Callable[[int], None] = lambda _: None,
+    replacing_results: Output = _REPLACING,
 ) -> ReportSummary:
     """Write a page about a result CSV of ``gradcam-batch``.
 
@@ -124,17 +130,23 @@ def write_report(
         output: the HTML file to write.
         options: which variables hold what, and the classes' names.
         advance: told of rows that are done. What it raises stops the work, and is raised again; nothing is left.
+        replacing_results: what becomes of a page that is there.
 
     Raises:
-        WhylightError: the CSV is missing or no result of ``gradcam-batch``, or the output cannot be written.
+        WhylightError: the CSV is missing or no result of ``gradcam-batch``, or the output cannot be written or would
+            replace what is no report.
     """
     table, output = local_path_of(table), local_path_of(output)
     labels = None if options.labels is None else class_names(options.labels)
     results = open_results(table, options.input_variable, options.label_variable, labels)
-    check_writable(output)
     if output.is_dir() or (output.exists() and output.samefile(table)):
         found = "a folder" if output.is_dir() else "the result CSV itself"
         raise WhylightError(f"{output}: {found}: expected an HTML file to write")
+    if not output.suffix:
+        raise WhylightError(f"{output}: expected an HTML file to write, such as {output}.html")
+    check_output(output, PAGE, (table, options.labels), replacing_results.overwrite)
+    if not options.single:
+        _refuse_to_replace_others(_files_folder(output))
     counts = _Counts()
     rows = _rows_with_copies if options.single else _rows_with_links
     with replacing(output) as file, rows(results, output, counts, advance) as (files, written):
@@ -159,6 +171,7 @@ def _page(
     page = _templates.get_template("page.html").stream(
         folder=path.parent.name,
         name=path.name,
+        generator=signature(PAGE),
         style=_source("page.css"),
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -192,7 +205,7 @@ def _rows_with_links(
     results: Results, output: Path, counts: _Counts, advance: Callable[[int], None]
 ) -> Iterator[tuple[Path, Iterator[list[Any]]]]:
     """The folder of the thumbnails, and each row as the page's script reads it (see `data.js`); counts them."""
-    files = output.with_name(f"{output.stem}_files")
+    files = _files_folder(output)
     start = os.path.abspath(output.parent)  # noqa: PTH100
     with (
         _replacing_thumbnails(files) as folder,
@@ -262,11 +275,11 @@ def _replacing_thumbnails(folder: Path) -> Iterator[Path]:
     Raises:
         WhylightError: it cannot be written, or what is there is not of a report's making.
     """
-    if folder.exists() and not _holds_thumbnails(folder):
-        raise WhylightError(f"{folder}: not the thumbnails of a report: expected no such folder, or an old report's")
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+    _refuse_to_replace_others(folder)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name[:40]}.", suffix=".whylight.part", dir=folder.parent))
     try:
         (temporary / "new").mkdir()
+        (temporary / "new" / _MARK).write_text(signature(PAGE))
         yield temporary / "new"
         if folder.exists():
             folder.rename(temporary / "old")
@@ -277,5 +290,27 @@ def _replacing_thumbnails(folder: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def _files_folder(page: Path) -> Path:
+    return page.with_name(f"{page.stem}_files")
+
+
+def _refuse_to_replace_others(folder: Path) -> None:
+    """See that a folder is not there, or is an earlier report's, with nothing else in it.
+
+    Raises:
+        WhylightError: it is something else.
+    """
+    if os.path.lexists(folder) and not _holds_thumbnails(folder):
+        raise WhylightError(f"{folder}: not the thumbnails of a report: expected no such folder, or an old report's")
+
+
 def _holds_thumbnails(folder: Path) -> bool:
-    return folder.is_dir() and all(_SUBFOLDER.fullmatch(child.name) for child in folder.iterdir())
+    if folder.is_symlink() or not (folder / _MARK).is_file():
+        return False
+    folders = [child for child in folder.iterdir() if child.name != _MARK]
+    return all(
+        _SUBFOLDER.fullmatch(each.name)
+        and each.is_dir()
+        and all(_THUMBNAIL.fullmatch(file.name) for file in each.iterdir())
+        for each in folders
+    )

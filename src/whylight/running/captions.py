@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from whylight.class_names.lookup import name_of
-from whylight.version import __version__
+from whylight.files.marks import signed
 
 if TYPE_CHECKING:
     from whylight.running.explanation import Explanation
@@ -22,7 +22,7 @@ def caption(explanation: Explanation) -> tuple[str, ...]:
 
 def description(explanation: Explanation) -> str:
     """The caption in one line, with what drew it: what is kept in an overlay's file."""
-    return "; ".join((*caption(explanation), f"whylight {__version__}"))
+    return signed("; ".join(caption(explanation)))
 
 
 def class_title(names: tuple[str, ...], index: int) -> str:

@@ -31,6 +31,7 @@ def main():
         arguments.label_variable,
         "--output",
         arguments.output,
+        "--overwrite",  # the Console asks for a result again by the same name
     ]
     if arguments.output_variable:
         command += ["--output_variable", arguments.output_variable]
