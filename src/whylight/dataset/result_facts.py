@@ -54,12 +54,13 @@ class ResultFacts:
         path = folder / FILE
         if not path.is_file():
             return None
+        with reading(path):
+            content = path.read_bytes()
         try:
-            with reading(path):
-                held: dict[str, Any] = json.loads(path.read_bytes())
+            held: dict[str, Any] = json.loads(content)
             held.pop(MADE, None)
             facts = cls(**{**held, "class_names": tuple(held["class_names"])})
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise WhylightError(f"{path}: damaged: run gradcam-batch again, or remove it") from error
         texts = [facts.variable or "", facts.method, facts.layer, facts.model, *facts.class_names]
         is_known = facts.origin in get_args(Origin) and facts.score in SCORES
