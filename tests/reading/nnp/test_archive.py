@@ -11,6 +11,7 @@ import pytest
 from reading.nnp.networks import function, network, small_classifier, variable, write_nnp
 from samples import BUNDLED, DATA, evaluation, pixels
 from whylight.errors import WhylightError
+from whylight.files.budget import VARIABLE
 from whylight.reading.nnp import to_onnx
 from whylight.reading.nnp.archive import read
 
@@ -52,7 +53,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_a_folder_is_no_model(tmp_path: Path) -> None:
     (tmp_path / "folder.nnp").mkdir()
-    with pytest.raises(WhylightError, match="cannot be read"):
+    with pytest.raises(WhylightError, match="is a folder, not a file"):
         read(tmp_path / "folder.nnp")
 
 
@@ -66,7 +67,7 @@ def test_what_is_no_zip_is_said_to_be_none(tmp_path: Path) -> None:
 def test_a_truncated_file_is_said_to_be_damaged(tmp_path: Path, kept: float) -> None:
     data = small_classifier(tmp_path / "m.nnp").read_bytes()
     (tmp_path / "m.nnp").write_bytes(data[: int(len(data) * kept)])
-    with pytest.raises(WhylightError, match="damaged or truncated"):
+    with pytest.raises(WhylightError, match="not a zip archive, or damaged"):
         read(tmp_path / "m.nnp")
 
 
@@ -74,16 +75,17 @@ def test_changed_bytes_are_noticed(tmp_path: Path) -> None:
     data = bytearray(small_classifier(tmp_path / "m.nnp").read_bytes())
     data[data.index(b"network {") + 3] ^= 1
     (tmp_path / "m.nnp").write_bytes(data)
-    with pytest.raises(WhylightError, match="damaged or truncated"):
+    with pytest.raises(WhylightError, match="not a zip archive, or damaged"):
         read(tmp_path / "m.nnp")
 
 
-def test_a_zip_bomb_is_refused_before_it_unpacks(tmp_path: Path) -> None:
+def test_a_zip_bomb_is_refused_before_it_unpacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "16M")
     bomb = tmp_path / "m.nnp"
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("network.nntxt", "w") as member:
-        for _ in range(300):
+        for _ in range(5):
             member.write(b"\0" * 2**20)
-    with pytest.raises(WhylightError, match="decompression bomb"):
+    with pytest.raises(WhylightError, match="of memory, more than the"):
         read(bomb)
 
 
@@ -91,7 +93,7 @@ def test_an_hdf5_bomb_is_refused_before_it_unpacks(tmp_path: Path) -> None:
     path = tmp_path / "parameters.h5"
     with h5py.File(path, "w") as file:
         file.create_dataset("w", (10**12,), "float32", chunks=(10**6,))
-    with pytest.raises(WhylightError, match="decompression bomb"):
+    with pytest.raises(WhylightError, match="of memory, more than the"):
         read(VARIANTS / "net.nntxt", path)
 
 
@@ -104,7 +106,7 @@ def test_a_zip_without_a_network_is_said_to_hold_none(tmp_path: Path) -> None:
     ("name", "data", "message"),
     [
         ("net.nntxt", b"network { nam: }", "not a network in protobuf text format"),
-        ("net.nntxt", b"\xff\xfe\x00", "not a network in protobuf text format"),
+        ("net.nntxt", b"\xff\xfe\x00", "not UTF-8 text"),
         ("net.protobuf", b"\xff\xff\xff", "not a protobuf network"),
         ("net.txt", b"", "expected a .nnp, .nntxt, .prototxt or .protobuf file"),
         ("net.protobuf", b"", "holds no network"),
@@ -117,7 +119,8 @@ def test_a_loose_file_that_is_no_network(tmp_path: Path, name: str, data: bytes,
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("p.h5", "not a parameter file in HDF5"), ("p.txt", "expected a parameter file")]
+    ("name", "message"),
+    [("p.h5", "cannot be read as a parameter file in HDF5"), ("p.txt", "expected a parameter file")],
 )
 def test_a_parameter_file_that_is_none(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / name).write_bytes(b"junk")

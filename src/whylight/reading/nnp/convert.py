@@ -14,7 +14,7 @@ from whylight.errors import WhylightError, WhylightWarning
 from whylight.graph.builder import GraphBuilder
 from whylight.graph.inference import infer_types
 from whylight.graph.tensor import BATCH, Shape, Tensor
-from whylight.reading.nnp.archive import Parameters
+from whylight.reading.nnp.demand import Parameters
 from whylight.reading.nnp.functions import convert_function, supported_functions
 from whylight.reading.nnp.network import BATCH_AXIS, Function, Generator, Network, Variable
 

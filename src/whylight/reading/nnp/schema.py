@@ -31,6 +31,20 @@ def message_class(name: str) -> type[Message]:
 
 
 @cache
+def surface_class() -> type[Message]:
+    """The class of an NNablaProtoBuf whose parameters are left as bytes, and all else unread: for a look at sizes."""
+    parameter = message_class("NNablaProtoBuf").DESCRIPTOR.fields_by_name["parameter"]
+    file = descriptor_pb2.FileDescriptorProto(name="surface.proto", syntax="proto3")
+    described = file.message_type.add(name="Surface")
+    described.field.add(
+        name=parameter.name, number=parameter.number, type=_FIELD.TYPE_BYTES, label=_FIELD.LABEL_REPEATED
+    )
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("Surface"))
+
+
+@cache
 def _pool() -> descriptor_pool.DescriptorPool:
     """A pool of its own, so that an installed nnabla with the same message names does not get in the way."""
     schema = json.loads(resources.files(__package__).joinpath("schema.json").read_text("utf-8"))

@@ -1,0 +1,58 @@
+"""What the parts of one model ask for together."""
+
+from typing import Any
+
+import numpy as np
+
+from whylight.errors import WhylightError
+from whylight.files.budget import check_memory
+
+Parameters = dict[str, np.ndarray[Any, Any]]
+"""float32 arrays by parameter name."""
+
+MOST_AXES = 32
+"""Of a tensor: what numpy, ONNX Runtime and nnabla agree on."""
+
+_COPIES = 4
+"""Of what a model holds: unpacked, as an array, in the ONNX graph, and in what the runtime makes of that."""
+
+
+class Demand:
+    """The memory that a model asks for: what its members and arrays state is added up before any is taken.
+
+    Args:
+        stored: bytes that its files hold.
+    """
+
+    def __init__(self, stored: int) -> None:
+        self._stored = stored
+        self._size = 0
+
+    def add(self, source: str, size: int) -> None:
+        """Ask for ``size`` bytes more.
+
+        Args:
+            source: what asks for them: a file and what is in it, for messages.
+            size: bytes, without copies.
+
+        Raises:
+            WhylightError: all together is more than the budget.
+        """
+        self._size += size
+        check_memory(source, "it and what comes before it", _COPIES * self._size, self._stored)
+
+
+def element_count(source: object, what: str, shape: tuple[int, ...]) -> int:
+    """The number of elements of a shape that a file states.
+
+    Raises:
+        WhylightError: no array can have the shape.
+    """
+    if len(shape) > MOST_AXES:
+        raise WhylightError(f"{source}: {what} has {len(shape)} axes, expected at most {MOST_AXES}")
+    count = 1
+    for extent in shape:
+        if extent < 0:
+            raise WhylightError(f"{source}: {what} has shape {shape}, expected no negative extents")
+        count *= extent
+    return count
