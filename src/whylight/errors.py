@@ -13,7 +13,7 @@ class WhylightError(Exception):
     """
 
     def __str__(self) -> str:
-        return _printable(super().__str__())
+        return printable(super().__str__())
 
 
 class Cancelled(WhylightError):  # noqa: N818  # it is no fault
@@ -28,7 +28,7 @@ class WhylightWarning(UserWarning):
     """Something the user should know although the work goes on (NaN weights, ignored augmentation)."""
 
     def __str__(self) -> str:
-        return _printable(super().__str__())
+        return printable(super().__str__())
 
 
 _LONGEST_MESSAGE, _LONGEST_WORD = 2000, 400
@@ -36,8 +36,8 @@ _LONGEST_MESSAGE, _LONGEST_WORD = 2000, 400
 _WORD = re.compile(rf"\S{{{_LONGEST_WORD + 1},}}")
 
 
-def _printable(message: str) -> str:
-    """A message on one line, whatever the names in it hold: escaped, and cut."""
+def printable(message: str) -> str:
+    """Text on one line, whatever the names in it hold: escaped, and cut."""
     message = _WORD.sub(lambda word: f"{word[0][: _LONGEST_WORD // 2]}...{word[0][-_LONGEST_WORD // 4 :]}", message)
     if len(message) > _LONGEST_MESSAGE:
         message = f"{message[: _LONGEST_MESSAGE // 2]} ... {message[-_LONGEST_MESSAGE // 4 :]}"

@@ -13,12 +13,12 @@ class StrangeError(Exception):
 @pytest.mark.parametrize(
     ("raised", "said"),
     [
-        (KeyError("x"), r"a b.nnp: not a network, or damaged \(KeyError: 'x'\)"),
-        (StrangeError("\n\nfirst\nsecond"), r"a b.nnp: not a network, or damaged \(StrangeError: first\)"),
-        (StrangeError(), r"a b.nnp: not a network, or damaged \(StrangeError: StrangeError\)"),
-        (PermissionError(13, "Permission denied"), r"a b.nnp: cannot be read as a network: Permission denied"),
-        (UnicodeDecodeError("utf-8", b"x", 0, 1, "it"), r"a b.nnp: not UTF-8 text: save it as UTF-8"),
-        (RecursionError(), r"a b.nnp: nested deeper than anybody means: refused"),
+        (KeyError("x"), r"a\\nb.nnp: not a network, or damaged \(KeyError: 'x'\)"),
+        (StrangeError("\n\nfirst\nsecond"), r"a\\nb.nnp: not a network, or damaged \(StrangeError: first\)"),
+        (StrangeError(), r"a\\nb.nnp: not a network, or damaged \(StrangeError: StrangeError\)"),
+        (PermissionError(13, "Permission denied"), r"a\\nb.nnp: cannot be read as a network: Permission denied"),
+        (UnicodeDecodeError("utf-8", b"x", 0, 1, "it"), r"a\\nb.nnp: not UTF-8 text: save it as UTF-8"),
+        (RecursionError(), r"a\\nb.nnp: nested deeper than anybody means: refused"),
         (WhylightError("b.nnp: known"), "b.nnp: known"),
     ],
 )

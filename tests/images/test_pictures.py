@@ -3,7 +3,6 @@
 import struct
 import subprocess
 import sys
-import warnings
 import zlib
 from contextlib import suppress
 from pathlib import Path
@@ -347,15 +346,16 @@ def test_csv_matrices(tmp_path: Path) -> None:
     [
         (b"1,2\n3\n", "rows of different lengths"),
         (b"1,cat\n", "could not convert string to float: .*cat"),
-        (b"", "shape"),
-        (b"\xff\xfe1", "not an array of numbers"),
+        (b"", "is empty"),
+        (b"\n", "shape"),
+        (b"\xff\xfe1", "not UTF-8 text"),
         (b"1,nan\n", "NaN"),
     ],
 )
 def test_csv_files_that_are_no_matrix(tmp_path: Path, text: bytes, message: str) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(text)
-    with pytest.raises(WhylightError, match=f"a.csv: .*{message}"):
+    with pytest.raises(WhylightError, match=f"a.csv:? .*{message}"):
         read_picture(path, 1)
 
 
@@ -388,13 +388,6 @@ def test_npy_files_that_are_no_picture(tmp_path: Path) -> None:
     message_of()
     npy_with_header(path, "{'descr': '<f4', 'fortran_order': False, 'shape': (900000000, 900000000), }")
     message_of()
-
-
-def test_npy_sizes_are_checked_against_the_limit_of_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    np.save(tmp_path / "a.npy", np.zeros((6, 5)))
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 14)
-    with pytest.raises(WhylightError, match=r"5 x 6 pixels: more than the limit of 28"):
-        read_picture(tmp_path / "a.npy", 1)
 
 
 # ---- DICOM
@@ -477,13 +470,13 @@ def test_broken_dicom_files(tmp_path: Path) -> None:
         (whole[:-9], "less than expected"),
         (whole[:200], "without an image"),
         (b"no DICOM", "DICM"),
-        (b"", "cannot be read"),
+        (b"", "is empty"),
     ):
         path.write_bytes(broken)
-        with pytest.raises(WhylightError, match=rf"a\.dcm: .*{message}"):
+        with pytest.raises(WhylightError, match=rf"a\.dcm:? .*{message}"):
             read_picture(path, 1)
     dicom(path, STORED_12, Rows=65535, Columns=65535)
-    with pytest.raises(WhylightError, match=r"65535 x 65535 pixels: more than the limit"):
+    with pytest.raises(WhylightError, match=r"65535 x 65535 pixels would take"):
         read_picture(path, 1)
 
 
@@ -504,7 +497,7 @@ def test_missing_files_and_folders(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"hello", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", b"\x89PNG\r\n\x1a\n"]
+    "content", [b"hello", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", b"\x89PNG\r\n\x1a\n"]
 )
 def test_what_is_no_image(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.png"
@@ -536,17 +529,6 @@ def test_corrupt_images_never_raise_anything_else(tmp_path: Path, name: str) -> 
         path.write_bytes(damaged.tobytes())
         with suppress(WhylightError):
             assert read_picture(path, 3).pixels.shape[-1] == 3
-
-
-def test_decompression_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = saved(tmp_path / "a.png", Image.fromarray(RGB))
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)
-    with warnings.catch_warnings(record=True) as shown:
-        read_picture(path, 3)
-    assert shown == []
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 14)
-    with pytest.raises(WhylightError, match=r"a\.png: .*limit"):
-        read_picture(path, 3)
 
 
 # ---- for people to look at

@@ -6,6 +6,7 @@ the budget: large honest files are read as they are.
 
 import os
 import re
+from pathlib import Path
 
 from whylight.errors import WhylightError
 
@@ -14,6 +15,7 @@ VARIABLE = "WHYLIGHT_MEMORY"
 USUAL = "1536M"
 _COPIES_OF_CONTENT = 8
 """What a file's own bytes may become: read, unpacked, turned into ONNX, and into what the runtime makes of that."""
+_BLOCK = 512
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 
@@ -73,6 +75,21 @@ def check_memory(source: object, what: str, size: int, stored: int = 0) -> None:
             f"{source}: {what} would take {readable(size)} of memory, more than the {readable(allowed)} that this file "
             f"may: refused; for a file that you trust the option 'memory', or {VARIABLE}, raises it"
         )
+
+
+def check_size(path: Path) -> None:
+    """See that a file that is read as a whole is no larger than memory is for: one with holes may state any size.
+
+    Raises:
+        WhylightError: it would take more than what it holds on the disk and the budget.
+    """
+    check_memory(path, "the file", path.stat().st_size, stored_bytes(path))
+
+
+def stored_bytes(path: Path) -> int:
+    """What a file holds on the disk, without its holes."""
+    state = path.stat()
+    return min(state.st_size, getattr(state, "st_blocks", state.st_size) * _BLOCK)
 
 
 def readable(size: int) -> str:

@@ -4,28 +4,36 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from whylight.errors import OutOfMemoryError, WhylightError
+from whylight.errors import OutOfMemoryError, WhylightError, printable
 
 
 def check_file(path: Path) -> None:
-    """See that there is a file.
+    """See that there is a file, before it is opened: a device or a pipe may never end, or never begin.
 
     Raises:
-        WhylightError: there is none, or it is a folder or a device.
+        WhylightError: there is none, or it is a folder, a device, a pipe or a socket; or it is empty, as what a system
+            says of itself below ``/proc`` seems to be.
     """
     try:
         if path.is_file():
-            return
-        found = "is a folder, not a file" if path.is_dir() else "not a file" if path.exists() else "no such file"
-    except OSError as error:
+            if not isinstance(path, Path) or path.stat().st_size:
+                return
+            raise WhylightError(f"{one_line(path)} is empty")
+        found = (
+            "is a folder, not a file"
+            if path.is_dir()
+            else "not a file: a device, a pipe or a socket"
+            if path.exists()
+            else "no such file"
+        )
+    except (OSError, ValueError) as error:  # ValueError: no name of a file
         found = f"cannot be read: {reason(error)}"
     raise WhylightError(f"{one_line(path)}: {found}")
 
 
 def one_line(source: object) -> str:
-    """A path, or what else names a source, in one line, for messages."""
-    text = str(source)
-    return text if text.isprintable() else " ".join(text.splitlines())
+    """A path, or what else names a source, in one line, for messages: escaped, and cut."""
+    return printable(str(source))
 
 
 def reason(error: BaseException) -> str:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import io
+import threading
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 
 from PIL import Image, UnidentifiedImageError
 
 from whylight.errors import WhylightError, WhylightWarning
+from whylight.files.budget import check_memory
 
 _PLUGINS = {
     "PNG": "PIL.PngImagePlugin",
@@ -58,6 +62,12 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 """EXIF 2.32, tag Orientation: what makes a stored image upright."""
+_BYTES, _DEEP, _WAVELETS = 16, 40, 8
+"""What a pixel takes at most until an overlay is drawn: of 8 bits; of more; and each channel of JPEG 2000."""
+_TILE = (322, 323)
+"""TIFF 6.0: width and height of the tiles that are decoded as wholes."""
+_beyond_pillows_limit = threading.RLock()
+
 _EXIF_KEYS = frozenset(("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"))
 """Where Pillow keeps what a file says of its orientation."""
 
@@ -78,9 +88,90 @@ def opened(content: io.BytesIO, suffix: str, source: str) -> Image.Image:
     if expected not in Image.OPEN:
         import_module(_PLUGINS[expected])
     try:
-        return Image.open(content, formats=[expected])
+        return _opened(content, [expected])
     except UnidentifiedImageError:
         return _opened_as_any(content, source)
+
+
+def load(image: Image.Image, source: str, stored: int = 0) -> None:
+    """Decode an image, if there is memory for it: the budget takes the place of Pillow's limit.
+
+    Args:
+        image: opened.
+        source: where it comes from, for messages.
+        stored: bytes of its file.
+
+    Raises:
+        WhylightError: it would take more memory than a file may ask for, or it has no pixels.
+    """
+    check_pixels(image.height, image.width, _bytes_a_pixel(image), source, stored)
+    if image.format == "TIFF":
+        _silence_libtiff()
+        width, height = (int(image.tag_v2.get(tag, 0)) for tag in _TILE)  # type: ignore[attr-defined]
+        if width and height:
+            check_pixels(height, width, _bytes_a_pixel(image), f"{source}: its tiles", stored)
+    with _without_pillows_limit() if _is_beyond_pillows_limit(image.size) else nullcontext():
+        image.load()
+
+
+def check_pixels(height: int, width: int, bytes_a_pixel: int, source: str, stored: int = 0) -> None:
+    """See that an image has pixels, and no more than there is memory for, before it is decoded.
+
+    Args:
+        height: as the file states it.
+        width: likewise.
+        bytes_a_pixel: what each takes, with all copies.
+        source: where it comes from, for messages.
+        stored: bytes of its file.
+
+    Raises:
+        WhylightError: it has none, or too many.
+    """
+    if height < 1 or width < 1:
+        raise WhylightError(f"{source}: an image of {width} x {height} pixels: it is empty")
+    check_memory(source, f"an image of {width} x {height} pixels", height * width * bytes_a_pixel, stored)
+
+
+def _bytes_a_pixel(image: Image.Image) -> int:
+    if image.mode.startswith(("I", "F")):
+        return _DEEP
+    return max(_BYTES, _WAVELETS * len(image.getbands())) if image.format == "JPEG2000" else _BYTES
+
+
+def _opened(content: io.BytesIO, formats: list[str]) -> Image.Image:
+    try:
+        return Image.open(content, formats=formats)
+    except Image.DecompressionBombError:
+        with _without_pillows_limit():
+            return Image.open(content, formats=formats)
+
+
+def _is_beyond_pillows_limit(size: tuple[int, int]) -> bool:
+    return Image.MAX_IMAGE_PIXELS is not None and size[0] * size[1] > Image.MAX_IMAGE_PIXELS
+
+
+@contextmanager
+def _without_pillows_limit() -> Iterator[None]:
+    """Have Pillow look at larger images than it usually does, one at a time: its limit is of the whole process."""
+    with _beyond_pillows_limit:
+        limit = Image.MAX_IMAGE_PIXELS
+        Image.MAX_IMAGE_PIXELS = None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+@cache
+def _silence_libtiff() -> None:
+    """Keep libtiff, which prints what it finds, from standard error: what fails is an exception all the same."""
+    import ctypes
+
+    with suppress(OSError, AttributeError):  # it is built into Pillow's own library, or is not there
+        pillow = ctypes.CDLL(Image.core.__file__)  # type: ignore[attr-defined]
+        for setter in (pillow.TIFFSetErrorHandler, pillow.TIFFSetWarningHandler):
+            setter.restype, setter.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+            setter(None)
 
 
 def _opened_as_any(content: io.BytesIO, source: str) -> Image.Image:
@@ -88,7 +179,7 @@ def _opened_as_any(content: io.BytesIO, source: str) -> Image.Image:
         with suppress(ImportError):  # AVIF came to Pillow in 11.3
             import_module(plugin)
     with suppress(UnidentifiedImageError):
-        return Image.open(content, formats=[name for name in _PLUGINS if name in Image.OPEN])
+        return _opened(content, [name for name in _PLUGINS if name in Image.OPEN])
     if _is_heif(content.getvalue()):
         return _heif(content, source)
     raise UnidentifiedImageError
@@ -131,4 +222,4 @@ def _heif(content: io.BytesIO, source: str) -> Image.Image:
     if package is None:
         raise WhylightError(f"{source}: a HEIC image: install what reads it: pip install 'whylight[heic]'")
     import_module(package).register_heif_opener()
-    return Image.open(content, formats=["HEIF"])
+    return _opened(content, ["HEIF"])

@@ -21,10 +21,12 @@ from PIL import Image, UnidentifiedImageError
 
 from whylight.errors import WhylightError
 from whylight.files.bands import AnyImage, is_large, pixels_of, size_of
-from whylight.files.checks import check_file, one_line, reason
+from whylight.files.budget import check_size, stored_bytes
+from whylight.files.checks import check_file, one_line, reading
 from whylight.files.storage import is_remote, local_copy
 from whylight.files.values import finite, read_values
-from whylight.images.opening import opened, upright, warn_of_frames
+from whylight.images.dicom import dicom_pixels, opened_dicom
+from whylight.images.opening import check_pixels, load, opened, upright, warn_of_frames
 from whylight.images.reduced import Enough
 
 Array = NDArray[Any]
@@ -34,6 +36,9 @@ _PICTURE_CHANNELS = (1, 3)
 _LUMA = np.array([0.299, 0.587, 0.114])
 """Red, green and blue in gray, of ITU-R BT.601: Pillow's weights too."""
 _TIFF_PHOTOMETRIC, _TIFF_WHITE_IS_ZERO = 262, 0
+
+_BYTES_A_VALUE = 24
+"""What a value of an array takes at most: in single precision, checked, resized, drawn."""
 
 _thread = threading.local()
 
@@ -92,11 +97,12 @@ def read_picture(path: Path, channels: int, exif_orientation: bool = True, enoug
         with local_copy(path) as copy:
             return replace(read_picture(copy, channels, exif_orientation, enough), source=source)
     if suffix in (".npy", ".csv"):
-        values = _channels_last(read_values(path), (channels,), source)
+        values = _channels_last(read_values(path), (channels,), source, stored_bytes(path))
         if values.dtype == np.uint8:
             return Picture(values.copy(), 255, source)
         return Picture(finite(values.astype(np.float32), source), None, source)
     check_file(path)
+    check_size(path)
     with _decoding(source):
         if suffix == ".dcm":
             return _dicom_picture(path, channels, source)
@@ -121,7 +127,7 @@ def decoded(
     """
     with _decoding(source), opened(content, suffix, source) as image:
         warn_of_frames(image, source)
-        return _pillow_picture(image, channels, source, exif_orientation, enough)
+        return _pillow_picture(image, channels, source, exif_orientation, enough, content.getbuffer().nbytes)
 
 
 def picture_of(image: Image.Image | Array, channels: int, exif_orientation: bool = True) -> Picture:
@@ -143,7 +149,7 @@ def picture_of(image: Image.Image | Array, channels: int, exif_orientation: bool
         return replace(picture, content=image.copy()) if picture.content is image else picture
     source = "the array"
     counts = (channels, 3, 1, 4, 2) if channels in _PICTURE_CHANNELS else (channels,)
-    pixels = _channels_last(image, counts, source)
+    pixels = _channels_last(image, counts, source, image.nbytes)
     if image.dtype == np.uint8 and channels in _PICTURE_CHANNELS:
         flat = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
         return _pillow_picture(Image.fromarray(np.array(flat, order="C")), channels, source, exif_orientation=False)
@@ -232,26 +238,26 @@ def quiet_decoders() -> Iterator[None]:
 @contextmanager
 def _decoding(source: str) -> Iterator[None]:
     """Turn every way in which decoders fail into one message, and keep their warnings to themselves."""
-    try:
-        with quiet_decoders():
+    with quiet_decoders(), reading(source, "an image"):
+        try:
             yield
-    except WhylightError:
-        raise
-    except UnidentifiedImageError as error:
-        expected = "AVIF, BMP, GIF, HEIC, JPEG, JPEG 2000, PNG, TIFF, WebP, .dcm, .npy or .csv"
-        raise WhylightError(f"{source}: not an image: expected {expected}") from error
-    except Exception as error:  # decoders' errors share no base class
-        raise WhylightError(f"{source}: cannot be read as an image: {reason(error)}") from error
+        except UnidentifiedImageError as error:
+            expected = "AVIF, BMP, GIF, HEIC, JPEG, JPEG 2000, PNG, TIFF, WebP, .dcm, .npy or .csv"
+            raise WhylightError(f"{source}: not an image: expected {expected}") from error
 
 
 def _pillow_picture(
-    image: Image.Image, channels: int, source: str, exif_orientation: bool, enough: Enough | None = None
+    image: Image.Image,
+    channels: int,
+    source: str,
+    exif_orientation: bool,
+    enough: Enough | None = None,
+    stored: int = 0,
 ) -> Picture:
-    _check_size(image.height, image.width, source)
     _check_channels(len(image.getbands()), channels, source)
-    if enough:
+    if enough and all(image.size):
         enough.reduce(image)
-    image.load()
+    load(image, source, stored)
     is_inverted = image.format == "TIFF" and image.tag_v2.get(_TIFF_PHOTOMETRIC) == _TIFF_WHITE_IS_ZERO  # type: ignore[attr-defined]
     if exif_orientation:
         image = upright(image, source)
@@ -279,38 +285,10 @@ def _16_bits(image: Image.Image, is_inverted: bool, source: str) -> NDArray[np.u
 
 
 def _dicom_picture(path: Path, channels: int, source: str) -> Picture:
-    """The first frame. Gray: slope * stored value + intercept, from black to white of the range that `_window` says."""
-    from pydicom import dcmread
-    from pydicom.pixels.processing import apply_color_lut
-    from pydicom.pixels.utils import pixel_array
-
-    dataset = dcmread(path)
-    if "Rows" not in dataset:
-        raise WhylightError(f"{source}: a DICOM file without an image")
-    _check_size(int(dataset.Rows), int(dataset.Columns), source)
+    dataset = opened_dicom(path, source)
     _check_channels(int(dataset.SamplesPerPixel), channels, source)
-    values = pixel_array(dataset, index=0)
-    if dataset.PhotometricInterpretation == "PALETTE COLOR":
-        colors = apply_color_lut(values, dataset)
-        return Picture(_converted(colors, channels), float(np.iinfo(colors.dtype).max), source)
-    black, white = _window(dataset)
-    values = values * float(dataset.get("RescaleSlope", 1)) + float(dataset.get("RescaleIntercept", 0))
-    pixels = ((values - black) / (white - black)).clip(0, 1).astype(np.float32)
-    if dataset.PhotometricInterpretation == "MONOCHROME1":
-        pixels = 1 - pixels
-    return Picture(_converted(np.atleast_3d(finite(pixels, source)), channels), 1, source)
-
-
-def _window(dataset: Any) -> tuple[float, float]:
-    """The rescaled values of black and white: of the first window that the DICOM file states, else of its stored bits.
-
-    DICOM PS3.3 C.11.2.1.2: a window ends at center - 1/2 - (width - 1) / 2 and at center - 1/2 + (width - 1) / 2.
-    """
-    if "WindowWidth" not in dataset or "WindowCenter" not in dataset:
-        return 0, 2.0 ** int(dataset.BitsStored) - 1
-    center, width = (float(np.atleast_1d(value)[0]) for value in (dataset.WindowCenter, dataset.WindowWidth))
-    half = max(width - 1, 1e-3) / 2
-    return center - 0.5 - half, center - 0.5 + half
+    pixels, white = dicom_pixels(dataset, source)
+    return Picture(_converted(pixels, channels), white, source)
 
 
 # ---- channels, values, sizes
@@ -325,7 +303,7 @@ def _unit_picture(pixels: FloatArray, channels: int, source: str) -> Picture:
     return Picture(_converted(pixels, channels), 1, source)
 
 
-def _channels_last(array: Array, counts: Sequence[int], source: str) -> Array:
+def _channels_last(array: Array, counts: Sequence[int], source: str, stored: int) -> Array:
     """The array as (H, W, C), C one of ``counts``: the first that fits, and (C, H, W) before (H, W, C)."""
     candidates: list[Array] = []
     if array.ndim == 2:
@@ -335,7 +313,7 @@ def _channels_last(array: Array, counts: Sequence[int], source: str) -> Array:
     for count in counts:
         for candidate in candidates:
             if candidate.shape[-1] == count:
-                _check_size(candidate.shape[0], candidate.shape[1], source)
+                check_pixels(candidate.shape[0], candidate.shape[1], _BYTES_A_VALUE * count, source, stored)
                 return candidate
     expected = f"({counts[0]}, H, W) or (H, W, {counts[0]})" + (" or (H, W)" if 1 in counts else "")
     raise WhylightError(
@@ -374,15 +352,6 @@ def _resized(picture: Picture, size: tuple[int, int]) -> Array:
 
 def _resized_plane(pixels: Array, width: int, height: int) -> Array:
     return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
-
-
-def _check_size(height: int, width: int, source: str) -> None:
-    """Before memory is taken: refuse images without pixels, and of more than Pillow's own limit."""
-    if not height or not width:
-        raise WhylightError(f"{source}: an image of {width} x {height} pixels: it is empty")
-    limit = 2 * (Image.MAX_IMAGE_PIXELS or np.inf)
-    if height * width > limit:
-        raise WhylightError(f"{source}: an image of {width} x {height} pixels: more than the limit of {limit:.0f}")
 
 
 def _check_channels(found: int, channels: int, source: str) -> None:
