@@ -172,7 +172,7 @@ def test_a_reader_of_ones_own(tmp_path: Path) -> None:
 
     own = reader(Reader("mine", (".own-of-a-test",), none, none, none))
     path = tmp_path / "m.own-of-a-test"
-    path.touch()
+    path.write_bytes(b"its own")
     assert reader_of(path) is own
     with pytest.raises(WhylightError, match="read by its own reader"):
         load(path)
