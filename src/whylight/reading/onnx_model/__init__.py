@@ -18,6 +18,7 @@ from whylight.errors import WhylightError
 from whylight.files.checks import reason
 from whylight.files.named_values import named_values
 from whylight.graph.builder import GraphBuilder
+from whylight.graph.trial import Deadline
 from whylight.graph.walks import dependent_nodes, needed_nodes
 from whylight.options import ModelOptions
 from whylight.reading.inspection import Inspection, with_explainable
@@ -173,10 +174,11 @@ def _equivalent(path: Path, original: onnx.ModelProto, model: onnx.ModelProto, i
         del attempts[0]  # it rounds the images of a batch by the largest number among all of them
     loose = in_float32(original) is not original
     faults: list[str] = []
+    deadline = Deadline()
     for extents, dynamic in attempts:
         try:
             plain = simplified(model, {image: extents}, dynamic)
-            difference = outputs_differ(path, original, plain.model, extents, image, loose)
+            difference = outputs_differ(path, original, plain.model, extents, image, loose, deadline)
         except WhylightError as error:
             faults.append(f"{path}: {error}")
             continue

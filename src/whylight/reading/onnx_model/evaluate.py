@@ -15,13 +15,44 @@ from onnx.reference import ReferenceEvaluator
 from onnx.shape_inference import InferenceError, infer_node_outputs
 
 from whylight.errors import WhylightError
+from whylight.files.budget import check_memory
+from whylight.graph.demand import multiplications
 from whylight.graph.inference import IR_VERSION, OPSET
 
 Array = np.ndarray[Any, Any]
 
 _LARGE = 2**16
-_NOT_REPEATABLE = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli"}
+_MOST_WORK = 2**30
+"""Values that are computed or moved to fold constants, besides ten times those that the file holds."""
 _DEFAULT_DOMAINS = ("", "ai.onnx")
+_ELEMENTWISE = {
+    *("Abs", "Acos", "Acosh", "Add", "And", "Asin", "Asinh", "Atan", "Atanh", "BitShift", "BitwiseAnd", "BitwiseNot"),
+    *("BitwiseOr", "BitwiseXor", "Cast", "CastLike", "Ceil", "Celu", "Clip", "Cos", "Cosh", "Div", "Elu", "Equal"),
+    *("Erf", "Exp", "Floor", "Gelu", "Greater", "GreaterOrEqual", "HardSigmoid", "HardSwish", "Identity", "IsInf"),
+    *("IsNaN", "LeakyRelu", "Less", "LessOrEqual", "Log", "Max", "Mean", "Min", "Mish", "Mod", "Mul", "Neg", "Not"),
+    *("Or", "PRelu", "Pow", "Reciprocal", "Relu", "Round", "Selu", "Shrink", "Sigmoid", "Sign", "Sin", "Sinh"),
+    *("Softplus", "Softsign", "Sqrt", "Sub", "Sum", "Tan", "Tanh", "ThresholdedRelu", "Where", "Xor"),
+    *("BatchNormalization", "DequantizeLinear", "QuantizeLinear"),
+}
+_MOVING = {
+    *("Concat", "Constant", "ConstantOfShape", "DepthToSpace", "Expand", "EyeLike", "Flatten", "Gather", "Pad"),
+    *("Range", "Reshape", "Slice", "SpaceToDepth", "Split", "Squeeze", "Tile", "Transpose", "Trilu", "Unsqueeze"),
+}
+_OVER_AXES = {
+    *("ArgMax", "ArgMin", "CumSum", "LogSoftmax", "LpNormalization", "ReduceL1", "ReduceL2", "ReduceLogSum"),
+    *("ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "ReduceSumSquare"),
+    *("LayerNormalization", "Softmax"),
+}
+_OF_FEW_VALUES = {
+    *("Compress", "Conv", "Einsum", "GatherElements", "GatherND", "Gemm", "Hardmax", "InstanceNormalization", "MatMul"),
+    *("GroupNormalization", "MeanVarianceNormalization", "NonZero", "OneHot", "ReverseSequence", "ScatterElements"),
+    *("ScatterND", "TopK", "Unique"),
+}
+"""Operators that the evaluator computes value by value, or by more multiplications than values."""
+_OF_ONE_VALUE = 10
+"""How much longer the evaluator takes for a value of these."""
+_NO_LARGER_THAN_READ = {"Compress", "NonZero", "Unique"}
+"""Operators whose output has an extent that is not known before, but no more values than the input, for each axis."""
 
 
 @dataclass
@@ -32,11 +63,15 @@ class Evaluation:
         types: the type of every tensor, with its shape where that is known.
         values: the content of tensors that do not depend on the image's pixels.
         nodes: the nodes, with every If whose condition is known replaced by the branch that is taken.
+        stored: bytes of the model.
+        work: values that were computed or moved to fold constants.
     """
 
     types: dict[str, TypeProto] = field(default_factory=dict)
     values: dict[str, Array] = field(default_factory=dict)
     nodes: list[onnx.NodeProto] = field(default_factory=list)
+    stored: int = 0
+    work: int = 0
 
     def shape(self, name: str) -> tuple[int | None, ...] | None:
         """A tensor's shape, with None for extents that are not known; None where the rank is not known."""
@@ -47,6 +82,24 @@ class Evaluation:
             extent.dim_value if extent.HasField("dim_value") else None for extent in kind.tensor_type.shape.dim
         )
 
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Those that are known wholly, by the names of tensors."""
+        found = {name: self.shape(name) for name in self.types}
+        return {name: shape for name, shape in found.items() if shape is not None and None not in shape}  # type: ignore[misc]
+
+    def size(self, name: str) -> int:
+        """The bytes of a tensor, as far as they are known."""
+        shape = self.shape(name)
+        if shape is None or None in shape:
+            return 0
+        return prod(shape) * _ITEM_SIZES.get(self.types[name].tensor_type.elem_type, 1)  # type: ignore[arg-type]
+
+
+_ITEM_SIZES = {
+    kind: helper.tensor_dtype_to_np_dtype(kind).itemsize
+    for kind in TensorProto.DataType.values()
+    if kind not in (TensorProto.UNDEFINED, TensorProto.STRING)
+}
 
 Repair = Callable[["Evaluation", onnx.NodeProto], list[onnx.NodeProto]]
 """What takes the place of a node, seen from what is known before it."""
@@ -61,9 +114,10 @@ def evaluate(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]], repair
         repair: what to put in place of each node.
 
     Raises:
-        WhylightError: an operator cannot take inputs of these shapes.
+        WhylightError: an operator cannot take inputs of these shapes, or makes a tensor that takes more memory than
+            there is for the file.
     """
-    known = Evaluation()
+    known = Evaluation(stored=model.ByteSize())
     for tensor in model.graph.initializer:
         known.types[tensor.name] = helper.make_tensor_type_proto(tensor.data_type, tensor.dims)
         known.values[tensor.name] = numpy_helper.to_array(tensor)
@@ -87,9 +141,18 @@ def _visit(known: Evaluation, node: onnx.NodeProto, imports: Sequence[onnx.Opera
     known.nodes.append(node)
     for name, kind in _output_types(known, node, imports).items():
         known.types[name] = kind
+        _check_extents(known, node, name)
     for name, value in _output_values(known, node).items():
         known.values[name] = value
         known.types[name] = helper.make_tensor_type_proto(helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
+
+
+def _check_extents(known: Evaluation, node: onnx.NodeProto, name: str) -> None:
+    shape = known.shape(name) or ()
+    where = f"'{node.name or name}'"
+    if any(extent is not None and extent < 0 for extent in shape):
+        raise WhylightError(f"{where}: {node.op_type} makes a tensor of the impossible shape {shape}")
+    check_memory(where, f"what {node.op_type} makes, of shape {shape},", known.size(name), known.stored)
 
 
 def _taken_branch(node: onnx.NodeProto, condition: bool) -> list[onnx.NodeProto]:
@@ -154,26 +217,52 @@ def _output_values(known: Evaluation, node: onnx.NodeProto) -> dict[str, Array]:
         shape = known.shape(node.input[0])
         return {} if shape is None or None in shape else {node.output[0]: np.array(prod(shape), np.int64)}  # type: ignore[arg-type]
     inputs = [name for name in node.input if name]
-    if node.op_type in _NOT_REPEATABLE or node.domain not in _DEFAULT_DOMAINS:
+    if node.domain not in _DEFAULT_DOMAINS or not all(name in known.values for name in inputs):
         return {}
-    if not all(name in known.values for name in inputs) or any(each.type == each.GRAPH for each in node.attribute):
+    if not (work := _work(known, node)) or known.work + work > _MOST_WORK + 10 * known.stored:
         return {}
-    largest = max((known.values[name].size for name in inputs), default=0)
-    for output in node.output:
-        shape = known.shape(output) if output else ()
-        if shape and None not in shape and prod(shape) > max(_LARGE, 2 * largest):  # type: ignore[arg-type]
-            return {}  # a filled tensor takes less room as the node that fills it
-    if node.op_type in ("Conv", "MatMul", "Gemm") and largest > _LARGE:
-        return {}
+    known.work += work
     try:
-        results = ReferenceEvaluator(node, opsets={"": OPSET}).run(None, {name: known.values[name] for name in inputs})
+        with np.errstate(all="ignore"):
+            results = ReferenceEvaluator(node, opsets={"": OPSET}).run(
+                None, {name: known.values[name] for name in inputs}
+            )
     except Exception:  # the evaluator does not have every operator: then the node stays
         return {}
     return {
         name: np.asarray(value)
         for name, value in zip(node.output, results, strict=False)
-        if name and isinstance(value, np.ndarray | np.generic)
+        if name and isinstance(value, np.ndarray | np.generic) and np.asarray(value).dtype.kind in "buifcV"
     }
+
+
+def _work(known: Evaluation, node: onnx.NodeProto) -> int:
+    """How many values the evaluator touches to compute a node, or some more; 0 where it is not to do it.
+
+    It is known from shapes, before anything is computed. Text is never computed on, and filled tensors take less room
+    as the nodes that fill them.
+    """
+    values = [known.values[name] for name in node.input if name]
+    read, largest = sum(value.size for value in values), max((value.size for value in values), default=0)
+    if node.op_type in _NO_LARGER_THAN_READ:
+        written = read
+    else:
+        shapes = [known.shape(name) for name in node.output if name]
+        if any(shape is None or None in shape for shape in shapes):
+            return 0
+        written = sum(prod(extent or 0 for extent in shape) for shape in shapes if shape)
+    if written > max(_LARGE, 2 * largest) or any(value.dtype.kind not in "buifcV" for value in values):
+        return 0
+    types = [known.types[name].tensor_type.elem_type for name in node.output if name in known.types]
+    if TensorProto.STRING in types:
+        return 0
+    if node.op_type in _ELEMENTWISE or node.op_type in _MOVING or node.op_type in _OVER_AXES:
+        return read + written + 1
+    if node.op_type in _OF_FEW_VALUES and largest <= _LARGE:
+        shapes_read = {name: known.values[name].shape for name in node.input if name}
+        shapes_written = {name: known.shape(name) or () for name in node.output if name}
+        return _OF_ONE_VALUE * multiplications(node, {**shapes_read, **shapes_written})  # type: ignore[dict-item]
+    return 0
 
 
 def _shape_value(known: Evaluation, node: onnx.NodeProto) -> dict[str, Array]:

@@ -10,6 +10,7 @@ from onnx.defs import OpSchema, SchemaError, get_schema, onnx_opset_version
 
 from whylight.errors import WhylightError
 from whylight.graph.inference import IR_VERSION, OPSET
+from whylight.reading.onnx_model.structure import all_nodes
 
 _NEW_FUNCTIONS = {"Attention", "RMSNormalization", "RotaryEmbedding", "Swish"}
 """Operators after `OPSET` that the standard defines by older ones."""
@@ -66,7 +67,7 @@ def _changed_operators(model: onnx.ModelProto, version: int) -> list[str]:
 
 
 def _used(model: onnx.ModelProto) -> set[str]:
-    return {node.op_type for node in _all_nodes(model.graph) if node.domain in ("", "ai.onnx")}
+    return {node.op_type for node in all_nodes(model.graph.node) if node.domain in ("", "ai.onnx")}
 
 
 def _has_schema(operator: str, version: int) -> bool:
@@ -76,15 +77,6 @@ def _has_schema(operator: str, version: int) -> bool:
     except SchemaError:
         return version > onnx_opset_version()
     return True
-
-
-def _all_nodes(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    nodes = list(graph.node)
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.type == onnx.AttributeProto.GRAPH:
-                nodes += _all_nodes(attribute.g)
-    return nodes
 
 
 def _is_unchanged(operator: str, version: int) -> bool:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from math import prod
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError
-from onnx import TensorProto, checker, external_data_helper
-from onnx.external_data_helper import ExternalDataInfo
 
 from whylight.contract import METADATA_KEY
 from whylight.errors import WhylightError
-from whylight.files.checks import check_file
+from whylight.files.budget import check_memory, readable
+from whylight.files.checks import check_file, reading
+from whylight.reading.onnx_model.structure import all_nodes, check_functions, check_graph
+from whylight.reading.onnx_model.weights import check_weights, load_external_data, stored_size
 
+_LARGEST_MESSAGE = 2**31
+"""Bytes that a file of protobuf may have."""
 _DEFAULT_DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 
 
@@ -27,12 +28,20 @@ def read_model(path: Path) -> onnx.ModelProto:
         WhylightError: the file or a data file is missing, or it is not a whole ONNX model.
     """
     check_file(path)
+    with reading(path):
+        size, stored = path.stat().st_size, stored_size(path)
+    if size >= _LARGEST_MESSAGE:
+        raise WhylightError(
+            f"{path}: not an ONNX model: {readable(size)}, and one has at most 2 GiB, its weights in files beside it"
+        )
+    check_memory(path, "the file", 2 * size, stored)
+    model = onnx.ModelProto()
     try:
-        model = onnx.load_model(path, load_external_data=False)
-    except (DecodeError, ValueError, RuntimeError) as error:
-        raise WhylightError(f"{path}: not an ONNX model, or a truncated one{_looks_like(path)}") from error
+        model.ParseFromString(path.read_bytes())
     except OSError as error:
         raise WhylightError(f"{path}: cannot be read: {error.strerror}") from error
+    except Exception as error:  # DecodeError, and what else protobuf's implementations raise
+        raise WhylightError(f"{path}: not an ONNX model, or a truncated one{_looks_like(path)}") from error
     if not model.graph.node or not model.opset_import:
         found = "an ONNX model without operators" if model.opset_import else "not an ONNX model"
         raise WhylightError(f"{path}: {found}{_looks_like(path)}")
@@ -41,8 +50,10 @@ def read_model(path: Path) -> onnx.ModelProto:
             f"{path}: an explainer that 'whylight compile' wrote, not a classifier: 'whylight gradcam' runs it; "
             "name the model that it was made from"
         )
-    _load_external_data(path, model)
-    return prepared(path, model)
+    model = prepared(path, model)
+    check_weights(path, model)
+    load_external_data(path, model)
+    return model
 
 
 def prepared(path: Path, model: onnx.ModelProto) -> onnx.ModelProto:
@@ -51,11 +62,13 @@ def prepared(path: Path, model: onnx.ModelProto) -> onnx.ModelProto:
     Raises:
         WhylightError: it has other operators; they are named; or one reads what nothing in the file gives.
     """
+    check_functions(path, model)
     if model.functions:
         from onnx import inliner
 
-        model = inliner.inline_local_functions(model)
-    foreign = sorted({f"{node.domain}.{node.op_type}" for node in _all_nodes(model.graph) if _is_foreign(node)})
+        with reading(path, "a model whose functions can be written out"):
+            model = inliner.inline_local_functions(model)
+    foreign = sorted({f"{node.domain}.{node.op_type}" for node in all_nodes(model.graph.node) if _is_foreign(node)})
     if foreign:
         advice = (
             "quantize it with QuantFormat.QDQ"
@@ -65,38 +78,12 @@ def prepared(path: Path, model: onnx.ModelProto) -> onnx.ModelProto:
         raise WhylightError(
             f"{path}: the model has operators that are not in the ONNX standard: {', '.join(foreign)}; {advice}"
         )
-    _refuse_unwritten(path, model.graph)
+    check_graph(path, model)
     return model
-
-
-def _refuse_unwritten(path: Path, graph: onnx.GraphProto, around: frozenset[str] = frozenset()) -> None:
-    """Refuse a graph whose operators read tensors that neither it nor the graphs around it hold."""
-    held = around | {info.name for info in graph.input} | {tensor.name for tensor in graph.initializer}
-    held |= {tensor.values.name for tensor in graph.sparse_initializer}
-    held |= {name for node in graph.node for name in node.output}
-    for node in graph.node:
-        for name in node.input:
-            if name and name not in held:
-                raise WhylightError(
-                    f"{path}: not a valid model: {node.op_type} '{node.name or node.output[0]}' reads '{name}', which "
-                    "nothing in the file gives; export the network again, perhaps with another version of its exporter"
-                )
-        for attribute in node.attribute:
-            if attribute.type == onnx.AttributeProto.GRAPH:
-                _refuse_unwritten(path, attribute.g, held)
 
 
 def _is_foreign(node: onnx.NodeProto) -> bool:
     return node.domain not in _DEFAULT_DOMAINS
-
-
-def _all_nodes(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    nodes = list(graph.node)
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.type == onnx.AttributeProto.GRAPH:
-                nodes += _all_nodes(attribute.g)
-    return nodes
 
 
 def _looks_like(path: Path) -> str:
@@ -112,41 +99,3 @@ def _looks_like(path: Path) -> str:
     if head.startswith((b"<", b"{")):
         return ": it is text"
     return ""
-
-
-def _load_external_data(path: Path, model: onnx.ModelProto) -> None:
-    folder = path.parent.resolve()
-    for tensor in external_data_helper._get_all_tensors(model):
-        if not external_data_helper.uses_external_data(tensor):
-            continue
-        location = ExternalDataInfo(tensor).location
-        data = (folder / location).resolve()
-        if not data.is_relative_to(folder):
-            raise WhylightError(
-                f"{path}: the weights '{tensor.name}' are in '{location}', expected a file in the model's own folder"
-            )
-        if not data.is_file():
-            raise WhylightError(f"{path}: the weights '{tensor.name}' are in '{location}', which is not beside it")
-        try:
-            external_data_helper.load_external_data_for_tensor(tensor, str(folder))
-        except (OSError, ValueError, RuntimeError, checker.ValidationError) as error:
-            raise WhylightError(
-                f"{path}: the weights '{tensor.name}' in '{location}' cannot be read: {error}"
-            ) from error
-        if len(tensor.raw_data) * 8 < _bits(tensor):
-            raise WhylightError(
-                f"{path}: '{location}' is truncated: it does not hold all of the weights '{tensor.name}'"
-            )
-        tensor.data_location = TensorProto.DEFAULT
-        del tensor.external_data[:]
-
-
-def _bits(tensor: onnx.TensorProto) -> int:
-    size = prod(tensor.dims)
-    kinds: dict[int, int] = {
-        TensorProto.DOUBLE: 64,
-        TensorProto.INT64: 64,
-        TensorProto.FLOAT: 32,
-        TensorProto.INT32: 32,
-    }
-    return size * kinds.get(tensor.data_type, 4)

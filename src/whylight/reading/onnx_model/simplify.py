@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,8 @@ import onnx
 from onnx import TypeProto, helper, numpy_helper
 
 from whylight.errors import WhylightError
+from whylight.files.budget import check_memory
+from whylight.graph.demand import bytes_at_once, multiplications
 from whylight.graph.tensor import BATCH
 from whylight.graph.walks import needed_nodes, read_names
 from whylight.reading.onnx_model.batch import BatchRepair
@@ -18,6 +20,9 @@ from whylight.reading.onnx_model.evaluate import Array, Evaluation, evaluate
 
 _SIZES = (2, 3)
 """Two batch sizes: what is the same at both does not depend on the batch."""
+MOST_MULTIPLICATIONS = 10**12
+_OF_A_WEIGHT = 1000
+"""Products for each byte of weights that are more than that: a large network uses each weight at many places."""
 _LOOPS = ("Loop", "Scan", "If", "SequenceMap")
 
 
@@ -46,12 +51,13 @@ def simplified(
         dynamic: whether to try that.
 
     Raises:
-        WhylightError: shapes contradict each other.
+        WhylightError: shapes contradict each other, or the graph takes more memory or computing than there is for it.
     """
     is_dynamic = any(None in shape for shape in shapes.values())
     if is_dynamic:
         return _dynamic(model, shapes)
     exported = evaluate(model, {name: [int(extent or 0) for extent in shape] for name, shape in shapes.items()})
+    _check_demand(model, exported, {extents[0] or 1 for extents in shapes.values()})
     if dynamic:
         try:
             return _dynamic(model, {name: (None, *shape[1:]) for name, shape in shapes.items()}, BatchRepair(exported))
@@ -68,6 +74,7 @@ def _dynamic(
         evaluate(model, {name: [extent or size for extent in shape] for name, shape in shapes.items()}, repair)
         for size in _SIZES
     )
+    _check_demand(model, first, {_SIZES[0]})
     if [node.output for node in first.nodes] != [node.output for node in second.nodes]:
         raise WhylightError("the graph's branches depend on the batch size")
     _refuse_unknown(model, first)
@@ -75,6 +82,28 @@ def _dynamic(
     if all(_is_fixed(first.shape(name), second.shape(name)) for name in outputs):
         raise WhylightError(f"no output grows with the batch: {', '.join(map(repr, outputs))}")
     return Simplified(_rewritten(model, first, second, shapes), True)
+
+
+def _check_demand(model: onnx.ModelProto, known: Evaluation, images: Collection[int]) -> None:
+    """See that the graph can be run.
+
+    Raises:
+        WhylightError: its tensors take more memory at once than there is for the file, or one image takes more
+            multiplications than anybody would wait for.
+    """
+    outputs = [info.name for info in model.graph.output]
+    sizes = {name: known.size(name) for name in known.types}
+    constant = sum(sizes[name] for name in known.values if name in sizes)
+    computed = {name: size for name, size in sizes.items() if name not in known.values}
+    at_once = bytes_at_once(known.nodes, computed, outputs)
+    check_memory("the graph", "running it on a few images", 4 * constant + 2 * at_once, known.stored)
+    shapes = known.shapes()
+    work = sum(multiplications(node, shapes) for node in known.nodes) // max(images, default=1)
+    if work > MOST_MULTIPLICATIONS + _OF_A_WEIGHT * known.stored:
+        raise WhylightError(
+            f"the graph computes {work:.2g} products for one image, more than the {MOST_MULTIPLICATIONS:.0e} that a "
+            "processor does in a minute: refused"
+        )
 
 
 def _is_fixed(before: Sequence[int | None] | None, after: Sequence[int | None] | None) -> bool:

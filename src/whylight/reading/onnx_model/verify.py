@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 
 from whylight.errors import WhylightError, WhylightWarning
+from whylight.graph.trial import Deadline, Trial
 from whylight.reading.onnx_model.float32 import in_float32
 
 Array = np.ndarray[Any, Any]
@@ -24,6 +24,7 @@ def outputs_differ(
     shape: tuple[int | None, ...],
     image: str,
     loose: bool,
+    deadline: Deadline,
 ) -> str | None:
     """Run both on random images.
 
@@ -34,17 +35,19 @@ def outputs_differ(
         shape: of the original's image input; the batch axis is None where it is dynamic.
         image: the name of the image input.
         loose: whether the original computes in half precision.
+        deadline: when all runs have to be at their end.
 
     Returns:
         What differs; None where nothing does, or, with a warning, where ONNX Runtime cannot load the original.
 
     Raises:
-        WhylightError: ONNX Runtime stops in one of the two.
+        WhylightError: ONNX Runtime stops in one of the two, or it does not end.
     """
     fixed = shape[0] or 2
     images = np.random.default_rng(0).random((fixed, *[extent or 1 for extent in shape[1:]]), np.float32)
+    stored = original.ByteSize()
     try:
-        session = _session_of_original(original)
+        session = _session_of_original(original, deadline, stored)
     except Exception as error:  # ONNX Runtime's errors share no base class
         warnings.warn(
             f"{path}: the converted model could not be compared with the file's, which ONNX Runtime cannot run: "
@@ -54,16 +57,16 @@ def outputs_differ(
         )
         return None
     try:
-        if "int" in next(info.type for info in session.get_inputs() if info.name == image):
+        if "int" in session.inputs[image].type:
             images = np.floor(images * 255)
         expected = _run(session, image, images)
     except Exception as error:
         extents = " x ".join(map(str, images.shape[1:]))
         raise WhylightError(f"the file does not run on an image of {extents}: {_first_line(error)}") from error
     try:
-        new = _session(rewritten)
+        new = Trial(rewritten.SerializeToString(), deadline, stored)
         found = _run(new, image, images)
-        rows = new.get_inputs()[0].shape[0]
+        rows = new.inputs[image].shape[0]
         if not isinstance(rows, int):
             growing = {info.name for info in rewritten.graph.output if _is_symbolic(info)}
             found_twice = _run(new, image, np.concatenate([images[::-1], images]))
@@ -84,43 +87,34 @@ def run_model(model: onnx.ModelProto, image: str, images: Array) -> Mapping[str,
         WhylightError: ONNX Runtime cannot run it.
     """
     try:
-        return _run(_session(model), image, images)
+        return _run(Trial(model.SerializeToString(), Deadline(), model.ByteSize()), image, images)
     except Exception as error:  # ONNX Runtime's errors share no base class
         raise WhylightError(f"ONNX Runtime cannot run the model: {_first_line(error)}") from error
 
 
-def _session_of_original(original: onnx.ModelProto) -> Any:
+def _session_of_original(original: onnx.ModelProto, deadline: Deadline, stored: int) -> Trial:
     """A session of the model as it was read.
 
     ONNX Runtime has some operators in float32 alone: a model of another precision is then run in that one.
     """
     try:
-        return _session(original)
+        return Trial(original.SerializeToString(), deadline, stored)
     except Exception:
         single = in_float32(original)
         if single is original:
             raise
-        return _session(single)
+        return Trial(single.SerializeToString(), deadline, stored)
 
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def _session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    # a few images: to optimize the graph would take longer than to run it
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-
-
-def _run(session: Any, image: str, images: Array) -> Mapping[str, Array]:
-    kinds = {info.name: info.type for info in session.get_inputs()}
+def _run(session: Trial, image: str, images: Array) -> Mapping[str, Array]:
     types: dict[str, Any] = {"tensor(float16)": np.float16, "tensor(double)": np.float64}
     types |= {f"tensor({name})": np.dtype(name) for name in ("uint8", "uint16", "int16", "int32", "int64")}
-    names = [info.name for info in session.get_outputs() if info.type.startswith("tensor(")]
-    values = session.run(names, {image: images.astype(types.get(kinds[image], np.float32))})
+    names = [name for name, kind in session.outputs.items() if kind.startswith("tensor(")]
+    values = session.run(names, {image: images.astype(types.get(session.inputs[image].type, np.float32))})
     return dict(zip(names, values, strict=True))
 
 
