@@ -26,6 +26,7 @@ from whylight.contract import (
     MapFacts,
 )
 from whylight.errors import WhylightError, WhylightWarning
+from whylight.files.checks import reading
 from whylight.graph.builder import GraphBuilder
 from whylight.graph.tensor import Tensor
 from whylight.graph.walks import renamed_tensors, tensor_names
@@ -82,6 +83,11 @@ def compile_maps(
     Raises:
         WhylightError: as `compile_explainer`; or a method that takes several passes is one of several.
     """
+    with reading(classifier.path, "a graph that can be explained"):
+        return _compiled(classifier, wanted, question)
+
+
+def _compiled(classifier: Classifier, wanted: Sequence[tuple[str, Layers]], question: Question) -> onnx.ModelProto:
     question = question.about(classifier.class_names, classifier.class_count)
     chosen = [(method_named(method), _layers(classifier, method_named(method), layers)) for method, layers in wanted]
     _refuse_drivers_in_company(chosen)

@@ -55,7 +55,7 @@ def reading(source: object, what: str = "") -> Iterator[None]:
     """
     try:
         yield
-    except WhylightError:
+    except (WhylightError, Warning):
         raise
     except OSError as error:
         raise WhylightError(f"{one_line(source)}: cannot be read{what and f' as {what}'}: {reason(error)}") from error

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from whylight.contract import ExplainerFacts
 from whylight.errors import WhylightError
-from whylight.files.checks import check_file
+from whylight.files.checks import check_file, reading
 from whylight.options import ModelOptions
 from whylight.reading.inspection import Inspection, inspect_explainer
 from whylight.registry import Registry, origin_of
@@ -48,6 +48,11 @@ class Reader:
     convert: Callable[[Path, Path | None], onnx.ModelProto]
     options: Collection[str] = ()
     takes_parameters: bool = False
+
+    @property
+    def article(self) -> str:
+        """A file of the format, in messages."""
+        return f"a whole model file of the format {self.name}"
 
 
 def reader_through_onnx(name: str, suffixes: tuple[str, ...], read: Callable[[Path], onnx.ModelProto]) -> Reader:
@@ -93,7 +98,9 @@ def load(path: Path, parameters: Path | None = None, options: ModelOptions = _AS
         WhylightError: the file cannot be read, or it is not a classifier of one image; the message says why. Or its
             format does not know an option.
     """
-    return _checked(path, parameters, options).load(path, parameters, options)
+    found = _checked(path, parameters, options)
+    with reading(path, found.article):
+        return found.load(path, parameters, options)
 
 
 def inspect(path: Path, parameters: Path | None = None, options: ModelOptions = _AS_THE_FILE_SAYS) -> Inspection:
@@ -105,7 +112,8 @@ def inspect(path: Path, parameters: Path | None = None, options: ModelOptions = 
     found = _checked(path, parameters, options)
     if facts := ExplainerFacts.held_by(path):
         return inspect_explainer(path, facts)
-    return found.inspect(path, parameters, options)
+    with reading(path, found.article):
+        return found.inspect(path, parameters, options)
 
 
 def convert(path: Path, parameters: Path | None = None) -> onnx.ModelProto:
@@ -118,7 +126,9 @@ def convert(path: Path, parameters: Path | None = None) -> onnx.ModelProto:
     Raises:
         WhylightError: the file cannot be read or converted.
     """
-    return _checked(path, parameters, _AS_THE_FILE_SAYS).convert(path, parameters)
+    found = _checked(path, parameters, _AS_THE_FILE_SAYS)
+    with reading(path, found.article):
+        return found.convert(path, parameters)
 
 
 def reader_of(path: Path) -> Reader:
