@@ -541,3 +541,11 @@ def test_help_names_the_default_of_a_switch_once(capsys: pytest.CaptureFixture[s
     assert "EXIF orientation says (default)" in text
     assert "the contrary of --exif_orientation --" in text
     assert "True" not in text
+
+
+def test_whylight_alone_prints_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith("usage: whylight")
+    assert "explain every image of a dataset CSV" in said.out
+    assert said.err == ""

@@ -4,17 +4,16 @@ An engine takes shards with the number of their rows that are done already, and 
 those of one shard in order. What is recorded and where is not its business.
 """
 
-import os
+import pickle
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from itertools import islice, takewhile
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from multiprocessing.synchronize import Event
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from whylight.batch.plan import Plan
 from whylight.batch.step import BatchResult, Step
+from whylight.batch.worker import start
 from whylight.dataset.opening import open_dataset
 from whylight.dataset.table import Shard
 from whylight.errors import WhylightError
@@ -54,7 +54,8 @@ def run_in_processes(
     """
     context = get_context("spawn")
     stop = context.Event()
-    pool = ProcessPoolExecutor(workers - 1, context, _start_worker, (plan, graph, device, stop))
+    content = pickle.dumps((_make_ready, (plan, graph, device)))
+    pool = ProcessPoolExecutor(workers - 1, context, start, (content, stop))
     try:
         remaining = iter(work)
         waiting = deque(pool.submit(_run_shard, one, threads) for one in islice(remaining, 2 * (workers - 1)))
@@ -129,17 +130,9 @@ def _worker_step(plan: Plan, graph: Callable[[], bytes | Path], device: str, key
     return _steps[key]
 
 
-def _start_worker(plan: Plan, graph: Path, device: str, stop: Event) -> None:
-    Thread(target=_end_with_parent, daemon=True).start()
+def _make_ready(plan: Plan, graph: Path, device: str, stop: Event) -> None:
     _stops.append(stop)
     _worker_step(plan, lambda: graph, device, "process")
-
-
-def _end_with_parent() -> None:
-    """A pool's process would wait for ever for work from one that was killed."""
-    if parent := parent_process():
-        parent.join()
-        os._exit(1)
 
 
 def _run_shard(work: Work, threads: int) -> list[BatchResult]:

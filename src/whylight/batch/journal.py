@@ -116,12 +116,13 @@ class Journal:
             if stamps is not None:
                 first = shard.first - 1 + len(results)
                 is_same = [result.stamp for result in batch] == list(islice(stamps, len(batch)))
-                if not is_same or not all(self._is_on_disk(index, result) for index, result in enumerate(batch, first)):
+                if not is_same or not all(
+                    self._is_on_disk(index, shard.index, result) for index, result in enumerate(batch, first)
+                ):
                     break
             results += batch
-        if self._plan.options.save_cam == "npz":
-            maps = self._plan.path(self._plan.map_file(0, shard.index))
-            return results if len(results) == shard.count and maps.is_file() else []
+        if stamps is not None and self._plan.options.save_cam == "npz":
+            return results if len(results) == shard.count and self._has_map(0, shard.index) else []
         return results
 
     def resume(self, shard: Shard, stamps: Iterator[str]) -> int:
@@ -183,13 +184,19 @@ class Journal:
     def _shard_path(self, shard: int) -> Path:
         return self._folder / f"{shard:06d}.jsonl"
 
-    def _is_on_disk(self, index: int, result: RowResult) -> bool:
+    def _is_on_disk(self, index: int, shard: int, result: RowResult) -> bool:
         if result.checksum is None:
             return True
+        if self._plan.options.save_cam == "npy" and not self._has_map(index, shard):
+            return False
         try:
             return zlib.crc32(self._plan.path(self._plan.overlay(index)).read_bytes()) == result.checksum
         except OSError:
             return False
+
+    def _has_map(self, index: int, shard: int) -> bool:
+        path = self._plan.path(self._plan.map_file(index, shard))
+        return path.is_file() and path.stat().st_size > 0
 
 
 def _line(results: Sequence[RowResult]) -> bytes:

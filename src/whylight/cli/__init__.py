@@ -34,7 +34,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         warnings.simplefilter("default", WhylightWarning)
         warnings.showwarning = _show_warning
         try:
-            arguments = _parser().parse_args(_with_underscores(sys.argv[1:] if argv is None else argv))
+            parser = _parser()
+            arguments = parser.parse_args(_with_underscores(sys.argv[1:] if argv is None else argv))
+            if arguments.command is None:
+                parser.print_help()
+                return 0
             debug = arguments.debug
             if arguments.memory:
                 set_budget(arguments.memory)
@@ -132,7 +136,8 @@ def _parser() -> argparse.ArgumentParser:
         description="See why an image classifier decided: where in an image the network looked for a class.",
     )
     program.add_argument("--version", action="version", version=f"whylight {__version__}")
-    commands = program.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = program.add_subparsers(title="commands", metavar="COMMAND")
+    program.set_defaults(command=None)
     for command in chain.from_iterable(module.COMMANDS for module in (explain, dataset, trust, models, upkeep)):
         parser = commands.add_parser(
             command.name,
