@@ -305,13 +305,15 @@ def test_warnings_are_as_they_were_after_many_threads(tmp_path: Path, monkeypatc
     assert (list(warnings.filters), warnings.showwarning, warnings._showwarnmsg_impl) == before  # type: ignore[attr-defined]
 
 
-def test_a_kept_explainer_that_is_removed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kept_explainer_that_is_removed_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WHYLIGHT_CACHE", str(tmp_path))
-    explainer = whylight.explainer(MODEL)
-    whylight.clear_cache()
-    for use in (lambda: explainer(IMAGE), explainer.digest, explainer.content):
-        with pytest.raises(WhylightError, match=r"graph\.onnx"):
-            use()
+    expected = whylight.explainer(MODEL, cache=False)(IMAGE)
+    for use in (lambda one: one(IMAGE), whylight.Explainer.digest, whylight.Explainer.content):
+        explainer = whylight.explainer(MODEL)
+        whylight.clear_cache()
+        assert list(tmp_path.iterdir()) == []
+        use(explainer)
+        np.testing.assert_allclose(explainer(IMAGE).cam, expected.cam, atol=1e-6)
 
 
 @pytest.mark.parametrize("fault", [{"input_variable": "nope"}, {"table": "none.csv"}])

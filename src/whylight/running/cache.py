@@ -3,6 +3,10 @@
 An entry is a folder with the explainer graph in ONNX Runtime's optimized form, named by a hash of all that it was made
 from. The weights of a large one lie in a file beside it: ONNX Runtime maps them into memory and copies none. An entry
 that cannot be read, or is not what its checksums say, is made again.
+
+Who may write an entry could write another graph with its checksums: entries count only where nobody else may, by the
+owner and permissions of the cache's folder, of the entry, and of its files. A cache is never a reason to stop: where it
+cannot be written, or is emptied meanwhile, the explainer is compiled, and that is said.
 """
 
 from __future__ import annotations
@@ -12,17 +16,19 @@ import json
 import logging
 import mmap
 import os
+import stat
 import threading
 import time
 import warnings
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from whylight.errors import WhylightError, WhylightWarning
+from whylight.files.checks import check_file, reading, reason
 from whylight.files.external_data import data_files
 from whylight.registry import outside_sources
 from whylight.version import __version__
@@ -34,7 +40,7 @@ if TYPE_CHECKING:
 _LOGGER = logging.getLogger(__name__)
 
 FOLDER_VARIABLE = "WHYLIGHT_CACHE"
-_FORM = 8
+_FORM = 9
 """To be raised when the compiler's graphs change without a new version of whylight."""
 LARGEST = 4 * 2**30
 """Bytes that are kept."""
@@ -45,6 +51,11 @@ _PIECE = 2**24
 _RECORDING = threading.Lock()
 """Warnings are recorded for the whole process: by one thread at a time."""
 _GRAPH, _WEIGHTS, _FACTS = "graph.onnx", "weights.bin", "facts.json"
+_UNFINISHED = ".whylight-"
+"""What the names of folders begin with in which entries are written."""
+_LONGEST_WRITING = 24 * 60 * 60
+"""Seconds after which nobody is still at it, where folders cannot be locked."""
+_OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 @dataclass(frozen=True)
@@ -145,48 +156,70 @@ def cached_explainer(
         _LOGGER.info("%s: the explainer is kept in %s", model, folder())
     for message in dict.fromkeys(entry.warnings):
         warnings.warn(message, WhylightWarning, stacklevel=2)
-    return Explainer(entry.graph, execution).as_own()
+
+    def again() -> bytes:
+        with _RECORDING, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return make()
+
+    try:
+        return Explainer(entry.graph, execution).as_own(again)
+    except WhylightError:
+        if isinstance(entry.graph, bytes):
+            raise
+    return Explainer(again(), execution)  # the cache has been emptied meanwhile
 
 
 def entries() -> list[Path]:
     """What the cache holds, the one that was used last first."""
+    found = {}
     with suppress(OSError):
-        return sorted(folder().glob("*.explainer"), key=lambda path: path.stat().st_mtime, reverse=True)
-    return []
+        for path in folder().glob("*.explainer"):
+            with suppress(OSError):  # another run may remove it
+                found[path] = path.lstat().st_mtime
+    return sorted(found, key=found.__getitem__, reverse=True)
 
 
 def size(entry: Path) -> int:
     """Its bytes on disk."""
+    taken = 0
     with suppress(OSError):
-        return sum(path.stat().st_size for path in (entry.iterdir() if entry.is_dir() else [entry]))
-    return 0
+        for path in entry.iterdir() if _is_folder(entry) else [entry]:
+            with suppress(OSError):
+                taken += path.lstat().st_size
+    return taken
 
 
 def clear() -> None:
-    """Remove all entries."""
-    for path in entries():
+    """Remove all entries, and what killed runs have left."""
+    for path in (*entries(), *_left()):
         _remove(path)
 
 
 def _remove(entry: Path) -> None:
     import shutil
 
-    if entry.is_dir():
+    if _is_folder(entry):
         shutil.rmtree(entry, ignore_errors=True)
-    else:  # as whylight 0.1.0 kept it
-        entry.unlink(missing_ok=True)
+    else:  # as whylight 0.1.0 kept it, or of no use
+        with suppress(OSError):
+            entry.unlink()
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether it is one itself: what a link leads to is none of the cache's."""
+    with suppress(OSError):
+        return stat.S_ISDIR(path.lstat().st_mode)
+    return False
 
 
 def _digest(model: Path, parameters: Path | None) -> bytes:
     digest = hashlib.sha256()
     for path in (model, parameters, *data_files(model)):
         if path is not None:
-            try:
+            check_file(path)
+            with reading(path):
                 digest.update(_content_digest(path))
-            except FileNotFoundError:
-                raise WhylightError(f"{path}: no such file") from None
-            except OSError as error:
-                raise WhylightError(f"{path}: cannot be read: {error.strerror}") from error
     return digest.digest()
 
 
@@ -201,18 +234,32 @@ def _content_digest(path: Path) -> bytes:
 
 def _key(contents: bytes, model: Path, options: Mapping[str, object]) -> str:
     # warnings and errors name the model file
-    return hashlib.sha256(contents + json.dumps([_FORM, __version__, options, str(model)]).encode()).hexdigest()[:40]
+    return hashlib.sha256(contents + json.dumps([_FORM, __version__, options, str(model)]).encode()).hexdigest()
 
 
 def _read(key: str) -> _Entry | None:
     path = folder() / f"{key}.explainer"
-    with suppress(OSError, ValueError, KeyError, TypeError):
+    with suppress(WhylightError), reading(path):
+        if not _is_own(folder().stat(), path.lstat()):
+            return None
+        files = {each.name: each.stat(follow_symlinks=False) for each in os.scandir(path)}
+        if not files.keys() <= {_GRAPH, _WEIGHTS, _FACTS} or not _is_own(*files.values(), is_kind=stat.S_ISREG):
+            return None
         facts = json.loads((path / _FACTS).read_text("utf-8"))
-        if _is_of_this_process(facts["outside"]) and facts["checksums"] == _checksums(path):
+        if facts["key"] == key and _is_of_this_process(facts["outside"]) and facts["checksums"] == _checksums(path):
             os.utime(path)
             said = [str(message) for message in facts["warnings"]]
-            return _Entry(path / _GRAPH, said, facts["runtime"], facts["outside"])
+            return _Entry(path / _GRAPH, said, str(facts["runtime"]), facts["outside"])
     return None
+
+
+def _is_own(*of: os.stat_result, is_kind: Callable[[int], bool] = stat.S_ISDIR) -> bool:
+    """Whether they are folders, or of another kind, that nobody but the user of this process can have written."""
+    own = getattr(os, "getuid", None)
+    return all(
+        is_kind(each.st_mode) and (own is None or (each.st_uid == own() and not each.st_mode & _OTHERS_MAY_WRITE))
+        for each in of
+    )
 
 
 def _is_of_this_process(outside: dict[str, int]) -> bool:
@@ -224,37 +271,112 @@ def _is_of_this_process(outside: dict[str, int]) -> bool:
 
 
 def _written(key: str, graph: bytes, said: list[str]) -> _Entry:
-    """Keep an entry, in place of one that may be there; where the folder cannot be written, there is no cache.
+    """Keep an entry, in place of one that may be there; where that cannot be done, it is said, and there is no cache.
 
     What code that lies in no file had a part in is not kept: it may be another one the next time.
     """
-    import tempfile
-
     import onnxruntime
 
     from whylight.running.session import write_optimized
 
-    runtime: str = onnxruntime.__version__
-    outside = outside_sources()
-    if outside is None:
-        return _Entry(graph, said, runtime, {})
-    with suppress(OSError):
-        folder().mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder(), prefix=".", ignore_cleanup_errors=True) as temporary:
-            new = Path(temporary) / "new"
-            new.mkdir()
+    made = _Entry(graph, said, onnxruntime.__version__, outside_sources() or {})
+    if outside_sources() is None:
+        return made
+    try:
+        _make_folder()
+        for path in _left():
+            _remove(path)
+        with _workplace() as place:
+            new = place / "new"
+            new.mkdir(0o700)
             write_optimized(graph, new / _GRAPH, _WEIGHTS if len(graph) >= _LARGE_GRAPH else None)
-            facts = {"checksums": _checksums(new), "runtime": runtime, "warnings": said, "outside": outside}
+            facts = {"key": key, "checksums": _checksums(new), "runtime": made.runtime, "warnings": said}
+            facts["outside"] = made.outside
             (new / _FACTS).write_text(json.dumps(facts), "utf-8")
+            for file in new.iterdir():
+                file.chmod(0o600)
             path = folder() / f"{key}.explainer"
-            if _read(key) != _Entry(path / _GRAPH, said, runtime, outside):  # another run may have been faster
-                if path.exists():
-                    path.rename(Path(temporary) / "old")
+            if _read(key) != _Entry(path / _GRAPH, said, made.runtime, made.outside):  # another run may be faster
+                if os.path.lexists(path):
+                    path.rename(place / "old")
                 new.rename(path)
         _make_room()
-        if entry := _read(key):
-            return entry
-    return _Entry(graph, said, runtime, outside)
+    except (OSError, WhylightError, MemoryError) as error:
+        warnings.warn(
+            f"{folder()}: the compiled explainer is not kept for the next start: {reason(error)}; the environment "
+            f"variable {FOLDER_VARIABLE} names another folder, the option 'no_cache' does without",
+            WhylightWarning,
+            stacklevel=3,
+        )
+        return made
+    return _read(key) or made
+
+
+def _make_folder() -> None:
+    """The cache's folder, which is the user's alone.
+
+    Raises:
+        OSError: it cannot be made.
+        WhylightError: others may write it.
+    """
+    place = folder()
+    place.mkdir(0o700, parents=True, exist_ok=True)
+    mode = place.stat().st_mode
+    if mode & _OTHERS_MAY_WRITE and not os.environ.get(FOLDER_VARIABLE):  # as earlier versions may have made it
+        place.chmod(stat.S_IMODE(mode) & ~_OTHERS_MAY_WRITE)
+    if not _is_own(place.stat()):
+        raise WhylightError("others may write there: expected a folder of your own, chmod go-w")
+
+
+@contextmanager
+def _workplace() -> Iterator[Path]:
+    """A folder to write an entry in, locked for as long as somebody does."""
+    import tempfile
+
+    with ExitStack() as stack:
+        with _locked(folder(), waits=True):  # nobody takes it for what a killed run has left before it is locked
+            place = stack.enter_context(
+                tempfile.TemporaryDirectory(dir=folder(), prefix=_UNFINISHED, ignore_cleanup_errors=True)
+            )
+            stack.enter_context(_locked(Path(place)))
+        yield Path(place)
+
+
+def _left() -> list[Path]:
+    """The folders in which killed runs were writing."""
+    left = []
+    with suppress(OSError), _locked(folder(), waits=True):
+        for path in filter(_is_folder, folder().glob(f"{_UNFINISHED}*")):
+            with suppress(OSError), _locked(path) as is_locked:  # BlockingIOError: somebody is at it
+                if is_locked or time.time() - path.lstat().st_mtime > _LONGEST_WRITING:
+                    left.append(path)
+    return left
+
+
+@contextmanager
+def _locked(place: Path, waits: bool = False) -> Iterator[bool]:
+    """Within it nobody else locks a folder; not where the platform or the file system locks none.
+
+    Raises:
+        BlockingIOError: somebody else has locked it, and it is not waited for.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield False
+        return
+    handle = os.open(place, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
+            is_locked = True
+        except BlockingIOError:
+            raise
+        except OSError:
+            is_locked = False
+        yield is_locked
+    finally:
+        os.close(handle)
 
 
 def _make_room() -> None:

@@ -58,8 +58,8 @@ class Explainer(ExplainerGraph):
 
     def with_threads(self, threads: int) -> "Explainer":
         """The same explainer with a network of its own, which uses so many threads for one run."""
-        own = Explainer(self.graph, self.execution)
-        own.facts, own._threads, own._is_own = self.facts, threads, self._is_own
+        own = self._another()
+        own._threads = threads
         return own
 
     def with_class_names(self, labels: Labels) -> "Explainer":
@@ -68,9 +68,8 @@ class Explainer(ExplainerGraph):
         Raises:
             WhylightError: the labels cannot be read, or are not one a class.
         """
-        own = Explainer(self.graph, self.execution)
+        own = self._another()
         own.facts = replace(own.facts, class_names=class_names(labels, own.facts.class_count))
-        own._is_own = self._is_own
         return own
 
     @property

@@ -5,12 +5,13 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 from pathlib import Path
 from threading import Lock, Timer
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,7 @@ from whylight.target.passes import Passes
 FloatArray = NDArray[np.float32]
 
 _LOGGER = logging.getLogger(__name__)
+_Made = TypeVar("_Made")
 
 _UNLIKE_ITS_FACTS = "the graph is not what its facts say; compile the model again"
 _LARGEST_FIXED_BATCH = 2**16
@@ -97,12 +99,36 @@ class ExplainerGraph:
         self._lock = Lock()
         self._open: _Opened | None = None
         self._head: Any = None
-        self._is_own = False
+        self._again: Callable[[], bytes] | None = None
 
-    def as_own(self) -> Self:
-        """The same, with the word that its file was written by whoever runs it: see `whylight.running.cache`."""
-        self._is_own = True
+    def as_own(self, again: Callable[[], bytes]) -> Self:
+        """The same, with the word that its file was written by whoever runs it: see `whylight.running.cache`.
+
+        Args:
+            again: makes the content of the file once more, for when it is gone.
+        """
+        self._again = again
         return self
+
+    def _another(self) -> Self:
+        """The same explainer with a network of its own."""
+        own = copy(self)
+        own._lock, own._open, own._head = Lock(), None, None
+        return own
+
+    def _with_graph(self, use: Callable[[bytes | Path], _Made]) -> _Made:
+        """What is made of the graph; it is made again where a file of the cache is gone, which may be emptied any time.
+
+        Raises:
+            WhylightError: nothing can be made of it.
+        """
+        try:
+            return use(self.graph)
+        except WhylightError:
+            if self._again is None or isinstance(self.graph, bytes):
+                raise
+        self.graph = self._again()
+        return use(self.graph)
 
     @property
     def device(self) -> str:
@@ -116,23 +142,11 @@ class ExplainerGraph:
 
     def content(self) -> bytes:
         """The explainer graph as the content of an ONNX file."""
-        if isinstance(self.graph, bytes):
-            return self.graph
-        from whylight.running.head import whole_model
-
-        with reading(self.graph):
-            return whole_model(self.graph)
+        return self._with_graph(_content)
 
     def digest(self) -> str:
         """What tells the explainer graph, as it is kept, from all others."""
-        digest = hashlib.blake2b(digest_size=16)
-        if isinstance(self.graph, bytes):
-            digest.update(self.graph)
-        else:
-            with reading(self.graph):
-                for path in (self.graph, *data_files(self.graph)):
-                    digest.update(path.read_bytes())
-        return digest.hexdigest()
+        return self._with_graph(_digest)
 
     def run(self, images: FloatArray, class_indices: NDArray[np.int64]) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Run the graph, and what further passes the method takes.
@@ -208,9 +222,7 @@ class ExplainerGraph:
     def _opened(self) -> _Opened:
         with self._lock:
             if self._open is None:
-                if not self._is_own:
-                    self._check_graph()
-                self._open = _opened(*open_session(self.graph, self._device, self._threads), self.facts)
+                self._open = self._with_graph(self._opened_of)
                 _LOGGER.info("%s runs on %s", self._name(), self._open.device)
             return self._open
 
@@ -219,11 +231,13 @@ class ExplainerGraph:
         opened = self._opened
         with self._lock:
             if self._head is None:
-                from whylight.running.head import open_head
-
-                with reading(self.graph):
-                    self._head = open_head(self.graph, opened.device, self._threads)
+                self._head = self._with_graph(lambda graph: _head(graph, opened.device, self._threads))
             return self._head
+
+    def _opened_of(self, graph: bytes | Path) -> _Opened:
+        if self._again is None:
+            _check_graph(graph)
+        return _opened(*open_session(graph, self._device, self._threads), self.facts)
 
     @cached_property
     def _method(self) -> Method:
@@ -291,23 +305,9 @@ class ExplainerGraph:
         finally:
             timer.cancel()
 
-    def _check_graph(self) -> None:
-        """See that ONNX Runtime can be given it.
-
-        Raises:
-            WhylightError: it cannot.
-        """
-        source = "the explainer" if isinstance(self.graph, bytes) else self.graph
-        with reading(source, "an explainer graph"), content_of(self.graph) as content:
-            try:
-                check_nodes(content, None if isinstance(self.graph, bytes) else self.graph)
-            except WhylightError as error:
-                raise WhylightError(f"{source}: refused: {error}") from error
-
     @cached_property
     def _has_loops(self) -> bool:
-        with reading(self._name()), content_of(self.graph) as content:
-            return _LOOPS.search(content) is not None
+        return self._with_graph(_has_loops)
 
     def _name(self) -> str:
         facts = self.facts.maps[0]
@@ -333,6 +333,52 @@ class ExplainerGraph:
 
 def _nothing(_: int) -> None:
     pass
+
+
+def _content(graph: bytes | Path) -> bytes:
+    if isinstance(graph, bytes):
+        return graph
+    from whylight.running.head import whole_model
+
+    with reading(graph):
+        return whole_model(graph)
+
+
+def _digest(graph: bytes | Path) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    if isinstance(graph, bytes):
+        digest.update(graph)
+    else:
+        with reading(graph):
+            for path in (graph, *data_files(graph)):
+                digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _head(graph: bytes | Path, device: str, threads: int | None) -> Any:
+    from whylight.running.head import open_head
+
+    with reading("the explainer" if isinstance(graph, bytes) else graph):
+        return open_head(graph, device, threads)
+
+
+def _has_loops(graph: bytes | Path) -> bool:
+    with reading("the explainer" if isinstance(graph, bytes) else graph), content_of(graph) as content:
+        return _LOOPS.search(content) is not None
+
+
+def _check_graph(graph: bytes | Path) -> None:
+    """See that ONNX Runtime can be given a graph of a stranger.
+
+    Raises:
+        WhylightError: it cannot.
+    """
+    source = "the explainer" if isinstance(graph, bytes) else graph
+    with reading(source, "an explainer graph"), content_of(graph) as content:
+        try:
+            check_nodes(content, None if isinstance(graph, bytes) else graph)
+        except WhylightError as error:
+            raise WhylightError(f"{source}: refused: {error}") from error
 
 
 def _opened(session: Any, device: str, facts: ExplainerFacts) -> _Opened:
