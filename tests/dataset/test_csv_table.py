@@ -1,5 +1,6 @@
 """CsvTable CSVs, written out byte by byte."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from samples import SHARED, evaluation, needs_shared
 from whylight.dataset.csv_table import CsvTable, open_csv
 from whylight.dataset.result import writing_result
-from whylight.dataset.table import Row
+from whylight.dataset.table import Row, Shard
 from whylight.errors import WhylightError
 
 MakeTable = Callable[[str | bytes], CsvTable]
@@ -155,7 +156,7 @@ def test_a_row_of_the_wrong_length_does_not_stop_the_rows_after_it(table: MakeTa
     [
         (b"", "is empty"),
         (b"\xef\xbb\xbf\r\n\r\n", "is empty"),
-        ("x,y\n日本.png,1\n".encode("cp932"), "not UTF-8"),
+        ("x,y:ラベル\na.png,1\n".encode("cp932"), "not UTF-8"),
         ("x,y\na.png,1\n".encode("utf-16"), "not UTF-8"),
         (b"x,y\0\n", "line 1: a NUL character"),
         (b'x,"y\na.png,1\n', "line 1: a quoted cell begins in this row and never ends"),
@@ -166,6 +167,46 @@ def test_a_row_of_the_wrong_length_does_not_stop_the_rows_after_it(table: MakeTa
 def test_files_that_are_no_dataset(table: MakeTable, content: bytes, message: str) -> None:
     with pytest.raises(WhylightError, match=message):
         list(table(content).rows())
+
+
+def test_cells_that_are_not_utf8_name_files(tmp_path: Path) -> None:
+    """Names of files are any bytes; where none has that name, the table was saved in another encoding."""
+    name = os.fsdecode("日本.png".encode("cp932"))
+    (tmp_path / "data.csv").write_bytes("x,y\n日本.png,1\nb.png,2\n".encode("cp932"))
+    dataset = open_csv(tmp_path / "data.csv")
+    rows = list(dataset.rows())
+    with pytest.raises(WhylightError, match="no such file, and not UTF-8 text: save the table as UTF-8"):
+        dataset.image_path(rows[0], (0,))
+    (tmp_path / name).touch()
+    assert dataset.image_path(rows[0], (0,)) == tmp_path / name
+    (shard,) = dataset.shards(5)
+    assert [row.text for row in dataset.rows(Shard(0, 2, 1, 3, shard.offset + len(os.fsencode(rows[0].text)) + 1))] == [
+        "b.png,2"
+    ]
+
+
+@pytest.mark.parametrize("name", ["a\u2028b.png", "a\u0085b.png", "a\x1b[31mb.png", "a\nb.png", "a\rb.png", "é" * 100])
+def test_names_with_line_ends_of_any_kind(table: MakeTable, name: str) -> None:
+    """Only a CSV's own line ends end a row: str.splitlines knows others."""
+    quoted = f'"{name}"' if "\n" in name or "\r" in name else name
+    dataset = table(f"x,y\n{quoted},1\nb.png,2\n".encode())
+    assert [dataset.image_path(row, (0,)).name for row in dataset.rows()] == [name, "b.png"]
+
+
+def test_lines_without_end_are_not_read_whole(table: MakeTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("whylight.dataset.csv_table._LONGEST_LINE", 1000)
+    for content in (b"x" * 2000, b"x,y\n" + b"a,1" * 500, b"," * 5000 + b"\n"):
+        with pytest.raises(WhylightError, match="a line of more than"):
+            list(table(content).rows())
+
+
+def test_very_many_columns(table: MakeTable) -> None:
+    header = ",".join(f"v{index}" for index in range(10**5))
+    dataset = table(f"x,y,{header}\na.png,1,{'0,' * 10**5}\n".encode())
+    assert dataset.columns_of("v99999") == (10**5 + 1,)
+    with pytest.raises(WhylightError, match=r"no variable 'z'; it has: x, y, v0, .*, \.\.\.$"):
+        dataset.columns_of("z")
+    assert [len(row.cells) for row in dataset.rows()] == [10**5 + 3]
 
 
 def test_missing_files(tmp_path: Path) -> None:

@@ -37,3 +37,12 @@ def test_rows_are_a_table() -> None:
 def test_all_else_is_refused(table: Any) -> None:
     with pytest.raises(WhylightError, match="in place of a table"):
         open_dataset(table)
+
+
+@pytest.mark.parametrize("table", ["data.csv", []])
+def test_a_header_without_rows_is_said(tmp_path: Path, table: Any) -> None:
+    (tmp_path / "data.csv").write_text("x,y\n")
+    with pytest.raises(
+        WhylightError, match=r"(data\.csv|the table): a header and no rows: expected a row for each image"
+    ):
+        open_dataset(tmp_path / table if isinstance(table, str) else table)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from whylight.api.given import Advance, method_names, path_or_none, watched
 from whylight.api.models import compile, loaded  # noqa: A004
 from whylight.errors import WhylightError, WhylightWarning
+from whylight.files.checks import check_file
 from whylight.files.storage import local_path_of
 from whylight.options import Chosen, ClassIndex, Execution, ModelOptions, Options, Question, parsed, text
 
@@ -123,6 +124,9 @@ def explainer_of(model: Any, method: str, parameters: str | Path | None, chosen:
 
     if _is_explainer(model):
         return _as_it_is(model, method, parameters, chosen)
+    for file in (model, parameters):
+        if isinstance(file, str | Path):
+            check_file(local_path_of(file))
     if isinstance(model, str | Path) and (made := _made_already(local_path_of(model))):
         return _as_it_is(made, method, parameters, chosen)
     if isinstance(model, str | Path) and execution.cache:

@@ -12,7 +12,7 @@ import io
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import count, islice
 from pathlib import Path, PurePosixPath
 
@@ -20,6 +20,9 @@ from whylight.dataset.table import Dataset, Row, Shard, column_named
 from whylight.errors import WhylightError
 from whylight.files.checks import check_file, reading
 from whylight.files.storage import is_remote, location
+
+_LONGEST_LINE = 1 << 26
+"""Characters: of a million columns, or one cell that never ends."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,8 @@ class CsvTable(Dataset):
         """Relative to the CSV's own folder; or a URL."""
         if "://" in cell:
             return location(cell)
+        if not _is_unicode(cell) and not os.path.lexists(os.path.join(self.path.parent, cell)):  # noqa: PTH118
+            raise WhylightError(f"{self.path}: {cell!r}: no such file, and not UTF-8 text: save the table as UTF-8")
         name = cell.replace("\\", "/")
         if self._folder is None:
             return self.path.parent / str(PurePosixPath(name))  # stores know no "./"
@@ -82,10 +87,12 @@ def open_csv(path: Path) -> CsvTable:
     """Open a dataset CSV.
 
     Raises:
-        WhylightError: it is missing, empty, not UTF-8 text or no CSV.
+        WhylightError: it is missing, empty, not UTF-8 text, or no CSV.
     """
     check_file(path)
     for _, cells, text, _ in _records(path):
+        if not _is_unicode(text):
+            raise WhylightError(f"{path}: not UTF-8 text: save it as UTF-8")
         header = text.rstrip("\r\n")
         columns = tuple(column_named(cell) for cell in cells)
         return CsvTable(columns, header, _has_byte_order_mark(path), text[len(header) :] or "\n", path)
@@ -96,16 +103,21 @@ def open_csv(path: Path) -> CsvTable:
 
 
 def lines_of(path: Path, offset: int = 0) -> Iterator[str]:
-    """The lines of a UTF-8 text from a byte on, each with its line end, without the byte order mark."""
-    try:
-        with path.open("rb") as file:
-            file.seek(offset)
-            with io.TextIOWrapper(file, encoding="utf-8" if offset else "utf-8-sig", newline="") as text:
-                yield from text
-    except UnicodeDecodeError as error:
-        raise WhylightError(f"{path}: not UTF-8 text: save it as UTF-8") from error
-    except OSError as error:
-        raise WhylightError(f"{path}: cannot be read: {error.strerror}") from error
+    """The lines of a UTF-8 text from a byte on, each with its line end, without the byte order mark.
+
+    Bytes that are no UTF-8 are kept as Python keeps them in names of files (``surrogateescape``).
+
+    Raises:
+        WhylightError: it cannot be read, or a line is longer than any table's.
+    """
+    with reading(path), path.open("rb") as file:
+        file.seek(offset)
+        encoding = "utf-8" if offset else "utf-8-sig"
+        with io.TextIOWrapper(file, encoding, "surrogateescape", newline="") as text:
+            for line in iter(partial(text.readline, _LONGEST_LINE), ""):
+                if len(line) == _LONGEST_LINE:
+                    raise WhylightError(f"{path}: a line of more than {_LONGEST_LINE >> 20} Mi characters: no table")
+                yield line
 
 
 def _records(path: Path, line: int = 1, offset: int = 0) -> Iterator[tuple[int, tuple[str, ...], str, int]]:
@@ -119,6 +131,8 @@ def _records(path: Path, line: int = 1, offset: int = 0) -> Iterator[tuple[int, 
 
     def consumed() -> Iterator[str]:
         for line in lines_of(path, offset):
+            if "\0" in line and not _is_unicode(line):  # UTF-16 has both
+                raise WhylightError(f"{path}: not UTF-8 text: save it as UTF-8")
             if "\0" in line:
                 raise WhylightError(f"{path}: line {start + len(lines)}: a NUL character: expected UTF-8 text")
             lines.append(line)
@@ -135,9 +149,20 @@ def _records(path: Path, line: int = 1, offset: int = 0) -> Iterator[tuple[int, 
                 yield start, tuple(cells), text, position
             lines.clear()
             start = first_line + reader.line_num
-            position += len(text.encode())
+            position += len(text.encode(errors="surrogateescape"))
     except csv.Error as error:
         raise WhylightError(f"{path}: line {start}: not a CSV row: {error}") from error
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether no bytes of it were something else than UTF-8."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _has_byte_order_mark(path: Path) -> bool:

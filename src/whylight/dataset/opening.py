@@ -40,9 +40,16 @@ def open_dataset(table: Table, labels_from: str | None = None) -> Dataset:
         labels_from: see `whylight.dataset.image_files.image_files`.
 
     Raises:
-        WhylightError: it is no table; or a CSV that is missing, empty, not UTF-8 text or no CSV; or a folder without
-            images.
+        WhylightError: it is no table, or one without rows; or a CSV that is missing, empty, not UTF-8 text or no CSV;
+            or a folder without images.
     """
+    dataset = _opened(table, labels_from)
+    if next(dataset.rows(), None) is None:
+        raise WhylightError(f"{dataset.source}: a header and no rows: expected a row for each image")
+    return dataset
+
+
+def _opened(table: Table, labels_from: str | None) -> Dataset:
     places = [table] if isinstance(table, str | Path) else table
     if isinstance(places, list | tuple) and places and all(isinstance(each, str | Path) for each in places):
         if len(places) > 1 or are_images(places[0]) or is_video(places[0]):

@@ -39,7 +39,7 @@ class ResultWriter:
 
     def _write(self, first: str, text: str, last: Sequence[str]) -> None:
         record = ",".join([csv_cell(first), text, *map(csv_cell, last)])
-        self._put((record + self._dataset.line_end).encode())
+        self._put((record + self._dataset.line_end).encode(errors="surrogateescape"))
 
     def _put(self, data: bytes) -> None:
         self._file.write(data)

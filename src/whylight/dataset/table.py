@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ _SHOWN = 80
 """Characters of a cell, and names of variables, that a message quotes at most."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Column:
     """A column of a dataset.
 
@@ -157,11 +158,19 @@ class Dataset(ABC):
         """The same dataset, as its rows are to stand in a result at that place."""
         return self
 
-    @property
+    @cached_property
     def variables(self) -> list[str]:
         """The names of the variables."""
-        named = (column.variable for column in self.columns if column.variable and not column.is_comment)
-        return list(dict.fromkeys(named))
+        return [name for name in self._places if name]
+
+    @cached_property
+    def _places(self) -> dict[str, list[tuple[int | None, int]]]:
+        """Index and position of each variable's columns: found once, for tables of many columns."""
+        places: dict[str, list[tuple[int | None, int]]] = {}
+        for position, column in enumerate(self.columns):
+            if not column.is_comment:
+                places.setdefault(column.variable, []).append((column.index, position))
+        return places
 
     def columns_of(self, variable: str) -> tuple[int, ...]:
         """Where a variable stands: the positions of its columns, in the order of its vector.
@@ -169,11 +178,7 @@ class Dataset(ABC):
         Raises:
             WhylightError: there is no such variable, or its columns are no vector.
         """
-        found = [
-            (column.index, position)
-            for position, column in enumerate(self.columns)
-            if column.variable == variable and not column.is_comment
-        ]
+        found = self._places.get(variable, [])
         if not found:
             more = ", ..." if len(self.variables) > _SHOWN else ""
             known = ", ".join(self.variables[:_SHOWN])
