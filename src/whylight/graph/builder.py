@@ -16,6 +16,7 @@ operator's own inference in the ``onnx`` package.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from whylight.errors import WhylightError
+from whylight.files.budget import check_memory
 from whylight.graph.inference import (
     IR_VERSION,
     OPSET,
@@ -33,8 +35,12 @@ from whylight.graph.inference import (
     value_info,
 )
 from whylight.graph.operators import Operators
-from whylight.graph.tensor import Operand, Shape, Tensor
+from whylight.graph.tensor import MOST_AXES, Operand, Shape, Tensor
 from whylight.graph.walks import needed_nodes, rename_captured, subgraphs
+
+_ALWAYS_ALLOWED = 2**24
+_COPIES = 2
+"""Of a tensor when a graph is run: what is read, and what is computed of it."""
 
 
 class GraphBuilder(Operators):
@@ -48,6 +54,7 @@ class GraphBuilder(Operators):
         self._small_constants: dict[tuple[str, tuple[int, ...], bytes], Tensor] = {}
         self._scope = ""
         self._counters: dict[str, int] = {}
+        self._bytes_held = 0
 
     @classmethod
     def extending(cls, model: onnx.ModelProto) -> "GraphBuilder":
@@ -68,6 +75,7 @@ class GraphBuilder(Operators):
             dtype = np.dtype(helper.tensor_dtype_to_np_dtype(initializer.data_type))
             value = numpy_helper.to_array(initializer) if initializer.data_type != TensorProto.UNDEFINED else None
             builder._add(Tensor(initializer.name, tuple(initializer.dims), dtype, value))
+            builder._bytes_held += 0 if value is None else value.nbytes
         for info in infer_types(model):
             if info.name not in builder.tensors:
                 tensor = tensor_of_type(info.name, info.type)
@@ -78,7 +86,12 @@ class GraphBuilder(Operators):
         return builder
 
     def input(self, name: str, shape: Shape, dtype: Any = np.float32) -> Tensor:
-        """Declare a graph input."""
+        """Declare a graph input.
+
+        Raises:
+            WhylightError: its shape is larger than the budget.
+        """
+        self.check_size(f"the input '{name}'", shape, dtype)
         tensor = self._add(Tensor(name, shape, np.dtype(dtype)))
         self.inputs.append(tensor)
         return tensor
@@ -86,6 +99,7 @@ class GraphBuilder(Operators):
     def initializer(self, name: str, value: np.ndarray[Any, Any]) -> Tensor:
         """A named constant, such as a parameter of the model."""
         tensor = self._add(Tensor(name, value.shape, value.dtype, value))
+        self._bytes_held += value.nbytes
         self._initializers[name] = numpy_helper.from_array(np.asarray(value, order="C"), name)
         return tensor
 
@@ -101,7 +115,7 @@ class GraphBuilder(Operators):
         """Append one ONNX node with any number of outputs.
 
         Raises:
-            WhylightError: the operator cannot take inputs of these shapes.
+            WhylightError: the operator cannot take inputs of these shapes, or its results are larger than the budget.
         """
         inputs = [
             self._tensor(operand, dtype)
@@ -113,7 +127,10 @@ class GraphBuilder(Operators):
         attributes = {name: value for name, value in attributes.items() if value is not None}
         node = helper.make_node(op_type, [x.name if x else "" for x in inputs], names, name=names[0], **attributes)
         types = infer_node(node, [x for x in inputs if x])
-        results = tuple(self._add(tensor_of_type(name, types[name])) for name in names)
+        tensors = [tensor_of_type(name, types[name]) for name in names]
+        for tensor in tensors:
+            self.check_size(f"what {op_type} computes", tensor.shape, tensor.dtype)
+        results = tuple(map(self._add, tensors))
         self.nodes.append(node)
         return results
 
@@ -157,8 +174,25 @@ class GraphBuilder(Operators):
 
     def with_shape(self, tensor: Tensor, shape: Shape) -> Tensor:
         """``tensor`` with ``shape`` in place of what inference found (it loses the batch symbol in Reshape)."""
+        self.check_size(f"'{tensor.name}'", shape, tensor.dtype)
         self.tensors[tensor.name] = Tensor(tensor.name, shape, tensor.dtype, tensor.value)
         return self.tensors[tensor.name]
+
+    def check_size(self, what: str, shape: Shape, dtype: Any = np.float32) -> None:
+        """See that there can be an array of a shape, before anything is computed: for all that is made for the graph.
+
+        A batch of one is counted. What is no larger than the constants of the graph, which are in memory, is allowed.
+
+        Raises:
+            WhylightError: it has too many axes, negative extents, or is larger than the budget.
+        """
+        extents = [extent for extent in shape if isinstance(extent, int)]
+        if len(shape) > MOST_AXES or min(extents, default=0) < 0:
+            expected = f"at most {MOST_AXES} axes, and no negative extents"
+            raise WhylightError(f"{what} would be of shape {shape}, expected {expected}")
+        size = prod(extents) * np.dtype(dtype).itemsize
+        if size > max(self._bytes_held, _ALWAYS_ALLOWED):
+            check_memory(f"{what} of shape {shape}", "it", _COPIES * size)
 
     def extent(self, tensor: Tensor, axis: int) -> Tensor:
         """The size of one axis as int64 of shape (1,): a constant where it is static, else found at run time."""

@@ -12,6 +12,9 @@ BATCH = "N"
 """The name of the dynamic batch axis."""
 
 
+MOST_AXES = 32
+"""Of a tensor: what all of numpy, ONNX Runtime and nnabla take."""
+
 Extent = int | str | None
 """One axis of a shape: its size, the name of a symbolic size, or None where nothing is known."""
 

@@ -13,10 +13,13 @@ from onnx import helper
 from whylight.errors import WhylightError, WhylightWarning
 from whylight.graph.builder import GraphBuilder
 from whylight.graph.inference import infer_types
-from whylight.graph.tensor import BATCH, Shape, Tensor
+from whylight.graph.tensor import BATCH, MOST_AXES, Shape, Tensor
 from whylight.reading.nnp.demand import Parameters
 from whylight.reading.nnp.functions import convert_function, supported_functions
 from whylight.reading.nnp.network import BATCH_AXIS, Function, Generator, Network, Variable
+
+_MOST_NODES = 100_000
+"""Operators of ONNX: more take minutes."""
 
 
 def convert(network: Network, parameters: Parameters) -> onnx.ModelProto:
@@ -68,7 +71,7 @@ def _declared_parameters(network: Network, parameters: Parameters) -> Parameters
             hint = "" if parameters else "; a loose network takes its parameter file by the option 'parameters'"
             raise WhylightError(f"{network.path}: parameter '{name}' is missing{hint}")
         array = parameters[name]
-        if array.size != prod(variable.shape):
+        if array.size != prod(variable.shape) or min(variable.shape, default=1) < 0 or len(variable.shape) > MOST_AXES:
             raise WhylightError(
                 f"{network.path}: parameter '{name}' has {array.size} values of shape {array.shape}, "
                 f"the network expects shape {variable.shape}"
@@ -85,14 +88,17 @@ def _write(network: Network, constants: Parameters, dynamic: bool) -> onnx.Model
     op = GraphBuilder()
     tensors: dict[str, Tensor] = {}
     for name in network.data:
-        tensors[name] = op.input(name, _input_shape(network, network.variables[name], dynamic))
+        with _errors_about(str(network.path)):
+            tensors[name] = op.input(name, _input_shape(network, network.variables[name], dynamic))
     for name, array in constants.items():
         tensors[name] = op.initializer(name, array)
     for name, generator in network.generators.items():
-        with op.scope(name):
+        with _errors_about(f"{network.path}: variable '{name}'"), op.scope(name):
             tensors[name] = op.rename(_generated(op, network.variables[name], generator), name)
     for function in network.functions:
         _write_function(op, network, function, tensors)
+        if len(op.nodes) > _MOST_NODES:
+            raise WhylightError(f"{network.path}: becomes more than {_MOST_NODES} operators of ONNX: refused")
     missing = [name for name in network.outputs if name not in tensors]
     if missing:
         raise WhylightError(f"{network.path}: output variable '{missing[0]}' is computed by no function")
@@ -105,13 +111,9 @@ def _write_function(op: GraphBuilder, network: Network, function: Function, tens
         raise WhylightError(
             f"{network.path}: variable '{unknown[0]}', read by function '{function.name}', is neither data nor computed"
         )
-    try:
-        with op.scope(function.name), _warnings_about(network, function):
-            outputs = convert_function(
-                op, function.type, [tensors[name] for name in function.inputs], function.arguments
-            )
-    except WhylightError as error:
-        raise WhylightError(f"{network.path}: function '{function.name}' ({function.type}): {error}") from error
+    place = f"{network.path}: function '{function.name}' ({function.type})"
+    with _errors_about(place), op.scope(function.name), _warnings_about(network, function):
+        outputs = convert_function(op, function.type, [tensors[name] for name in function.inputs], function.arguments)
     if len(outputs) < len(function.outputs):
         raise WhylightError(
             f"{network.path}: function '{function.name}' ({function.type}) has {len(function.outputs)} outputs, "
@@ -121,6 +123,15 @@ def _write_function(op: GraphBuilder, network: Network, function: Function, tens
         existing = tensor.name in tensors or tensor.value is not None
         with op.scope(function.name):
             tensors[name] = op.rename(op.Identity(tensor) if existing else tensor, name)
+
+
+@contextmanager
+def _errors_about(place: str) -> Iterator[None]:
+    """Have errors say what they are about."""
+    try:
+        yield
+    except WhylightError as error:
+        raise WhylightError(f"{place}: {error}") from error
 
 
 @contextmanager
@@ -151,6 +162,7 @@ def _generated(op: GraphBuilder, variable: Variable, generator: Generator) -> Te
     shape = variable.shape
     batched = shape[:1] == (BATCH_AXIS,)
     drawn = (1, *shape[1:]) if batched else shape
+    op.check_size("what is generated", drawn, np.float64)
     random = np.random.default_rng(0)
     match generator.type:
         case "Normal":
@@ -162,7 +174,7 @@ def _generated(op: GraphBuilder, variable: Variable, generator: Generator) -> Te
         case "Constant":
             values = np.full(drawn, generator.multiplier)
         case _:
-            raise WhylightError(f"variable '{variable.name}' is filled by an unknown generator '{generator.type}'")
+            raise WhylightError(f"is filled by an unknown generator '{generator.type}'")
     constant = op.constant(values.astype(np.float32))
     if not batched:
         return op.Identity(constant)

@@ -6,12 +6,10 @@ import numpy as np
 
 from whylight.errors import WhylightError
 from whylight.files.budget import check_memory
+from whylight.graph.tensor import MOST_AXES
 
 Parameters = dict[str, np.ndarray[Any, Any]]
 """float32 arrays by parameter name."""
-
-MOST_AXES = 32
-"""Of a tensor: what numpy, ONNX Runtime and nnabla agree on."""
 
 _COPIES = 4
 """Of what a model holds: unpacked, as an array, in the ONNX graph, and in what the runtime makes of that."""

@@ -11,12 +11,20 @@ from typing import Any, cast
 from google.protobuf.descriptor import FieldDescriptor
 
 from whylight.errors import WhylightError
+from whylight.files.budget import check_memory
 from whylight.reading.nnp.schema import message_class
 
 BATCH_AXIS = -1
 """In a declared shape: the axis that takes the batch size."""
 
-_LARGEST_EXPANSION = 100_000
+_MOST_LOOPS = 32
+"""Around one function."""
+_MOST_FUNCTIONS = 20_000
+"""With all of their repeats: more take minutes to convert."""
+_MOST_VARIABLES = 200_000
+_SIZE_OF_COPY = 500
+_SIZE_OF_NAMES = 8
+"""Bytes of memory of one repeat of a variable or function, and of each byte of its names."""
 
 _SHAPED_AS_THEIR_OUTPUT = ("Reshape", "Broadcast")
 """Functions whose ``shape`` argument is not to be trusted: the Console leaves the batch axis out of it, and others
@@ -153,6 +161,8 @@ class _Expansion:
         self._variables: dict[str, Variable] = {}
 
     def expand(self) -> tuple[dict[str, Variable], list[Function]]:
+        self._count(self._network.variable, "variables", _MOST_VARIABLES)
+        self._count(self._network.function, "functions", _MOST_FUNCTIONS)
         for variable in self._network.variable:
             shape = tuple(extent if extent > 0 else BATCH_AXIS for extent in variable.shape.dim)
             for indices in self._passes(variable):
@@ -163,17 +173,38 @@ class _Expansion:
                 self._variables[name] = Variable(name, shape, variable.type == "Parameter")
         return self._variables, [function for message in self._network.function for function in self._copies(message)]
 
+    def _turns(self, message: Any, loop: str) -> int:
+        """How often a loop is run that a message names."""
+        if loop not in self._times:
+            raise WhylightError(f"{self._path}: '{message.name}' is inside the loop '{loop}', which the network lacks")
+        if self._times[loop] < 1:
+            raise WhylightError(f"{self._path}: loop '{loop}' is run {self._times[loop]} times, expected 1 or more")
+        return self._times[loop]
+
+    def _count(self, messages: Any, what: str, most: int) -> None:
+        """See that the copies of all messages are not too many, and within the budget, before any is made."""
+        count = size = 0
+        for message in messages:
+            if len(message.repeat_id) > _MOST_LOOPS:
+                loops = f"{len(message.repeat_id)} loops, expected at most {_MOST_LOOPS}"
+                raise WhylightError(f"{self._path}: '{message.name}' is inside {loops}")
+            copies = prod(self._turns(message, loop) for loop in message.repeat_id)
+            passes = self._gathered(message) if what == "functions" else 0
+            count += copies
+            size += copies * (_SIZE_OF_COPY + _SIZE_OF_NAMES * message.ByteSize()) * (1 + passes)
+        source = f"{self._path}: network '{self._network.name}'"
+        if count > most:
+            raise WhylightError(f"{source}: has {count} {what}, all repeats counted; expected at most {most}")
+        check_memory(source, f"all of its {what} with their repeats", size)
+
+    def _gathered(self, message: Any) -> int:
+        """How many passes of a loop a function reads or writes at once."""
+        if message.type == "RecurrentInput":
+            return self._turns(message, message.recurrent_param.repeat_id)
+        return max(message.recurrent_param.length, 0) if message.type == "RecurrentOutput" else 0
+
     def _passes(self, message: Any) -> Iterator[tuple[int, ...]]:
-        missing = [loop for loop in message.repeat_id if loop not in self._times]
-        if missing:
-            raise WhylightError(
-                f"{self._path}: '{message.name}' is inside the loop '{missing[0]}', which the network lacks"
-            )
-        times = [self._times[loop] for loop in message.repeat_id]
-        if prod(times) > _LARGEST_EXPANSION:
-            raise WhylightError(
-                f"{self._path}: '{message.name}' is repeated {prod(times)} times, more than can be meant"
-            )
+        times = [self._turns(message, loop) for loop in message.repeat_id]
         return product(*map(range, times))
 
     def _copies(self, message: Any) -> Iterator[Function]:
@@ -187,6 +218,10 @@ class _Expansion:
                 raise WhylightError(
                     f"{self._path}: {kind} '{message.name}' has {len(inputs)} inputs, expected {expected[kind]}"
                 )
+            if not outputs:
+                raise WhylightError(f"{self._path}: function '{message.name}' ({kind}) has no output")
+            if kind in ("RepeatStart", "Delay", "RecurrentInput") and not loops:
+                raise WhylightError(f"{self._path}: {kind} '{message.name}' is in no loop")
             copy = Function(message.name + suffix, "Identity", (), (), {})
             match kind:
                 case "RepeatStart" | "Delay":
@@ -208,7 +243,7 @@ class _Expansion:
                     loop, axis = message.recurrent_param.repeat_id, message.recurrent_param.axis
                     sources = [self._known(inputs[0], inputs[0] + outer)]
                     copy = replace(copy, name=message.name + outer, type="Split", arguments={"axis": axis})
-                    outputs = [f"{outputs[0]}{outer}_{loop}[{index}]" for index in range(self._times[loop])]
+                    outputs = [f"{outputs[0]}{outer}_{loop}[{index}]" for index in range(self._turns(message, loop))]
                 case "RecurrentOutput":
                     loop, axis = message.recurrent_param.repeat_id, message.recurrent_param.axis
                     times = message.recurrent_param.length
@@ -216,7 +251,7 @@ class _Expansion:
                     copy = replace(copy, type="Stack", arguments={"axis": axis})
                 case _:
                     sources = [self._indexed(name, loops, indices, suffix, outer) for name in inputs]
-                    copy = replace(copy, type=kind, arguments=_arguments(message))
+                    copy = replace(copy, type=kind, arguments=_arguments(message, self._path))
             if kind != "RecurrentInput":
                 outputs = [self._known(name + suffix, name) for name in outputs]
             if kind in _SHAPED_AS_THEIR_OUTPUT and outputs and outputs[0] in self._variables:
@@ -241,11 +276,15 @@ def _suffix(loops: Sequence[str], indices: Sequence[int]) -> str:
     return "".join(f"_{loop}[{index}]" for loop, index in zip(loops, indices, strict=True))
 
 
-def _arguments(message: Any) -> dict[str, Any]:
+def _arguments(message: Any, path: Path) -> dict[str, Any]:
     """The function's arguments; those the file leaves out are protobuf's zero values, as nnabla reads them."""
     field = message.WhichOneof("parameter")
     if field:
         parameter = getattr(message, field)
+        if parameter.DESCRIPTOR.name != f"{message.type}Parameter":
+            raise WhylightError(
+                f"{path}: function '{message.name}' ({message.type}) has the arguments of another one, {field}"
+            )
     else:
         try:
             parameter = message_class(f"{message.type}Parameter")()

@@ -90,8 +90,8 @@ def test_constant_takes_the_batch_size(size: int) -> None:
 
 def test_large_constant_is_not_stored() -> None:
     op = GraphBuilder()
-    (y,) = convert_function(op, "Constant", [], {"val": 2.0, "shape": (1000, 1000, 1000)})
-    assert y.shape == (1000, 1000, 1000)
+    (y,) = convert_function(op, "Constant", [], {"val": 2.0, "shape": (100, 1000, 1000)})
+    assert y.shape == (100, 1000, 1000)
     assert op.model([y], "constant").ByteSize() < 1000
 
 
@@ -119,7 +119,7 @@ def test_linspace(start: float, stop: float, num: int) -> None:
     [
         ("Arange", {"start": 0.0, "stop": 1e30, "step": 1.0}),
         ("Arange", {"start": 1.0, "stop": 0.0, "step": 0.0}),
-        ("Linspace", {"start": 0.0, "stop": 1.0, "num": 10**12}),
+        ("Linspace", {"start": 0.0, "stop": 1.0, "num": 10**9}),
         ("Linspace", {"start": 0.0, "stop": 1.0, "num": -1}),
     ],
 )

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from whylight.errors import WhylightError
 from whylight.graph.builder import GraphBuilder
-from whylight.graph.tensor import Tensor
+from whylight.graph.tensor import MOST_AXES, Tensor
 from whylight.registry import Registry, origin_of
 
 Conversion = Callable[..., Tensor | tuple[Tensor, ...]]
@@ -76,5 +76,23 @@ def convert_function(
     if len(inputs) < least or (len(inputs) > len(positional) and not variadic):
         expected = str(least) if least == len(positional) else f"{least} to {len(positional)}"
         raise WhylightError(f"has {len(inputs)} inputs, expected {'at least ' + str(least) if variadic else expected}")
-    outputs = conversion(op, *inputs, **{name: value for name, value in arguments.items() if name in named})
+    given = {name: value for name, value in arguments.items() if name in named}
+    for name in named:
+        _check_argument(name, given.get(name))
+    outputs = conversion(op, *inputs, **given)
     return outputs if isinstance(outputs, tuple) else (outputs,)
+
+
+def _check_argument(name: str, value: Any) -> None:
+    """See that an argument is one that nnabla can have: its own are 32-bit numbers, and lists of a few for each axis.
+
+    What is computed of larger ones no longer fits into the 64 bits of ONNX's shapes.
+    """
+    if value is None:
+        raise WhylightError(f"has no argument '{name}'")
+    values = value if isinstance(value, tuple) else (value,)
+    if len(values) > 2 * MOST_AXES:
+        raise WhylightError(f"{name} has {len(values)} values, expected at most {2 * MOST_AXES}")
+    large = [each for each in values if isinstance(each, int) and not -(2**31) <= each < 2**31]
+    if large:
+        raise WhylightError(f"{name} is {large[0]}, expected a number of 32 bits")

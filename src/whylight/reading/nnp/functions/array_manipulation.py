@@ -10,6 +10,7 @@ from whylight.graph.builder import GraphBuilder
 from whylight.graph.tensor import BATCH, Extent, Shape, Tensor
 from whylight.reading.nnp.functions import function
 
+_MOST_PARTS = 10_000
 _NO_BOUND = 0x7FFFFFFF
 """What nnabla stores for an absent start, stop or step of a slice."""
 
@@ -43,6 +44,8 @@ def split(op: GraphBuilder, x: Tensor, *, axis: int) -> tuple[Tensor, ...]:
     """One output for each index of ``axis``, without that axis."""
     (axis,) = absolute_axes(x, [axis])
     size = x.size(axis)
+    if size > _MOST_PARTS:
+        raise WhylightError(f"has {size} outputs, expected at most {_MOST_PARTS}")
     parts = op.node("Split", [x], size, axis=axis, num_outputs=size)
     return tuple(op.Squeeze(part, [axis]) for part in parts)
 
@@ -98,6 +101,7 @@ def pad(op: GraphBuilder, x: Tensor, *, pad_width: Sequence[int], mode: str, con
     if all(max(before[axis], after[axis]) < x.size(axis) for axis in padded):
         return op.Pad(x, before + after, mode="reflect")
     for axis in padded:
+        op.check_size("its indices", (before[axis] + x.size(axis) + after[axis],), np.int64)
         last = x.size(axis) - 1
         distance = abs(np.arange(-before[axis], x.size(axis) + after[axis])) % max(2 * last, 1)
         x = op.Gather(x, last - abs(last - distance), axis=axis)

@@ -329,6 +329,7 @@ def _pads(
 
 def _without_border(op: GraphBuilder, maps: Tensor, means: Tensor, attributes: dict[str, Any]) -> Tensor:
     """``means`` of windows of which only the part within ``pad`` of the map counts."""
+    op.check_size("what its windows count", (4, *_spatial_sizes(means)))  # in double precision, and its copy
     factors = []
     for axis, (size, count) in enumerate(zip(_spatial_sizes(maps), _spatial_sizes(means), strict=True)):
         window, pad = attributes["kernel_shape"][axis], attributes["pads"][axis]

@@ -14,6 +14,9 @@ from whylight.graph.tensor import Tensor
 from whylight.reading.nnp.functions import function
 from whylight.reading.nnp.functions.array_manipulation import absolute_axes, reshape, reshaped
 
+_MOST_STEPS = 1000
+"""Of the power method: nnabla's own number is 1."""
+
 
 @function("BatchNormalization")
 def batch_normalization(
@@ -181,8 +184,8 @@ def spectral_norm(op: GraphBuilder, w: Tensor, u: Tensor, *, dim: int, itr: int,
     Each of the ``itr`` steps of the power method is v = unit(u W), u = unit(v W^T), where
     unit(a) = a / sqrt(sum of a^2 + eps). The second output is the ``u`` that was given.
     """
-    if itr < 1:
-        raise WhylightError(f"has {itr} steps of the power method, expected 1 or more")
+    if not 1 <= itr <= _MOST_STEPS:
+        raise WhylightError(f"has {itr} steps of the power method, expected 1 to {_MOST_STEPS}")
     (axis,) = absolute_axes(w, [dim])
     rows_first = op.Transpose(w, perm=[axis, *(other for other in range(w.rank) if other != axis)])
     matrix = op.Reshape(rows_first, [w.size(axis), -1])

@@ -9,6 +9,7 @@ from whylight.errors import WhylightError
 from whylight.graph.builder import GraphBuilder
 from whylight.graph.tensor import Tensor
 from whylight.reading.nnp.functions import function
+from whylight.reading.nnp.functions.array_manipulation import absolute_axes
 
 _END = np.iinfo(np.int64).max
 
@@ -22,6 +23,7 @@ def total(op: GraphBuilder, x: Tensor, *, axes: Sequence[int], keep_dims: bool) 
 @function("CumSum")
 def cumulative_sum(op: GraphBuilder, x: Tensor, *, axis: int, exclusive: bool, reverse: bool) -> Tensor:
     """The sum of all values up to each one of ``axis``: without it if ``exclusive``, from the end if ``reverse``."""
+    (axis,) = absolute_axes(x, [axis])
     return op.CumSum(x, np.array(axis, np.int64), exclusive=int(exclusive), reverse=int(reverse))
 
 
@@ -68,6 +70,7 @@ def cumulative_product(op: GraphBuilder, x: Tensor, *, axis: int, exclusive: boo
     ONNX has no such operator. Each step multiplies by the values 1, 2, 4, ... places before: after the last one, every
     place holds the product of all before it.
     """
+    (axis,) = absolute_axes(x, [axis])
     y = _shifted(op, x, axis, 1, reverse) if exclusive else x
     distance = 1
     while distance < x.size(axis):

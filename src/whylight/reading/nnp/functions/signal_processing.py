@@ -32,6 +32,7 @@ def interpolate(
     only nearest knows), and else at i size / output. nearest rounds that down, linear interpolates; positions outside
     of the input are moved to its edge.
     """
+    op.check_size("its result", tuple(output_size))
     if not 1 <= len(output_size) <= min(x.rank - channel_last, 3) or min(output_size) < 1:
         raise WhylightError(
             f"cannot resize its input of shape {x.shape} to {tuple(output_size)}, expected 1 to 3 sizes"

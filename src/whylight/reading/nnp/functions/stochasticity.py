@@ -11,8 +11,6 @@ from whylight.graph.builder import GraphBuilder
 from whylight.graph.tensor import Tensor
 from whylight.reading.nnp.functions import function
 
-_LARGEST_SAMPLING = 100_000_000
-
 
 @function("Dropout")
 def dropout(op: GraphBuilder, x: Tensor) -> Tensor:
@@ -99,6 +97,8 @@ def image_augmentation(
         _warn(f"ImageAugmentation is left out: it takes the centre in shape {tuple(shape)} at scale {scale:g}")
     if scale == 1 and all(extents[axis] <= x.size(axis) for axis in (height, width)):
         return _centre(op, x, extents)
+    for axis in (height, width):
+        op.check_size("the matrix of its sampling", (3, x.size(axis), extents[axis]), np.float64)  # three at a time
     rows = _sampling(x.size(height), extents[height], scale)
     columns = _sampling(x.size(width), extents[width], scale)
     return op.MatMul(op.MatMul(rows, x), columns.T)
@@ -128,8 +128,6 @@ def _centre(op: GraphBuilder, x: Tensor, extents: dict[int, int]) -> Tensor:
 
 def _sampling(size: int, extent: int, scale: float) -> np.ndarray[Any, np.dtype[np.float32]]:
     """Linear interpolation as a matrix (extent, size): output i is the input at size/2 + (i - extent/2) / scale."""
-    if size * extent > _LARGEST_SAMPLING:
-        raise WhylightError(f"resizes an axis from {size} to {extent}, more than can be meant")
     places = np.clip(size / 2 + (np.arange(extent) - extent / 2) / scale, 0, size - 1)
     distances = np.abs(places[:, np.newaxis] - np.arange(size))
     return np.asarray(np.maximum(0, 1 - distances), np.float32)
