@@ -108,8 +108,9 @@ def test_a_zip_without_a_network_is_said_to_hold_none(tmp_path: Path) -> None:
         ("net.nntxt", b"network { nam: }", "not a network in protobuf text format"),
         ("net.nntxt", b"\xff\xfe\x00", "not UTF-8 text"),
         ("net.protobuf", b"\xff\xff\xff", "not a protobuf network"),
-        ("net.txt", b"", "expected a .nnp, .nntxt, .prototxt or .protobuf file"),
-        ("net.protobuf", b"", "holds no network"),
+        ("net.txt", b"text", "expected a .nnp, .nntxt, .prototxt or .protobuf file"),
+        ("net.protobuf", b"\x0a\x011", "holds no network"),
+        ("net.nntxt", b"", "is empty"),
     ],
 )
 def test_a_loose_file_that_is_no_network(tmp_path: Path, name: str, data: bytes, message: str) -> None:
