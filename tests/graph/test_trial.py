@@ -33,7 +33,7 @@ filling (int64[1] size) => (float y) {
 
 def trial(text: str, seconds: float = 30) -> Trial:
     model = parser.parse_model(text).SerializeToString()
-    return Trial(model, Deadline(seconds), len(model))
+    return Trial(model, Deadline(0, seconds), len(model))
 
 
 def test_what_ends_gives_its_outputs() -> None:

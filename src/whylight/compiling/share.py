@@ -109,7 +109,7 @@ def _run(
             tensor = classifier.tensors[name]
             kind = helper.np_dtype_to_tensor_dtype(tensor.dtype)
             copy.graph.output.append(helper.make_tensor_value_info(name, kind, tensor.shape))
-    session = Trial(copy.SerializeToString(), Deadline(), copy.ByteSize())
+    session = Trial(copy.SerializeToString(), Deadline(copy.ByteSize()), copy.ByteSize())
     fixed = classifier.tensors[classifier.input.name].shape[0]
     size = fixed if isinstance(fixed, int) else 1
     parts = []

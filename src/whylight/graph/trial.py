@@ -18,6 +18,7 @@ Array = np.ndarray[Any, Any]
 _SAME_AS_REQUESTED = 1
 """How the arena grows: by what is asked for, rather than by powers of two."""
 _WHAT_THE_RUNTIME_CHOOSES = -1
+_BYTES_A_SECOND = 2**21
 _REGISTERING = threading.Lock()
 """A session takes the arena that was registered last."""
 
@@ -25,8 +26,14 @@ _REGISTERING = threading.Lock()
 class Deadline:
     """When all trial runs of one model have to be at their end."""
 
-    def __init__(self, seconds: float = SECONDS / 2) -> None:
-        self.seconds = seconds
+    def __init__(self, stored: int, seconds: float = SECONDS / 2) -> None:
+        """Count from now.
+
+        Args:
+            stored: bytes of the model's weights: a large one may take longer, on a busy machine too.
+            seconds: that a small one may take.
+        """
+        self.seconds = seconds + stored / _BYTES_A_SECOND
         self._end = time.monotonic() + seconds
 
     def left(self) -> float:

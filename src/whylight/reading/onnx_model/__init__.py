@@ -174,7 +174,7 @@ def _equivalent(path: Path, original: onnx.ModelProto, model: onnx.ModelProto, i
         del attempts[0]  # it rounds the images of a batch by the largest number among all of them
     loose = in_float32(original) is not original
     faults: list[str] = []
-    deadline = Deadline()
+    deadline = Deadline(original.ByteSize())
     for extents, dynamic in attempts:
         try:
             plain = simplified(model, {image: extents}, dynamic)

@@ -87,7 +87,7 @@ def run_model(model: onnx.ModelProto, image: str, images: Array) -> Mapping[str,
         WhylightError: ONNX Runtime cannot run it.
     """
     try:
-        return _run(Trial(model.SerializeToString(), Deadline(), model.ByteSize()), image, images)
+        return _run(Trial(model.SerializeToString(), Deadline(model.ByteSize()), model.ByteSize()), image, images)
     except Exception as error:  # ONNX Runtime's errors share no base class
         raise WhylightError(f"ONNX Runtime cannot run the model: {_first_line(error)}") from error
 
