@@ -34,7 +34,7 @@ class Deadline:
             seconds: that a small one may take.
         """
         self.seconds = seconds + stored / _BYTES_A_SECOND
-        self._end = time.monotonic() + seconds
+        self._end = time.monotonic() + self.seconds
 
     def left(self) -> float:
         """Seconds."""
