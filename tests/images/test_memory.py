@@ -209,6 +209,9 @@ def test_what_decoders_print_is_not_seen(tmp_path: Path) -> None:
             (tmp_path / f"{number}{name}").write_bytes(
                 damaged[: random.integers(len(whole) // 2, len(whole))].tobytes()
             )
+    tags = {256: 16, 257: 16, 258: 8, 259: 1, 262: 1, 277: 2048, 273: 8, 279: 256}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    (tmp_path / "samples.tif").write_bytes(b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + entries + bytes(300))
     (tmp_path / "z.dcm").write_bytes(gzip.compress(b"no DICOM"))
     program = (
         "import sys\nfrom contextlib import suppress\nfrom pathlib import Path\n"

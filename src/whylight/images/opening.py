@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import threading
 import warnings
 from collections.abc import Iterator
@@ -70,6 +71,8 @@ _beyond_pillows_limit = threading.RLock()
 
 _EXIF_KEYS = frozenset(("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"))
 """Where Pillow keeps what a file says of its orientation."""
+
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # for programs that log nothing: else it prints to stderr
 
 
 def opened(content: io.BytesIO, suffix: str, source: str) -> Image.Image:
