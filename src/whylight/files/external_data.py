@@ -29,6 +29,7 @@ def data_file(model: Path, name: str) -> Path | None:
     if not name or not name.strip("."):
         return None
     try:
+        (model.parent / name).exists()  # that it can be asked for
         inside = (model.parent / name).resolve().is_relative_to(model.parent.resolve())
     except (OSError, ValueError, RuntimeError):  # a NUL, a name that is too long, links in a circle
         return None

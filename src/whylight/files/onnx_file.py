@@ -18,7 +18,7 @@ _ATTRIBUTE_TENSOR, _ATTRIBUTE_GRAPH = 5, 6
 _TENSOR_EXTERNAL_DATA = 13
 _BYTES, _FIXED_WIDTHS = 2, {1: 8, 5: 4}
 
-_OF_ANY_NUMBER = {b"Concat", b"Max", b"Mean", b"Min", b"Sum", b"Einsum", b"SequenceConstruct", b"FeatureVectorizer"}
+OF_ANY_NUMBER = {b"Concat", b"Max", b"Mean", b"Min", b"Sum", b"Einsum", b"SequenceConstruct", b"FeatureVectorizer"}
 """Operators of which ONNX Runtime reads every input, also one that is left out: then the process dies."""
 _DEEPEST = 32
 
@@ -90,7 +90,7 @@ def _check_node(content: Content, start: int, end: int, path: Path | None, depth
                     _check_tensor(content, begin, stop, path)
                 elif part == _ATTRIBUTE_GRAPH:
                     _check_graph(content, begin, stop, path, depth + 1)
-    if leaves_out and operator in _OF_ANY_NUMBER:
+    if leaves_out and operator in OF_ANY_NUMBER:
         raise WhylightError(f"a {operator.decode()} leaves an input out, which it cannot")
 
 

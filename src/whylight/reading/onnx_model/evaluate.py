@@ -49,6 +49,8 @@ _OF_FEW_VALUES = {
     *("ScatterND", "TopK", "Unique"),
 }
 """Operators that the evaluator computes value by value, or by more multiplications than values."""
+_EVALUATIONS = 3
+"""Of one graph at a time: as it was exported, and at two batch sizes."""
 _OF_ONE_VALUE = 10
 """How much longer the evaluator takes for a value of these."""
 _NO_LARGER_THAN_READ = {"Compress", "NonZero", "Unique"}
@@ -65,6 +67,7 @@ class Evaluation:
         nodes: the nodes, with every If whose condition is known replaced by the branch that is taken.
         stored: bytes of the model.
         work: values that were computed or moved to fold constants.
+        folded: bytes of constants that were computed.
     """
 
     types: dict[str, TypeProto] = field(default_factory=dict)
@@ -72,6 +75,7 @@ class Evaluation:
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     stored: int = 0
     work: int = 0
+    folded: int = 0
 
     def shape(self, name: str) -> tuple[int | None, ...] | None:
         """A tensor's shape, with None for extents that are not known; None where the rank is not known."""
@@ -222,6 +226,8 @@ def _output_values(known: Evaluation, node: onnx.NodeProto) -> dict[str, Array]:
     if not (work := _work(known, node)) or known.work + work > _MOST_WORK + 10 * known.stored:
         return {}
     known.work += work
+    new = sum(known.size(name) for name in node.output if name)
+    check_memory("the graph", "all constants that it computes", _EVALUATIONS * (known.folded + new), known.stored)
     try:
         with np.errstate(all="ignore"):
             results = ReferenceEvaluator(node, opsets={"": OPSET}).run(
@@ -229,11 +235,13 @@ def _output_values(known: Evaluation, node: onnx.NodeProto) -> dict[str, Array]:
             )
     except Exception:  # the evaluator does not have every operator: then the node stays
         return {}
-    return {
+    values = {
         name: np.asarray(value)
         for name, value in zip(node.output, results, strict=False)
         if name and isinstance(value, np.ndarray | np.generic) and np.asarray(value).dtype.kind in "buifcV"
     }
+    known.folded += sum(value.nbytes for value in values.values() if value.base is None)
+    return values
 
 
 def _work(known: Evaluation, node: onnx.NodeProto) -> int:

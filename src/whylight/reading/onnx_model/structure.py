@@ -11,6 +11,7 @@ from onnx import AttributeProto, TensorProto
 
 from whylight.errors import WhylightError
 from whylight.files.budget import check_memory
+from whylight.files.onnx_file import OF_ANY_NUMBER
 from whylight.graph.walks import subgraphs
 from whylight.reading.onnx_model.weights import MOST_AXES
 
@@ -106,6 +107,8 @@ def _check_names(path: Path, graph: onnx.GraphProto, around: frozenset[str]) -> 
     held, everything = {*around, *given, *constants}, {*around, *given, *constants, *made}
     for node in graph.node:
         where = f"{node.op_type} '{node.name or next(iter(node.output), '')}'"
+        if "" in node.input and node.op_type.encode() in OF_ANY_NUMBER:
+            raise WhylightError(f"{path}: not a valid model: {where} leaves an input out, which it cannot")
         for name in node.input:
             if name and name not in everything:
                 raise WhylightError(
