@@ -137,7 +137,7 @@ def test_external_data_outside_of_the_folder_is_not_read(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "not an ONNX model"),
+        (b"", "is empty"),
         (b"\x89PNG\r\n\x1a\n", "not an ONNX model"),
         (b"PK\x03\x04 archive", "zip archive"),
         (b"\x18\x00\x00\x00ORTM" + bytes(60), "ONNX Runtime's own format"),
