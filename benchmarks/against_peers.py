@@ -66,6 +66,7 @@ def _ours(model: Path, table: Path) -> list[str | Path]:
         "16",
         "--threads",
         "2",
+        "--overwrite",
     ]
     return [*command, "--model", model, "--input", table, "--output", table.with_name("gradcam.csv")]
 

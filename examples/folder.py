@@ -34,7 +34,9 @@ def advance(count: int) -> None:  # noqa: D103
 
 
 try:
-    whylight.explain_dataset(model, table, folder / "gradcam.csv", batch_size=4, advance=advance, cancel=cancel)
+    whylight.explain_dataset(
+        model, table, folder / "gradcam.csv", batch_size=4, overwrite=True, advance=advance, cancel=cancel
+    )
 except whylight.Cancelled:
     print(" cancelled")
 print(whylight.explain_dataset(model, table, folder / "gradcam.csv", batch_size=4, say=print).to_dict())

@@ -50,7 +50,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     """What a command says that changes no file."""
     before = content(Path())
     capsys.readouterr()
-    assert main(words) == 2
+    assert main([*words, "-q"]) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1, said
     assert content(Path()) == before
@@ -115,6 +115,20 @@ def test_a_result_is_replaced_when_that_is_asked_for_and_nothing_of_it_stays(
     ]
     assert len(Path("out.csv").read_text().splitlines()) == 3
     assert not list(here.glob(".*"))
+
+
+def test_an_empty_file_is_nothing_that_could_be_lost(here: Path) -> None:
+    for name in ("out.csv", "grad_cam.png"):
+        Path(name).touch()
+    assert main([*BATCH, "-o", "out.csv"]) == 0
+    assert main(list(SINGLE)) == 0
+
+
+def test_overlays_whose_table_is_gone_are_no_result_any_more(here: Path) -> None:
+    assert main([*BATCH, "-o", "out.csv"]) == 0
+    Path("out.csv").unlink()
+    assert main([*BATCH, "-o", "out.csv", "--format", "jpg"]) == 0
+    assert {path.suffix for path in Path("out/0000").iterdir()} == {".jpg"}
 
 
 def test_a_result_that_was_changed_since_is_somebody_s_own(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -112,6 +112,7 @@ class Place:
     def __init__(self, plan: Plan, overwrite: bool) -> None:
         self._plan = plan
         self._overwrite = overwrite
+        self._is_finished = False
         self.made: Made | None = None
 
     def check(self) -> None:
@@ -130,7 +131,8 @@ class Place:
                 f"{folder}: the overlays of {made.result} are there: choose another output than {output}, or remove "
                 "them"
             )
-        is_there = output.exists() or (not is_remote(output) and output.is_symlink())
+        is_there = _holds_something(output)
+        self._is_finished = is_there  # without its table a result is of no use
         if is_there and not (made and made.checksum and _checksum(output) == made.checksum):
             raise WhylightError(
                 f"{output}: a file that whylight did not make, or that has changed since: it is not written over; "
@@ -143,7 +145,7 @@ class Place:
         Raises:
             WhylightError: it would, or there is a folder that cannot be written to.
         """
-        if self.made is not None and self.made.checksum and not self._overwrite:
+        if self._is_finished and not self._overwrite:
             raise WhylightError(
                 f"{self._plan.output}: the result of an earlier run: the option 'overwrite' replaces it"
             )
@@ -240,6 +242,13 @@ def with_row(rows: list[list[int]], index: int) -> None:
         rows[-1][1] += 1
     else:
         rows.append([index, 1])
+
+
+def _holds_something(path: Path) -> bool:
+    """Whether there is anything but an empty file."""
+    if not path.exists():
+        return not is_remote(path) and path.is_symlink()
+    return not path.is_file() or path.stat().st_size > 0
 
 
 def _checksum(path: Path) -> str:
