@@ -1,6 +1,7 @@
 """Compiled explainers of strangers: what they say of themselves is checked, and against their graph."""
 
 import json
+import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ import whylight
 from onnx_samples import small_cnn
 from whylight.cli import main
 from whylight.contract import METADATA_KEY
-from whylight.errors import WhylightError
+from whylight.errors import OutOfMemoryError, WhylightError
 from whylight.running import explainer_graph
 from whylight.running.explainer import Explainer
 
@@ -172,12 +173,14 @@ def test_an_input_left_out_that_would_end_the_process(good: onnx.ModelProto) -> 
         altered(good, change)(PIXELS)
 
 
-@pytest.mark.parametrize("place", ["../secret.bin", "link.bin", "/etc/passwd", "", "n" * 5000, "a\0b"])
+@pytest.mark.parametrize("place", ["../secret.bin", "link.bin", "/etc/passwd", "", "n" * 5000, "a\0b", "pipe", "."])
 def test_weights_outside_its_folder_are_not_opened(good: onnx.ModelProto, tmp_path: Path, place: str) -> None:
     folder = tmp_path / "models"
     folder.mkdir()
     (tmp_path / "secret.bin").write_bytes(bytes(4 * 6 * 4 * 3 * 3))
     (folder / "link.bin").symlink_to(tmp_path / "secret.bin")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(folder / "pipe")
     model = onnx.ModelProto()
     model.CopyFrom(good)
     tensor = next(each for each in model.graph.initializer if each.name == "kernel2")
@@ -217,3 +220,97 @@ def test_a_loop_without_end_is_stopped(good: onnx.ModelProto, monkeypatch: pytes
     monkeypatch.setattr(explainer_graph, "SECONDS", 1)
     with pytest.raises(WhylightError, match="ONNX Runtime stopped"):
         altered(good, change)(PIXELS)
+
+
+def in_the_score(graph: onnx.GraphProto, text: str) -> None:
+    """Add nodes, in ONNX's text, of which the last gives a number ``more``, and add that to the score."""
+    graph.node.extend(onnx.parser.parse_graph(f"g (float x) => (float more) {{ {text} }}").node)
+    score = next(node for node in graph.node if "score" in node.output)
+    score.output[list(score.output).index("score")] = "score/itself"
+    graph.node.append(helper.make_node("Add", ["score/itself", "more"], ["score"]))
+
+
+LARGE = {
+    "ConstantOfShape": "size = Constant<value_ints = [40, 1000, 1000]>() large = ConstantOfShape(size)",
+    "Expand": """one = Constant<value_float = 1.0>() size = Constant<value_ints = [40, 1000, 1000]>()
+        large = Expand(one, size)""",
+    "Tile": """one = Constant<value_floats = [1.0, 2.0]>() times = Constant<value_ints = [20000000]>()
+        large = Tile(one, times)""",
+    "Pad": """one = Constant<value_floats = [1.0, 2.0]>() much = Constant<value_ints = [0, 40000000]>()
+        large = Pad(one, much)""",
+    "Range": """first = Constant<value_float = 0.0>() last = Constant<value_float = 40000000.0>()
+        step = Constant<value_float = 1.0>() large = Range(first, last, step)""",
+    "of the image": """first = ReduceMax<keepdims = 0>(image) shape = Constant<value_ints = [1]>()
+        row = Reshape(first, shape) times = Constant<value_ints = [40000000]>() large = Tile(row, times)""",
+    "an outer product": """few = Constant<value_ints = [7000, 1]>() others = Constant<value_ints = [1, 7000]>()
+        ones = ConstantOfShape(few) row = ConstantOfShape(others) large = Add(ones, row)""",
+    "in a loop": """turns = Constant<value_int = 40>() begun = Constant<value_floats = [1.0, 2.0]>()
+        large = Loop (turns, , begun) <body = twice (int64 turn, bool go, float[K] before)
+            => (bool again, float[M] after) { again = Identity(go) after = Concat<axis = 0>(before, before) }>""",
+}
+
+
+@pytest.mark.parametrize("what", LARGE)
+@pytest.mark.filterwarnings("ignore::whylight.WhylightWarning")
+def test_a_graph_gets_the_memory_that_its_file_may_take(
+    good: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """160 MB, and of the loop 8 TB, where 32 MB are to be had; more where somebody raises the budget."""
+    text = f"{LARGE[what]} more = ReduceMax<keepdims = 0>(large)"
+    monkeypatch.setenv("WHYLIGHT_MEMORY", "32M")
+    with pytest.raises(OutOfMemoryError, match="ONNX Runtime stopped"):
+        altered(good, lambda graph: in_the_score(graph, text))(PIXELS)
+    if what != "in a loop":
+        monkeypatch.setenv("WHYLIGHT_MEMORY", "2G")
+        altered(good, lambda graph: in_the_score(graph, text))(PIXELS)
+
+
+def test_functions_of_its_own_are_refused(good: onnx.ModelProto) -> None:
+    """Each of thirty calls the next one twice: a thousand million nodes, once they are written out."""
+    model = onnx.ModelProto()
+    model.CopyFrom(good)
+    opsets = [helper.make_opsetid("", 20), helper.make_opsetid("own", 1)]
+    for level in range(30):
+        inner = [("Relu", "") if level == 29 else (f"f{level + 1}", "own")] * 2
+        nodes = [
+            helper.make_node(name, [source], [target], domain=domain)
+            for (name, domain), source, target in zip(inner, ("x", "h"), ("h", "y"), strict=True)
+        ]
+        model.functions.append(helper.make_function("own", f"f{level}", ["x"], ["y"], nodes, opsets))
+    model.opset_import.append(helper.make_opsetid("own", 1))
+    with pytest.raises(WhylightError, match="functions of its own"):
+        Explainer(model.SerializeToString())(PIXELS)
+
+
+def test_sparse_weights_are_refused(good: onnx.ModelProto) -> None:
+    def change(graph: onnx.GraphProto) -> None:
+        values = helper.make_tensor("huge", TensorProto.FLOAT, [1], [1.0])
+        places = helper.make_tensor("", TensorProto.INT64, [1], [5])
+        graph.sparse_initializer.append(helper.make_sparse_tensor(values, places, [2**20, 2**20]))
+
+    with pytest.raises(WhylightError, match="sparse weights"):
+        altered(good, change)(PIXELS)
+
+
+def test_facts_that_are_stated_twice_are_refused(good: onnx.ModelProto) -> None:
+    model = onnx.ModelProto()
+    model.CopyFrom(good)
+    model.metadata_props.append(model.metadata_props[0])
+    with pytest.raises(WhylightError, match="not an explainer graph"):
+        Explainer(model.SerializeToString())
+
+
+def test_a_file_of_many_small_fields_ends(good: onnx.ModelProto) -> None:
+    with pytest.raises(WhylightError, match="not an explainer graph"):
+        Explainer(b"\x08\x01" * 2**21 + good.SerializeToString())
+
+
+def test_too_little_memory_for_images_is_one_line(good: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch) -> None:
+    explainer = Explainer(good.SerializeToString(), device="cpu")
+
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(explainer, "inputs", full)
+    with pytest.raises(OutOfMemoryError, match="not enough memory for 1 images"):
+        explainer(PIXELS)

@@ -57,6 +57,11 @@ def set_budget(text: str) -> None:
     os.environ[VARIABLE] = text
 
 
+def allowed(stored: int) -> int:
+    """Bytes that a file may ask for that holds so many."""
+    return budget() + _COPIES_OF_CONTENT * stored
+
+
 def check_memory(source: object, what: str, size: int, stored: int = 0) -> None:
     """See that what a file asks for is within the budget, before it is taken.
 
@@ -69,10 +74,10 @@ def check_memory(source: object, what: str, size: int, stored: int = 0) -> None:
     Raises:
         WhylightError: it is more.
     """
-    allowed = budget() + _COPIES_OF_CONTENT * stored
-    if size > allowed:
+    most = allowed(stored)
+    if size > most:
         raise WhylightError(
-            f"{source}: {what} would take {readable(size)} of memory, more than the {readable(allowed)} that this file "
+            f"{source}: {what} would take {readable(size)} of memory, more than the {readable(most)} that this file "
             f"may: refused; for a file that you trust the option 'memory', or {VARIABLE}, raises it"
         )
 

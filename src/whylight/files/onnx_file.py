@@ -1,8 +1,10 @@
 """What an ONNX file says, read from its bytes without the onnx package (onnx.proto), and without its weights."""
 
 import mmap
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from whylight.errors import WhylightError
@@ -11,16 +13,31 @@ from whylight.files.external_data import data_file
 Content = bytes | mmap.mmap
 
 _MODEL_GRAPH, _MODEL_METADATA, _MODEL_FUNCTIONS = 7, 14, 25
-_GRAPH_NODE, _GRAPH_INITIALIZER = 1, 5
+_GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_SPARSE_INITIALIZER = 1, 5, 15
 _NODE_INPUT, _NODE_OPERATOR, _NODE_ATTRIBUTE = 1, 4, 5
-_FUNCTION_NODE = 7
-_ATTRIBUTE_TENSOR, _ATTRIBUTE_GRAPH = 5, 6
+_ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS, _ATTRIBUTE_SPARSE_TENSORS = (5, 10), (6, 11), (22, 23)
 _TENSOR_EXTERNAL_DATA = 13
 _BYTES, _FIXED_WIDTHS = 2, {1: 8, 5: 4}
 
 OF_ANY_NUMBER = {b"Concat", b"Max", b"Mean", b"Min", b"Sum", b"Einsum", b"SequenceConstruct", b"FeatureVectorizer"}
 """Operators of which ONNX Runtime reads every input, also one that is left out: then the process dies."""
 _DEEPEST = 32
+_MOST_FIELDS = 2**20
+"""Of one message: what a file holds many of is in messages within."""
+_ENDLESS = {b"Loop", b"Scan", b"SequenceMap", b"BeamSearch", b"GreedySearch", b"Sampling"}
+
+
+@dataclass
+class Demands:
+    """What a graph asks of whoever runs it.
+
+    Attributes:
+        data_files: the files that hold its weights.
+        may_not_end: whether it holds a loop.
+    """
+
+    data_files: set[Path] = field(default_factory=set)
+    may_not_end: bool = False
 
 
 @contextmanager
@@ -39,16 +56,22 @@ def metadata_of(content: Content) -> dict[str, str]:
     Raises:
         ValueError, IndexError: it is no such file.
     """
-    found = {}
+    found: dict[str, str] = {}
     for number, start, end in _fields(content, 0, len(content)):
         if number == _MODEL_METADATA:
             entry = {part: content[first:last].decode() for part, first, last in _fields(content, start, end)}
-            found[entry.get(1, "")] = entry.get(2, "")
+            key = entry.get(1, "")
+            if key in found:
+                raise ValueError(f"its metadata holds '{key}' twice")
+            found[key] = entry.get(2, "")
     return found
 
 
-def check_nodes(content: Content, path: Path | None) -> None:
-    """See that ONNX Runtime can be given a graph: that it reads no other files, and that no node kills the process.
+def check_nodes(content: Content, path: Path | None) -> Demands:
+    """See that ONNX Runtime can be given a graph: that it reads no other files, and that nothing kills the process.
+
+    Functions, which are written out when they are loaded, and sparse weights, which are filled up, may come to any
+    size; no explainer has them.
 
     Args:
         content: of an ONNX file.
@@ -58,26 +81,28 @@ def check_nodes(content: Content, path: Path | None) -> None:
         WhylightError: it cannot.
         ValueError, IndexError: it is no such file.
     """
+    found = Demands()
     for number, start, end in _fields(content, 0, len(content)):
         if number == _MODEL_GRAPH:
-            _check_graph(content, start, end, path, 0)
+            _check_graph(content, start, end, path, found, 0)
         elif number == _MODEL_FUNCTIONS:
-            for part, first, last in _fields(content, start, end):
-                if part == _FUNCTION_NODE:
-                    _check_node(content, first, last, path, 0)
+            raise WhylightError("it has functions of its own, which no explainer has")
+    return found
 
 
-def _check_graph(content: Content, start: int, end: int, path: Path | None, depth: int) -> None:
+def _check_graph(content: Content, start: int, end: int, path: Path | None, found: Demands, depth: int) -> None:
     if depth > _DEEPEST:
         raise WhylightError("its graphs are nested deeper than anybody means")
     for number, first, last in _fields(content, start, end):
         if number == _GRAPH_NODE:
-            _check_node(content, first, last, path, depth)
+            _check_node(content, first, last, path, found, depth)
         elif number == _GRAPH_INITIALIZER:
-            _check_tensor(content, first, last, path)
+            _check_tensor(content, first, last, path, found)
+        elif number == _GRAPH_SPARSE_INITIALIZER:
+            raise WhylightError("it has sparse weights, which no explainer has")
 
 
-def _check_node(content: Content, start: int, end: int, path: Path | None, depth: int) -> None:
+def _check_node(content: Content, start: int, end: int, path: Path | None, found: Demands, depth: int) -> None:
     operator, leaves_out = b"", False
     for number, first, last in _fields(content, start, end):
         if number == _NODE_INPUT:
@@ -86,21 +111,29 @@ def _check_node(content: Content, start: int, end: int, path: Path | None, depth
             operator = content[first:last]
         elif number == _NODE_ATTRIBUTE:
             for part, begin, stop in _fields(content, first, last):
-                if part == _ATTRIBUTE_TENSOR:
-                    _check_tensor(content, begin, stop, path)
-                elif part == _ATTRIBUTE_GRAPH:
-                    _check_graph(content, begin, stop, path, depth + 1)
+                if part in _ATTRIBUTE_TENSORS:
+                    _check_tensor(content, begin, stop, path, found)
+                elif part in _ATTRIBUTE_GRAPHS:
+                    _check_graph(content, begin, stop, path, found, depth + 1)
+                elif part in _ATTRIBUTE_SPARSE_TENSORS:
+                    raise WhylightError("it has sparse weights, which no explainer has")
     if leaves_out and operator in OF_ANY_NUMBER:
         raise WhylightError(f"a {operator.decode()} leaves an input out, which it cannot")
+    found.may_not_end = found.may_not_end or operator in _ENDLESS
 
 
-def _check_tensor(content: Content, start: int, end: int, path: Path | None) -> None:
+def _check_tensor(content: Content, start: int, end: int, path: Path | None, found: Demands) -> None:
     for number, first, last in _fields(content, start, end):
-        if number == _TENSOR_EXTERNAL_DATA:
-            entry = {part: content[begin:stop] for part, begin, stop in _fields(content, first, last)}
-            name = entry.get(2, b"").decode()
-            if entry.get(1) == b"location" and (path is None or data_file(path, name) is None):
+        if number != _TENSOR_EXTERNAL_DATA:
+            continue
+        entry = [(part, content[begin:stop]) for part, begin, stop in _fields(content, first, last)]
+        if (1, b"location") not in entry:
+            continue
+        for name in (value.decode() for part, value in entry if part == 2):
+            place = None if path is None else data_file(path, name)
+            if place is None or not os.path.isfile(place):  # noqa: PTH113  # pathlib's raises for names that are too long
                 raise WhylightError(f"weights are in '{name}', expected a file in its own folder")
+            found.data_files.add(place)
 
 
 def _fields(content: Content, position: int, end: int) -> Iterator[tuple[int, int, int]]:
@@ -109,7 +142,11 @@ def _fields(content: Content, position: int, end: int) -> Iterator[tuple[int, in
     Raises:
         ValueError: it is no such message.
     """
+    count = 0
     while position < end:
+        count += 1
+        if count > _MOST_FIELDS:
+            raise ValueError("more fields than anybody writes")
         key, position = _number(content, position)
         if key & 7 == _BYTES:
             length, position = _number(content, position)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -61,9 +62,7 @@ class Trial:
         options.log_severity_level = 4
         # a few images: to optimize the graph would take longer than to run it
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        options.add_session_config_entry("session.use_env_allocators", "1")
-        with _REGISTERING:
-            onnxruntime.create_and_register_allocator(_memory(), _arena(self._most))
+        with bounded_memory(options, self._most):
             self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self.inputs: Mapping[str, Any] = {info.name: info for info in self._session.get_inputs()}
         self.outputs: Mapping[str, str] = {info.name: info.type for info in self._session.get_outputs()}
@@ -90,6 +89,16 @@ class Trial:
         finally:
             timer.cancel()
         return found
+
+
+@contextmanager
+def bounded_memory(options: Any, most: int) -> Iterator[None]:
+    """Within it a session is opened with these options: its tensors get so many bytes in all, in its runs too."""
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    options.add_session_config_entry("optimization.constant_folding_max_output_size_in_bytes", str(most // 8))
+    with _REGISTERING:
+        onnxruntime.create_and_register_allocator(_memory(), _arena(most))
+        yield
 
 
 def _memory() -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 from whylight.class_names.lookup import class_index_of
 from whylight.class_names.source import Labels, class_names
 from whylight.contract import MapFacts, Origin
-from whylight.errors import WhylightError, WhylightWarning
+from whylight.errors import OutOfMemoryError, WhylightError, WhylightWarning
 from whylight.files.storage import local_path_of
 from whylight.images.inputs import ImageLike, is_image, prepared_inputs, read_image
 from whylight.images.pictures import Picture
@@ -207,6 +207,14 @@ class Explainer(ExplainerGraph):
         self, pictures: Sequence[Picture], class_indices: Sequence[ClassIndex], origin: Origin = "asked"
     ) -> list[list[Explanation]]:
         """As `explain`: of each image one explanation for each of ``facts.maps``."""
+        try:
+            return self._explain_all(pictures, class_indices, origin)
+        except MemoryError as error:
+            raise OutOfMemoryError(f"there is not enough memory for {len(pictures)} images at a time") from error
+
+    def _explain_all(
+        self, pictures: Sequence[Picture], class_indices: Sequence[ClassIndex], origin: Origin
+    ) -> list[list[Explanation]]:
         facts = self.facts
         wanted = np.array([self.checked_index(index) for index in class_indices], np.int64)
         output, scores, *maps = self.run_all(self.inputs(pictures), wanted)

@@ -27,10 +27,10 @@ from whylight.contract import (
     InputFacts,
 )
 from whylight.errors import WhylightError
-from whylight.files.budget import SECONDS, check_memory
+from whylight.files.budget import SECONDS, allowed, check_memory
 from whylight.files.checks import reading
 from whylight.files.external_data import data_files
-from whylight.files.onnx_file import check_nodes, content_of
+from whylight.files.onnx_file import Demands, check_nodes, content_of
 from whylight.methods import Method, method_named
 from whylight.running.maps import smoothed, stretched
 from whylight.running.session import open_session, run_options, session_error
@@ -59,6 +59,7 @@ class _Opened:
         fixed_batch: the batch size, where the graph has just one.
         takes_bytes: whether its image is made of bytes: see `whylight.compiling.pixels`.
         unused_inputs: zeros for the inputs that are not the image's own.
+        memory: bytes that its tensors may take; None for any number.
     """
 
     session: Any
@@ -67,6 +68,7 @@ class _Opened:
     fixed_batch: int | None
     takes_bytes: bool
     unused_inputs: dict[str, NDArray[Any]]
+    memory: int | None
 
 
 class ExplainerGraph:
@@ -100,6 +102,7 @@ class ExplainerGraph:
         self._open: _Opened | None = None
         self._head: Any = None
         self._again: Callable[[], bytes] | None = None
+        self._may_not_end = False
 
     def as_own(self, again: Callable[[], bytes]) -> Self:
         """The same, with the word that its file was written by whoever runs it: see `whylight.running.cache`.
@@ -231,13 +234,18 @@ class ExplainerGraph:
         opened = self._opened
         with self._lock:
             if self._head is None:
-                self._head = self._with_graph(lambda graph: _head(graph, opened.device, self._threads))
+                self._head = self._with_graph(lambda graph: _head(graph, opened, self._threads))
             return self._head
 
     def _opened_of(self, graph: bytes | Path) -> _Opened:
+        memory = None
         if self._again is None:
-            _check_graph(graph)
-        return _opened(*open_session(graph, self._device, self._threads), self.facts)
+            demands = _checked(graph)
+            self._may_not_end, memory = demands.may_not_end, _memory(graph, demands)
+        else:
+            self._may_not_end = _has_loops(graph)
+        session, device = open_session(graph, self._device, self._threads, memory=memory)
+        return _opened(session, device, self.facts, memory)
 
     @cached_property
     def _method(self) -> Method:
@@ -274,13 +282,13 @@ class ExplainerGraph:
     ) -> list[FloatArray]:
         size, count = self._opened.fixed_batch, len(next(iter(feeds.values())))
         if size is None:
-            return self._run_batch(session, outputs, {**unused, **feeds})
+            return self._run_batch(session, outputs, {**feeds, **unused})
         # a batch size that cannot change: whole batches, the last one filled up
         parts = []
         for start in range(0, count, size):
             rows = np.arange(start, start + size).clip(max=count - 1)
             batch = {name: feed[rows] for name, feed in feeds.items()}
-            parts.append(self._run_batch(session, outputs, {**unused, **batch}))
+            parts.append(self._run_batch(session, outputs, {**batch, **unused}))
         return [np.concatenate(part)[:count] for part in zip(*parts, strict=True)]
 
     def _run_batch(self, session: Any, outputs: Sequence[str], feeds: Mapping[str, NDArray[Any]]) -> list[FloatArray]:
@@ -293,7 +301,7 @@ class ExplainerGraph:
     @contextmanager
     def _ending(self, images: int) -> Iterator[Any]:
         """Options of a run of so many images that ends also where the graph's loops do not; None where it has none."""
-        if not self._has_loops:
+        if not self._may_not_end:
             yield None
             return
         options = run_options()
@@ -304,10 +312,6 @@ class ExplainerGraph:
             yield options
         finally:
             timer.cancel()
-
-    @cached_property
-    def _has_loops(self) -> bool:
-        return self._with_graph(_has_loops)
 
     def _name(self) -> str:
         facts = self.facts.maps[0]
@@ -355,11 +359,11 @@ def _digest(graph: bytes | Path) -> str:
     return digest.hexdigest()
 
 
-def _head(graph: bytes | Path, device: str, threads: int | None) -> Any:
+def _head(graph: bytes | Path, opened: _Opened, threads: int | None) -> Any:
     from whylight.running.head import open_head
 
     with reading("the explainer" if isinstance(graph, bytes) else graph):
-        return open_head(graph, device, threads)
+        return open_head(graph, opened.device, threads, opened.memory)
 
 
 def _has_loops(graph: bytes | Path) -> bool:
@@ -367,8 +371,8 @@ def _has_loops(graph: bytes | Path) -> bool:
         return _LOOPS.search(content) is not None
 
 
-def _check_graph(graph: bytes | Path) -> None:
-    """See that ONNX Runtime can be given a graph of a stranger.
+def _checked(graph: bytes | Path) -> Demands:
+    """What a graph of a stranger asks for, once it is seen that ONNX Runtime can be given it.
 
     Raises:
         WhylightError: it cannot.
@@ -376,12 +380,20 @@ def _check_graph(graph: bytes | Path) -> None:
     source = "the explainer" if isinstance(graph, bytes) else graph
     with reading(source, "an explainer graph"), content_of(graph) as content:
         try:
-            check_nodes(content, None if isinstance(graph, bytes) else graph)
+            return check_nodes(content, None if isinstance(graph, bytes) else graph)
         except WhylightError as error:
             raise WhylightError(f"{source}: refused: {error}") from error
 
 
-def _opened(session: Any, device: str, facts: ExplainerFacts) -> _Opened:
+def _memory(graph: bytes | Path, demands: Demands) -> int:
+    """Bytes that the tensors of a stranger's graph may take."""
+    if isinstance(graph, bytes):
+        return allowed(len(graph))
+    with reading(graph):
+        return allowed(sum(path.stat().st_size for path in (graph, *demands.data_files)))
+
+
+def _opened(session: Any, device: str, facts: ExplainerFacts, memory: int | None) -> _Opened:
     """What a session says of the graph.
 
     Raises:
@@ -404,7 +416,7 @@ def _opened(session: Any, device: str, facts: ExplainerFacts) -> _Opened:
     others = [info for name, info in inputs.items() if name not in (facts.input.name, CLASS_INDEX)]
     unused = {info.name: _zeros(info) for info in others}
     names = tuple(name for name in outputs if name.startswith(f"{BESIDE}/"))
-    return _Opened(session, device, names, batch if isinstance(batch, int) else None, takes_bytes, unused)
+    return _Opened(session, device, names, batch if isinstance(batch, int) else None, takes_bytes, unused, memory)
 
 
 def _found(infos: Mapping[str, Any], name: str, types: tuple[str, ...], axes: int | None = None) -> Any:

@@ -13,14 +13,14 @@ from whylight.graph.walks import part_of
 from whylight.running.session import open_session
 
 
-def open_head(graph: bytes | Path, device: str, threads: int | None) -> Any:
+def open_head(graph: bytes | Path, device: str, threads: int | None, memory: int | None = None) -> Any:
     """A session on a device with the network above the layer.
 
     Raises:
         WhylightError: ONNX Runtime cannot load it.
     """
     whole = onnx.load_from_string(graph) if isinstance(graph, bytes) else onnx.load(graph)
-    return open_session(part_of(whole, [ALTERED_SCORE]).SerializeToString(), device, threads)[0]
+    return open_session(part_of(whole, [ALTERED_SCORE]).SerializeToString(), device, threads, memory=memory)[0]
 
 
 def whole_model(path: Path) -> bytes:

@@ -30,8 +30,17 @@ def write_optimized(graph: bytes, path: Path, weights: str | None) -> None:
     open_session(graph, "cpu", options=options)
 
 
-def open_session(graph: bytes | Path, device: str, threads: int | None = None, options: Any = None) -> tuple[Any, str]:
+def open_session(
+    graph: bytes | Path, device: str, threads: int | None = None, options: Any = None, memory: int | None = None
+) -> tuple[Any, str]:
     """A session on a device, or, with a warning, on the processor; and the device it is on.
+
+    Args:
+        graph: an ONNX file's content, or its path.
+        device: one of `whylight.options.DEVICES`.
+        threads: that it may use for one run; by default one a core.
+        options: of ONNX Runtime, in place of the usual ones.
+        memory: bytes that its tensors may take on the processor, with those of all its runs; by default any number.
 
     Raises:
         WhylightError: ONNX Runtime cannot load the graph.
@@ -39,6 +48,15 @@ def open_session(graph: bytes | Path, device: str, threads: int | None = None, o
     if options is None:
         options = _session_options()
         options.intra_op_num_threads = threads or 0
+    if memory is None:
+        return _opened(graph, device, options)
+    from whylight.graph.trial import bounded_memory
+
+    with bounded_memory(options, memory):
+        return _opened(graph, device, options)
+
+
+def _opened(graph: bytes | Path, device: str, options: Any) -> tuple[Any, str]:
     installed = onnxruntime.get_available_providers()
     wanted = [device] if device != "auto" else [name for name, provider in PROVIDERS.items() if provider in installed]
     for name in dict.fromkeys([*wanted, "cpu"]):
@@ -46,7 +64,7 @@ def open_session(graph: bytes | Path, device: str, threads: int | None = None, o
             warnings.warn(
                 f"device '{name}': the installed ONNX Runtime has no {PROVIDERS[name]}, the processor is used",
                 WhylightWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
             continue
         providers = dict.fromkeys([PROVIDERS[name], PROVIDERS["cpu"]])
@@ -63,13 +81,14 @@ def open_session(graph: bytes | Path, device: str, threads: int | None = None, o
             if session.get_providers()[0] == PROVIDERS[name]:
                 return session, name
             reason = f"{PROVIDERS[name]} did not start"
-        warnings.warn(f"device '{name}': {reason}, the processor is used", WhylightWarning, stacklevel=4)
+        warnings.warn(f"device '{name}': {reason}, the processor is used", WhylightWarning, stacklevel=5)
     raise WhylightError("the installed ONNX Runtime has no CPUExecutionProvider: pip install onnxruntime")
 
 
 def _session_options() -> Any:
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what it would say of an error is in what it raises
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # content may look like another format too
     return options
 
 
