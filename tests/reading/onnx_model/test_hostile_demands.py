@@ -367,3 +367,17 @@ def test_feature_maps_that_do_not_fit(tmp_path: Path) -> None:
     del content.graph.node[:]
     content.graph.node.extend(nodes)
     refused(saved(tmp_path, content), "running it on a few images would take")
+
+
+def test_images_that_do_not_fit(tmp_path: Path) -> None:
+    """One takes 720 MB, though what is computed of it is three numbers."""
+    content = sample(
+        [
+            helper.make_node("GlobalAveragePool", ["image"], ["pooled"]),
+            helper.make_node("Flatten", ["pooled"], ["scores"]),
+        ],
+        [info("image", ["n", 3, 6, 10**7])],
+        [info("scores", ["n", 3])],
+        {},
+    )
+    refused(saved(tmp_path, content), "running it on a few images would take")

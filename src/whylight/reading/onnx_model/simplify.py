@@ -96,7 +96,9 @@ def _check_demand(model: onnx.ModelProto, known: Evaluation, images: Collection[
     constant = sum(sizes[name] for name in known.values if name in sizes)
     computed = {name: size for name, size in sizes.items() if name not in known.values}
     at_once = bytes_at_once(known.nodes, computed, outputs)
-    check_memory("the graph", "running it on a few images", 4 * constant + 2 * at_once, known.stored)
+    given = sum(sizes[info.name] for info in model.graph.input if info.name not in known.values)
+    taken = 4 * constant + 2 * at_once + 3 * given
+    check_memory("the graph", "running it on a few images", taken, known.stored)
     shapes = known.shapes()
     work = sum(multiplications(node, shapes) for node in known.nodes) // max(images, default=1)
     if work > MOST_MULTIPLICATIONS + _OF_A_WEIGHT * known.stored:
