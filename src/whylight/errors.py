@@ -41,7 +41,26 @@ def printable(message: str) -> str:
     message = _WORD.sub(lambda word: f"{word[0][: _LONGEST_WORD // 2]}...{word[0][-_LONGEST_WORD // 4 :]}", message)
     if len(message) > _LONGEST_MESSAGE:
         message = f"{message[: _LONGEST_MESSAGE // 2]} ... {message[-_LONGEST_MESSAGE // 4 :]}"
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in message)
+    return escaped(message)
+
+
+def escaped(text: str, kept: str = "") -> str:
+    """Text in which all that cannot be printed is escaped: line ends, control characters, bytes that are no UTF-8.
+
+    Args:
+        text: whatever names hold.
+        kept: characters that stay as they are, such as line ends.
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() or each in kept else _escape(each) for each in text)
+
+
+def _escape(character: str) -> str:
+    import unicodedata
+
+    is_blank = unicodedata.category(character) == "Zs"  # such as that of Japanese texts, as wide as a letter
+    return character if is_blank else character.encode("unicode_escape").decode()
 
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> str:

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any, NoReturn, TextIO
 
@@ -15,7 +15,7 @@ from whylight.cli import dataset, explain, models, trust, upkeep
 from whylight.cli.arguments import add_options, options_of
 from whylight.cli.command import Command
 from whylight.cli.saying import add_loudness, as_loud_as, is_verbose, note
-from whylight.errors import WhylightError, WhylightWarning
+from whylight.errors import WhylightError, WhylightWarning, escaped
 from whylight.files.budget import USUAL as USUAL_BUDGET
 from whylight.files.budget import VARIABLE as BUDGET_VARIABLE
 from whylight.files.budget import set_budget
@@ -70,9 +70,9 @@ def _run(arguments: argparse.Namespace) -> int:
         note(f"{command.name} took {time.perf_counter() - started:.2f} s")
     if arguments.json:
         result = {**answer.result, **({"options": options.to_dict()} if command.options else {})}
-        print(json.dumps(result, ensure_ascii=not _is_unicode(sys.stdout), indent=2))
+        print(_json(result))
     else:
-        print(answer.text)
+        print(escaped(answer.text, "\n"))
     return answer.code
 
 
@@ -91,6 +91,14 @@ def run() -> NoReturn:
     except BrokenPipeError:  # whoever reads the output has seen enough
         code = _READER_GONE
     os._exit(code)
+
+
+def _json(result: Mapping[str, Any]) -> str:
+    """As people read it, unless it holds what cannot be printed: then all but ASCII is escaped."""
+    text = json.dumps(result, ensure_ascii=False, indent=2)
+    if _is_unicode(sys.stdout) and text.replace("\n", "").isprintable():
+        return text
+    return json.dumps(result, indent=2)
 
 
 def _is_unicode(stream: TextIO) -> bool:

@@ -12,6 +12,7 @@ from whylight.cli.arguments import add_method, add_model_option
 from whylight.cli.command import Answer, Command
 from whylight.cli.progress import progress
 from whylight.cli.saying import note
+from whylight.files.checks import one_line
 from whylight.options import Chosen, Execution, ModelOptions, Options, Output, Question, Rendering
 from whylight.report.options import ReportOptions
 
@@ -65,7 +66,7 @@ def explained(model: ModelLike | Explainer, table: Table, output: str, *options:
     for reason, count in summary.skipped.items():
         note(f"{count} skipped: {reason}")
     speed = f"{summary.rate:.1f} a second on {summary.device}"
-    text = f"{summary.explained} of {summary.rows} images explained, {speed}: {output}"
+    text = f"{summary.explained} of {summary.rows} images explained, {speed}: {one_line(output)}"
     return Answer(summary.to_dict(), text, _ROWS_SKIPPED if summary.skipped else 0)
 
 
@@ -91,7 +92,7 @@ def run_report(arguments: argparse.Namespace, options: Chosen) -> Answer:
     accuracy = "" if summary.accuracy is None else f", {summary.accuracy:.1%} right"
     if summary.accuracy == 1:  # perhaps the model made the labels
         accuracy = ", every label is what the model predicts"
-    return Answer(summary.to_dict(), f"{summary.rows} rows{accuracy}: {arguments.output}")
+    return Answer(summary.to_dict(), f"{summary.rows} rows{accuracy}: {one_line(arguments.output)}")
 
 
 COMMANDS = (

@@ -23,6 +23,7 @@ from whylight.cli.command import Answer, Command
 from whylight.cli.dataset import explained
 from whylight.cli.progress import progress
 from whylight.errors import WhylightError
+from whylight.files.checks import one_line
 from whylight.files.finding import is_video, means_several
 from whylight.files.marks import COMPARISON, OVERLAY
 from whylight.files.writing import check_output
@@ -162,7 +163,7 @@ def _explained_video(arguments: argparse.Namespace, video: str, options: Chosen)
     lines = [
         f"frames       {summary.frames}, {summary.rate:.6g} a second",
         f"most likely  {seen}",
-        f"overlays     {output}",
+        f"overlays     {one_line(output)}",
     ]
     return Answer(summary.to_dict(), "\n".join(lines))
 
@@ -195,7 +196,7 @@ def _explained_text(explanations: Sequence[Explanation], files: Sequence[Path], 
             f"class        {named(one.class_index, one.class_names)}",
             f"score        {one.score:.6g} ({score})",
             f"probability  {one.probability:.6g}",
-            f"overlay      {file}",
+            f"overlay      {one_line(file)}",
         ]
         for one, file in zip(explanations, files, strict=True)
     ]
@@ -239,7 +240,7 @@ def run_compare(arguments: argparse.Namespace, options: Chosen) -> Answer:
         )
     comparison.save(arguments.output, None, options[Rendering], options[Arrangement])
     count, first = sum(map(len, comparison.rows)), comparison.rows[0][0]
-    text = f"{count} maps of class {named(first.class_index, first.class_names)}: {arguments.output}"
+    text = f"{count} maps of class {named(first.class_index, first.class_names)}: {one_line(arguments.output)}"
     return Answer({**comparison.to_dict(), "output": str(arguments.output)}, text)
 
 

@@ -8,6 +8,7 @@ from whylight.cli.arguments import add_method, add_model
 from whylight.cli.command import Answer, Command
 from whylight.cli.progress import progress
 from whylight.errors import WhylightError
+from whylight.files.checks import one_line
 from whylight.files.marks import MODEL
 from whylight.files.writing import check_output
 from whylight.options import Chosen, ModelOptions, Output, Question
@@ -33,7 +34,7 @@ def run_convert(arguments: argparse.Namespace, options: Chosen) -> Answer:
     api.save_model(model, arguments.output)
     operators, opset = len(model.graph.node), model.opset_import[0].version
     result = {"output": str(arguments.output), "operators": operators, "opset": opset}
-    return Answer(result, f"{arguments.output}: {operators} operators, opset {opset}")
+    return Answer(result, f"{one_line(arguments.output)}: {operators} operators, opset {opset}")
 
 
 def add_compile(command: argparse.ArgumentParser) -> None:
@@ -63,7 +64,9 @@ def run_compile(arguments: argparse.Namespace, options: Chosen) -> Answer:
     api.save_model(graph, arguments.output)
     facts = api.Explainer(graph.SerializeToString()).facts.maps[0]
     result = {"output": str(arguments.output), "method": facts.method, "layer": facts.layer}
-    return Answer(result, f"{arguments.output}: {facts.method}{f' at layer {facts.layer}' if facts.layer else ''}")
+    return Answer(
+        result, f"{one_line(arguments.output)}: {facts.method}{f' at layer {facts.layer}' if facts.layer else ''}"
+    )
 
 
 def _check_output(arguments: argparse.Namespace, options: Chosen, *sources: object) -> None:

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
+from whylight.errors import escaped
+
 _QUIET, _USUAL, _VERBOSE = -1, 0, 1
 _loudness = _USUAL
 """Of this process, which runs one command."""
@@ -66,4 +68,4 @@ def is_verbose() -> bool:
 def note(text: str) -> None:
     """Say something."""
     if not is_quiet():
-        print(f"whylight: {text}", file=sys.stderr, flush=True)
+        print(f"whylight: {escaped(text)}", file=sys.stderr, flush=True)

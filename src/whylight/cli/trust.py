@@ -9,6 +9,7 @@ from whylight.cli.command import Answer, Command
 from whylight.cli.progress import progress
 from whylight.cli.tables import evaluation_table, sanity_table, table_text
 from whylight.errors import WhylightError
+from whylight.files.checks import one_line
 from whylight.options import Chosen, Execution, ModelOptions, Output, Question
 from whylight.trust.options import EvaluationOptions
 
@@ -73,7 +74,7 @@ def run_evaluate(arguments: argparse.Namespace, options: Chosen) -> Answer:
     lines = [
         table_text(*evaluation_table(evaluation)),
         f"{evaluation.rows} images, mean ± standard error, ↑ higher and ↓ lower is better",
-        f"{arguments.output}, {picture}",
+        f"{one_line(arguments.output)}, {one_line(picture)}",
     ]
     files = {"output": str(arguments.output), "chart": str(picture)}
     return Answer({**evaluation.to_dict(), **files}, "\n".join(lines))
@@ -123,7 +124,7 @@ def run_sanity(arguments: argparse.Namespace, options: Chosen) -> Answer:
     picture = arguments.output.with_suffix(".png")
     lines = [
         table_text(*sanity_table(reports)),
-        f"{arguments.output}, {picture}",
+        f"{one_line(arguments.output)}, {one_line(picture)}",
         *(report.verdict for report in reports),
     ]
     result = {

@@ -151,7 +151,7 @@ def write_report(
     rows = _rows_with_copies if options.single else _rows_with_links
     with replacing(output) as file, rows(results, output, counts, advance) as (files, written):
         for text in _page(table, files, results, written, counts):
-            file.write(text.encode())
+            file.write(text.encode(errors="replace"))
     if counts.left_out:
         warnings.warn(
             f"{output}: the pictures of the last {counts.left_out} of {counts.rows} rows are left out: a mail takes no "
@@ -191,7 +191,7 @@ def _source(name: str) -> Markup:
 def _facts(files: Path | None, results: Results, counts: _Counts) -> dict[str, Any]:
     said = None if results.facts is None else asdict(results.facts)
     return {
-        "files": None if files is None else quote(files.name),
+        "files": None if files is None else quote(os.fsencode(files.name)),
         "names": results.names,
         "by": said and {name: said[name] for name in ("origin", "method", "layer", "model", "score")},
         "explained": counts.explained,
@@ -259,11 +259,11 @@ def _link(path: Path | None, start: str | None) -> str | None:
     if path is None:
         return None
     if start is None:
-        return quote(path.name)
+        return quote(os.fsencode(path.name))
     if is_remote(path):
         return str(path)
     try:
-        return quote(os.path.relpath(path, start).replace(os.sep, "/"))
+        return quote(os.fsencode(os.path.relpath(path, start).replace(os.sep, "/")))
     except ValueError:  # on another drive of Windows
         return path.absolute().as_uri()
 
