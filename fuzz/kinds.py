@@ -109,7 +109,7 @@ def _mutated_hdf5(random: Random, content: bytes, decoy: Path) -> bytes:
                 kind = random.choice(["i1", "u8", "f2", "f8", "S4", "c8", h5py.string_dtype(), [("a", "f4")]])
                 file.create_dataset(name, data=np.zeros(values.shape, kind) if kind != h5py.string_dtype() else ["a"])
             case 5:
-                shape = tuple(min(abs(integer(random)), 2**40) for _ in range(random.randrange(1, 5)))
+                shape = tuple(min(max(integer(random), 1), 2**40) for _ in range(random.randrange(1, 5)))
                 file.create_dataset(name, shape, "f4", chunks=tuple(max(1, min(each, 8)) for each in shape))
             case 6:
                 file.create_dataset(name, data=values, compression=random.choice(["gzip", "lzf"]), shuffle=True)
