@@ -11,6 +11,8 @@ import whylight
 from onnx_samples import CLASSES, vision_transformer
 from samples import BUNDLED, DATA
 from sketch import SIZE, Sketch
+from whylight.graph import walks
+from whylight.graph.walks import read_names
 
 
 def plain(s: Sketch) -> None:
@@ -276,3 +278,17 @@ def test_features_are_taken_rectified_before_they_are_pooled(
     sketch.head(behind(sketch, maps), 6)
     classifier = whylight.load(sketch.save(tmp_path / "m.onnx"), input_range="1")
     assert [layer.name for layer in classifier.default_layers.layers] == [expected]
+
+
+def test_a_long_chain_is_walked_a_few_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was walked once a layer."""
+    sketch, count = Sketch(), 200
+    name = sketch.conv("conv", "image", 3, 4)
+    for number in range(count):
+        name = sketch.node("Relu", f"relu{number}", name)
+    sketch.head(name, 4)
+    classifier = whylight.load(sketch.save(tmp_path / "chain.onnx"))
+    looked_at: list[str] = []
+    monkeypatch.setattr(walks, "read_names", lambda node: looked_at.append(node.name) or read_names(node))
+    assert classifier.default_layers.layers
+    assert len(looked_at) < 20 * count

@@ -40,6 +40,8 @@ _BY_ELEMENT = (
     "Sigmoid", "HardSigmoid", "BatchNormalization", "Identity", "Dropout", "Cast", "QuantizeLinear", "DequantizeLinear",
 )  # fmt: skip
 _MOST_TOWERS = 8
+_MOST_STEPS = 100
+"""Operators between a block's end and what is made of its features: pooling and the like, however it is spelled out."""
 _EARLY = 0.5
 """Behind a layer that comes so early, as a share of the convolutions and products, towers are looked for."""
 
@@ -122,30 +124,45 @@ def _block_end(
     path: Sequence[onnx.NodeProto], tensors: Mapping[str, Tensor], name: str, known: Collection[str], image: str
 ) -> str:
     """The first tensor, that is a layer, from which ``name`` is made by normalizing, rectifying and pooling alone."""
-    before = dominators(needed_nodes(path, [name]), image, name)
+    nodes = needed_nodes(path, [name])
+    made_by = _makers(nodes)
     found = name
-    for earlier in reversed(before):
-        between = dependent_nodes(needed_nodes(path, [found]), earlier)
-        if not all(_keeps_features(node, tensors, between, earlier) for node in between):
+    for earlier in reversed(dominators(nodes, image, name)):
+        between = nodes[made_by[earlier] + 1 : made_by[found] + 1]
+        if len(between) > _MOST_STEPS:
+            break
+        moving = {earlier, *(output for node in between for output in node.output)}
+        if not all(_keeps_features(node, tensors, moving) for node in between):
             break
         if earlier in known:
             found = earlier
     return found
 
 
-def _keeps_features(
-    node: onnx.NodeProto, tensors: Mapping[str, Tensor], between: Sequence[onnx.NodeProto], start: str
-) -> bool:
+def _makers(nodes: Sequence[onnx.NodeProto]) -> dict[str, int]:
+    """Which node makes each tensor.
+
+    Of nodes on ways, all of which lead through two tensors, those between the makers of the two are the ones that lead
+    from one to the other: what comes before a tensor that all ways lead through is before it in the file too.
+    """
+    return {name: index for index, node in enumerate(nodes) for name in node.output}
+
+
+def _keeps_features(node: onnx.NodeProto, tensors: Mapping[str, Tensor], moving: Collection[str]) -> bool:
     """Whether it mixes no channels, puts none side by side, and adds no numbers of places, as position embeddings are.
 
     Two tensors may be added: normalization is written as ``x * a + (b - mean * a)`` too. Where branches are, one of
     them has a convolution or a product.
+
+    Args:
+        node: between the two tensors.
+        tensors: shape and type of every tensor, by name.
+        moving: the tensors on the way between the two.
     """
-    moving = {start, *(name for each in between for name in each.output)}
     if node.op_type in (*_CONVOLUTIONS, *_PRODUCTS):
         return False
     if node.op_type == "Concat":
-        return len(moving.intersection(read_names(node))) < 2
+        return len(read_names(node).intersection(moving)) < 2
     others = [tensors[name] for name in node.input if name in tensors and name not in moving]
     return node.op_type not in ("Add", "Sum") or all(sum(extent != 1 for extent in each.shape) < 2 for each in others)
 
@@ -155,9 +172,10 @@ def _rectified(
 ) -> str:
     """The last rectified tensor, that is a layer, made of ``end`` element by element; ``end`` where there is none."""
     behind = dependent_nodes(path, end)
+    made_by = {end: -1} | _makers(behind)
     found = start = end
     for name in dominators(behind, end, score):
-        between = dependent_nodes(needed_nodes(behind, [name]), start)
+        between = behind[made_by[start] + 1 : made_by[name] + 1]
         if tensors[name].shape != tensors[end].shape or any(node.op_type not in _BY_ELEMENT for node in between):
             break
         if name in known and _rectifies(between):
