@@ -289,6 +289,11 @@ def test_a_long_chain_is_walked_a_few_times(tmp_path: Path, monkeypatch: pytest.
     sketch.head(name, 4)
     classifier = whylight.load(sketch.save(tmp_path / "chain.onnx"))
     looked_at: list[str] = []
-    monkeypatch.setattr(walks, "read_names", lambda node: looked_at.append(node.name) or read_names(node))
+
+    def watched(node: onnx.NodeProto) -> set[str]:
+        looked_at.append(node.name)
+        return read_names(node)
+
+    monkeypatch.setattr(walks, "read_names", watched)
     assert classifier.default_layers.layers
     assert len(looked_at) < 20 * count
