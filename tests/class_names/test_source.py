@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from whylight.class_names.source import class_names, names_of_metadata
+from whylight.class_names.source import class_names, names_of_metadata, read_labels
 from whylight.errors import WhylightError
 
 
@@ -46,7 +46,7 @@ def test_json_without_names_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(WhylightError, match=r"labels\.json: no class names: expected a list of them"):
         class_names(path)
     path.write_text("[" * 100_000)
-    with pytest.raises(WhylightError, match=r"labels\.json: not JSON"):
+    with pytest.raises(WhylightError, match=r"labels\.json: nested deeper than anybody means"):
         class_names(path)
 
 
@@ -81,3 +81,9 @@ def test_models_of_tensorflow_have_a_class_before_those_of_imagenet() -> None:
 )
 def test_metadata_say_names_in_several_ways(metadata: dict[str, str], expected: tuple[str, ...]) -> None:
     assert names_of_metadata(metadata, 2) == expected
+
+
+def test_lines_end_as_files_end_them(tmp_path: Path) -> None:
+    """A name may hold what str.splitlines takes for the end of a line."""
+    (tmp_path / "a.txt").write_bytes("cat\r\ndog\u2028s\rbird\u0085\x0cs\n".encode())
+    assert read_labels(tmp_path / "a.txt") == ("cat", "dog\u2028s", "bird\u0085\x0cs")

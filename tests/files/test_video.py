@@ -9,6 +9,7 @@ import pytest
 
 from files.videos import clip
 from whylight.errors import WhylightError
+from whylight.files.budget import VARIABLE
 from whylight.files.finding import is_video
 from whylight.files.video import reading_video, writing_video
 
@@ -88,6 +89,16 @@ def test_what_is_no_video_is_said(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
     with pytest.raises(WhylightError, match=r"none\.mp4: no such file"), reading_video(tmp_path / "none.mp4"):
         pass
+
+
+def test_frames_larger_than_memory_is_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip(tmp_path / "a.mp4", count=2, size=(640, 960))
+    monkeypatch.setenv(VARIABLE, "8M")
+    with pytest.raises(WhylightError, match=r"a\.mp4: "), reading_video(tmp_path / "a.mp4") as video:
+        list(video.frames)
+    monkeypatch.setenv(VARIABLE, "64M")
+    with reading_video(tmp_path / "a.mp4") as video:
+        assert len(list(video.frames)) == 2
 
 
 def test_what_reads_videos_is_named_where_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import functools
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -31,6 +32,21 @@ class Files(SimpleHTTPRequestHandler):
                     self.wfile.write(bytes(2**16))
             except OSError:
                 return
+        elif self.path == "/drops":
+            self.send_response(200)
+            self.end_headers()
+            try:
+                for _ in range(100):
+                    self.wfile.write(b".")
+                    time.sleep(0.1)
+            except OSError:
+                return
+        elif self.path == "/half":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+            self.close_connection = True
+        elif self.path == "/nonsense":
+            self.wfile.write(b"nonsense\r\n\r\n")
+            self.close_connection = True
         elif self.path == "/elsewhere":
             self.send_response(302)
             self.send_header("Location", "file:///etc/hostname")
@@ -157,3 +173,18 @@ def test_nothing_is_written_to_the_web(tmp_path: Path) -> None:
         whylight.explain_dataset(MNIST / "results.nnp", MNIST / "output_result.csv", "https://example.org/gradcam.csv")
     with pytest.raises(WhylightError, match="a URL: expected a file of this machine; download it first"):
         whylight.load("https://example.org/model.onnx")
+
+
+@pytest.mark.parametrize("name", ["half", "nonsense"])
+def test_answers_that_are_no_http(site: str, name: str) -> None:
+    with pytest.raises(WhylightError, match=rf"/{name}: cannot be fetched: "):
+        web_file(f"{site}/{name}").read_bytes()
+
+
+def test_an_answer_that_comes_in_drops_has_an_end(site: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each drop comes in time, and all of it never."""
+    monkeypatch.setattr(web, "_DEADLINE", 0.5)
+    started = time.monotonic()
+    with pytest.raises(WhylightError, match="not all of it came"):
+        web_file(f"{site}/drops").read_bytes()
+    assert time.monotonic() - started < 5

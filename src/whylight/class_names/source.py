@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from whylight.errors import WhylightError
+from whylight.files.budget import check_size
 from whylight.files.checks import check_file, reading
 
 IMAGENET = "imagenet"
@@ -59,14 +61,13 @@ def read_labels(path: Path) -> tuple[str, ...]:
         WhylightError: the file is missing, is not UTF-8 text, or is JSON that holds no names.
     """
     check_file(path)
+    check_size(path)
     with reading(path):
         text = path.read_bytes().decode("utf-8-sig")
     if path.suffix.lower() != ".json":
-        return tuple(line.strip() for line in text.splitlines())
-    try:
+        return tuple(line.strip() for line in io.StringIO(text, newline=None))  # a name may hold U+2028
+    with reading(path, "JSON"):
         found = names_in(json.loads(text))
-    except (ValueError, RecursionError) as error:
-        raise WhylightError(f"{path}: not JSON: {error}") from error
     if not found:
         raise WhylightError(
             f"{path}: no class names: expected a list of them, or a mapping from class indices to names"

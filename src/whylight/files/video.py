@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from whylight.errors import WhylightError
+from whylight.files.budget import budget, check_memory
 from whylight.files.checks import check_file, one_line
 from whylight.files.marks import VIDEO, signature
 from whylight.files.writing import check_writable
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _ONLY_FILES = ["-protocol_whitelist", "file,pipe"]
 """A video is one file: what it may name elsewhere, on the web too, is not opened."""
+_BYTES = 40
+"""What a pixel of a frame takes at most until its overlay is drawn, in FFmpeg too."""
 _QUALITY = ["-crf", "18", "-b:v", "0"]
 """As good as it looks, however many bytes that takes."""
 _NTSC = 1000 / 1001
@@ -58,14 +61,16 @@ def reading_video(path: Path) -> Iterator[Video]:
 
     ffmpeg = _ffmpeg(path)
     check_file(path)
-    source: Generator[Any, None, None] = ffmpeg.read_frames(os.path.abspath(path), input_params=_ONLY_FILES)  # noqa: PTH100
+    options = [*_ONLY_FILES, "-max_pixels", str(budget() // _BYTES)]  # of any frame: each may say its own size
+    source: Generator[Any, None, None] = ffmpeg.read_frames(os.path.abspath(path), input_params=options)  # noqa: PTH100
     with closing(source):
         try:
             facts = next(source)
+            width, height = facts["size"]
+            rate, duration = _exact(float(facts["fps"])), float(facts["duration"])
         except Exception as error:  # it parses what FFmpeg says
             raise WhylightError(f"{one_line(path)}: cannot be read as a video: {_why(error)}") from error
-        width, height = facts["size"]
-        rate = _exact(float(facts["fps"]))
+        check_memory(path, f"a frame of {width} x {height} pixels", width * height * _BYTES)
         if not rate:
             raise WhylightError(f"{one_line(path)}: cannot be read as a video: it says no frame rate")
 
@@ -73,10 +78,10 @@ def reading_video(path: Path) -> Iterator[Video]:
             try:
                 for content in source:
                     yield np.frombuffer(content, np.uint8).reshape(height, width, 3)
-            except (OSError, RuntimeError) as error:
+            except Exception as error:  # it runs FFmpeg, and reads what comes
                 raise WhylightError(f"{one_line(path)}: cannot be read as a video: {_why(error)}") from error
 
-        yield Video(rate, round(float(facts["duration"]) * rate), frames())
+        yield Video(rate, round(duration * rate), frames())
 
 
 @contextmanager

@@ -85,13 +85,17 @@ class WebFile:
         content, end = bytearray(), time.monotonic() + _DEADLINE
         try:
             with urlopen(request, timeout=_PATIENCE) as answer:
-                while piece := answer.read(_PIECE):
+                while piece := answer.read1(_PIECE):
                     content += piece
                     if len(content) > _LARGEST:
                         self._refuse(f"more than {_LARGEST // 2**20} MiB")
                     if time.monotonic() > end:
                         self._refuse(f"not all of it came in {_DEADLINE:.0f} seconds")
-        except (OSError, ValueError) as error:  # of urllib, sockets and TLS
+                if answer.length:  # what is still to come
+                    self._refuse("not all of it came: the connection ended")
+        except WhylightError:
+            raise
+        except Exception as error:  # of urllib, HTTP, sockets and TLS, which share no base class
             self._refuse(_why(error))
         return bytes(content)
 
