@@ -219,7 +219,7 @@ class ExplainerFacts:
             if found not in counts:
                 raise WhylightError(f"{name} has {found} values, expected {' or '.join(map(str, counts))}")
         for index, one in enumerate(self.maps):
-            if not all(start < end for start, end in zip(one.crop[:axes], one.crop[axes:], strict=True)):
+            if any(part.start >= part.stop for part in image.region(one.crop)):
                 raise WhylightError(
                     f"maps[{index}].crop is {one.crop}, expected where it begins and then where it ends"
                 )

@@ -61,6 +61,7 @@ def test_the_sample_is_good(good: onnx.ModelProto) -> None:
         (lambda facts: facts["maps"][0].update(crop=[0, 0, 1]), r"maps\[0\].crop has 3 values, expected 4"),
         (lambda facts: facts["maps"][0].update(crop=[0, 0, float("nan"), 1]), r"crop\[2\] is nan"),
         (lambda facts: facts["maps"][0].update(crop=[0.5, 0, 0.5, 1]), "crop"),
+        (lambda facts: facts["maps"][0].update(crop=[0, 0, 1, 0.001]), "crop"),
         (lambda facts: facts["maps"][0].update(output=7), r"maps\[0\].output is 7, expected text"),
         (lambda facts: facts["maps"][0].update(output="score"), "several outputs have one name"),
         (lambda facts: facts["maps"][0].update(layer="n" * 10**6), r"maps\[0\].layer"),
@@ -314,3 +315,11 @@ def test_too_little_memory_for_images_is_one_line(good: onnx.ModelProto, monkeyp
     monkeypatch.setattr(explainer, "inputs", full)
     with pytest.raises(OutOfMemoryError, match="not enough memory for 1 images"):
         explainer(PIXELS)
+
+
+def test_a_method_of_several_passes_needs_a_baseline(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    onnx.save(small_cnn((6, 8)), path)
+    compiled = whylight.compile(path, "scorecam", input_range=1)
+    with pytest.raises(WhylightError, match=r"the explainer: .*'score-cam' needs a baseline"):
+        Explainer(with_facts(compiled, lambda facts: facts.update(baseline=[])), device="cpu")(PIXELS)

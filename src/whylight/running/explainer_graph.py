@@ -245,7 +245,12 @@ class ExplainerGraph:
         else:
             self._may_not_end = _has_loops(graph)
         session, device = open_session(graph, self._device, self._threads, memory=memory)
-        return _opened(session, device, self.facts, memory)
+        try:
+            if self._method.driver and not self.facts.baseline:
+                raise WhylightError(f"{_UNLIKE_ITS_FACTS}: method '{self._method.name}' needs a baseline")
+            return _opened(session, device, self.facts, memory)
+        except WhylightError as error:
+            raise WhylightError(f"{'the explainer' if isinstance(graph, bytes) else graph}: {error}") from error
 
     @cached_property
     def _method(self) -> Method:
