@@ -70,6 +70,7 @@ def describe(
     outputs = tensors[logits].size(1)
     reached = {name for node in dependent_nodes(model.graph.node, image) for name in node.output}
     needed = {name for node in needed_nodes(model.graph.node, [logits]) for name in node.output}
+    on_the_way = reached & needed
     return Classifier(
         path=path,
         model=model,
@@ -81,7 +82,7 @@ def describe(
         layers=tuple(
             layer
             for layer in layers
-            if layer.tensor in reached & needed and _is_feature_map(tensors[layer.tensor], layer, len(input_facts.size))
+            if layer.tensor in on_the_way and _is_feature_map(tensors[layer.tensor], layer, len(input_facts.size))
         ),
         tensors=tensors,
         notes=notes,

@@ -138,3 +138,16 @@ def test_functions_run_after_what_they_read(tmp_path: Path) -> None:
 def test_what_is_wrong_is_said(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(WhylightError, match=message):
         read_model(write_nnp(tmp_path / "m.nnp", text))
+
+
+def test_a_function_of_many_outputs_has_all_of_them(tmp_path: Path) -> None:
+    names = [f"part{index}" for index in range(300)]
+    text = network(
+        variable("x", (-1, 300, 2)),
+        *(variable(name, (-1, 2)) for name in names),
+        variable("y", (-1, 2)),
+        function("Split", ["x"], names, "split_param { axis: 1 }"),
+        function("Sub2", ["part299", "part7"], ["y"]),
+    )
+    x = np.random.default_rng(0).standard_normal((3, 300, 2))
+    np.testing.assert_allclose(run(write_nnp(tmp_path / "m.nnp", text), x), x[:, 299] - x[:, 7], rtol=1e-6, atol=1e-6)

@@ -18,8 +18,10 @@ from whylight.reading.nnp.demand import Parameters
 from whylight.reading.nnp.functions import convert_function, supported_functions
 from whylight.reading.nnp.network import BATCH_AXIS, Function, Generator, Network, Variable
 
-_MOST_NODES = 100_000
+_MOST_NODES = 50_000
 """Operators of ONNX: more take minutes."""
+_MOST_RENAMED = 100
+"""Outputs of one function: each is looked for among the nodes behind it, so that of more the copies are named."""
 
 
 def convert(network: Network, parameters: Parameters) -> onnx.ModelProto:
@@ -119,8 +121,9 @@ def _write_function(op: GraphBuilder, network: Network, function: Function, tens
             f"{network.path}: function '{function.name}' ({function.type}) has {len(function.outputs)} outputs, "
             f"expected at most {len(outputs)}"
         )
+    many = len(function.outputs) > _MOST_RENAMED
     for name, tensor in zip(function.outputs, outputs, strict=False):
-        existing = tensor.name in tensors or tensor.value is not None
+        existing = many or tensor.name in tensors or tensor.value is not None
         with op.scope(function.name):
             tensors[name] = op.rename(op.Identity(tensor) if existing else tensor, name)
 
