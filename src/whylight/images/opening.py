@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import threading
 import warnings
 from collections.abc import Iterator
@@ -72,8 +71,6 @@ _beyond_pillows_limit = threading.RLock()
 _EXIF_KEYS = frozenset(("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"))
 """Where Pillow keeps what a file says of its orientation."""
 
-logging.getLogger("PIL").addHandler(logging.NullHandler())  # for programs that log nothing: else it prints to stderr
-
 
 def opened(content: io.BytesIO, suffix: str, source: str) -> Image.Image:
     """The image in a file's content, at its first frame, not yet decoded.
@@ -90,6 +87,8 @@ def opened(content: io.BytesIO, suffix: str, source: str) -> Image.Image:
     expected = _SUFFIXES.get(suffix, "PNG")
     if expected not in Image.OPEN:
         import_module(_PLUGINS[expected])
+    if expected == "TIFF":
+        _silence_tiff()
     try:
         return _opened(content, [expected])
     except UnidentifiedImageError:
@@ -109,7 +108,6 @@ def load(image: Image.Image, source: str, stored: int = 0) -> None:
     """
     check_pixels(image.height, image.width, _bytes_a_pixel(image), source, stored)
     if image.format == "TIFF":
-        _silence_libtiff()
         width, height = (int(image.tag_v2.get(tag, 0)) for tag in _TILE)  # type: ignore[attr-defined]
         if width and height:
             check_pixels(height, width, _bytes_a_pixel(image), f"{source}: its tiles", stored)
@@ -166,11 +164,16 @@ def _without_pillows_limit() -> Iterator[None]:
 
 
 @cache
-def _silence_libtiff() -> None:
-    """Keep libtiff, which prints what it finds, from standard error: what fails is an exception all the same."""
-    import ctypes
+def _silence_tiff() -> None:
+    """Keep off standard error what is found in TIFF files: by libtiff, which prints it, and by Pillow, which logs it.
 
-    with suppress(OSError, AttributeError):  # it is built into Pillow's own library, or is not there
+    What fails is an exception all the same, and programs that keep a log have Pillow's.
+    """
+    import ctypes
+    import logging
+
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
+    with suppress(OSError, AttributeError):  # libtiff is built into Pillow's own library, or is not there
         pillow = ctypes.CDLL(Image.core.__file__)  # type: ignore[attr-defined]
         for setter in (pillow.TIFFSetErrorHandler, pillow.TIFFSetWarningHandler):
             setter.restype, setter.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
@@ -181,6 +184,7 @@ def _opened_as_any(content: io.BytesIO, source: str) -> Image.Image:
     for plugin in _PLUGINS.values():
         with suppress(ImportError):  # AVIF came to Pillow in 11.3
             import_module(plugin)
+    _silence_tiff()
     with suppress(UnidentifiedImageError):
         return _opened(content, [name for name in _PLUGINS if name in Image.OPEN])
     if _is_heif(content.getvalue()):

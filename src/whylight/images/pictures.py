@@ -25,7 +25,6 @@ from whylight.files.budget import check_size, stored_bytes
 from whylight.files.checks import check_file, one_line, reading
 from whylight.files.storage import is_remote, local_copy
 from whylight.files.values import finite, read_values
-from whylight.images.dicom import dicom_pixels, opened_dicom
 from whylight.images.opening import check_pixels, load, opened, upright, warn_of_frames
 from whylight.images.reduced import Enough
 
@@ -285,6 +284,8 @@ def _16_bits(image: Image.Image, is_inverted: bool, source: str) -> NDArray[np.u
 
 
 def _dicom_picture(path: Path, channels: int, source: str) -> Picture:
+    from whylight.images.dicom import dicom_pixels, opened_dicom
+
     dataset = opened_dicom(path, source)
     _check_channels(int(dataset.SamplesPerPixel), channels, source)
     pixels, white = dicom_pixels(dataset, source)
