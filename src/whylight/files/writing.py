@@ -103,8 +103,6 @@ def check_writable(path: Path) -> None:
     Raises:
         WhylightError: it cannot.
     """
-    import tempfile
-
     if is_of_web(path):
         write_remote(b"", path)  # which refuses it
     if is_remote(path):
@@ -114,8 +112,9 @@ def check_writable(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):
             path.lstat()  # a name that is too long for the file system
-        with tempfile.NamedTemporaryFile(prefix=_hidden(path.name), suffix=_UNFINISHED, dir=path.parent):
-            pass
+        temporary = _temporary(str(path.parent), path.name)
+        _write(b"", temporary)
+        os.unlink(temporary)  # noqa: PTH108
     except OSError as error:
         raise WhylightError(f"{path}: cannot be written: {error.strerror}") from error
     finally:
@@ -151,6 +150,10 @@ def unfinished(folder: Path, name: str = "", below: bool = False) -> Iterator[Pa
     return folder.rglob(pattern) if below else folder.glob(pattern)
 
 
+def _temporary(folder: str, name: str) -> str:
+    return f"{folder or '.'}/{_hidden(name)}{os.getpid()}-{threading.get_ident()}{_UNFINISHED}"
+
+
 def _hidden(name: str) -> str:
     return f".{name[:_LONGEST]}."
 
@@ -165,7 +168,7 @@ def save_bytes(data: bytes, path: Path) -> None:
         write_remote(data, path)
         return
     folder, name = os.path.split(path)
-    temporary = f"{folder or '.'}/{_hidden(name)}{os.getpid()}-{threading.get_ident()}{_UNFINISHED}"
+    temporary = _temporary(folder, name)
     try:
         try:
             _write(data, temporary)
