@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from whylight.errors import WhylightError
+from whylight.errors import WhylightError, escaped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,7 +78,7 @@ class Inspection:
         return "*" if layer["name"] in self.default_layers else "+" if layer["sees_all"] else " "
 
     def to_text(self) -> str:
-        """All of it as a page of text."""
+        """All of it as a page of text; names take one line each, whatever they hold."""
         lines = [
             ("model", self.path),
             ("format", self.format),
@@ -105,7 +105,7 @@ class Inspection:
                 f"{self._mark(layer)} {layer['name']:<{width}}  {layer['type']:<{kind}}  {_shape(layer['shape'])}"
                 for layer in self.layers
             ]
-        return "\n".join(text)
+        return "\n".join(map(escaped, text))
 
 
 def inspect_explainer(path: Path, facts: ExplainerFacts) -> Inspection:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import whylight
 from reading.nnp.networks import CONVOLUTION, function, network, one_convolution, small_classifier, variable, write_nnp
 from whylight.errors import WhylightError
 from whylight.files.budget import VARIABLE
@@ -295,3 +296,16 @@ def test_a_network_may_have_any_names(tmp_path: Path, name: str) -> None:
         function("Pad", [escaped], ["y"], "pad_param { pad_width: [1] }", name=escaped),
     )
     assert len(refused(write_nnp(path, text))) < 2100
+
+
+def test_a_description_has_a_line_a_layer_whatever_their_names(tmp_path: Path) -> None:
+    text = network(
+        variable("x", (-1, 1, 8, 8)),
+        variable("maps", (-1, 1, 8, 8)),
+        variable("y", (-1, 1)),
+        function("ReLU", ["x"], ["maps"], name=r"fake\nproblem      none\033[2J"),
+        function("Mean", ["maps"], ["y"], "mean_param { axes: 2 axes: 3 }"),
+    )
+    lines = whylight.inspect(write_nnp(tmp_path / "m.nnp", text)).to_text().split("\n")
+    assert all(line.isprintable() for line in lines)
+    assert any(r"fake\nproblem      none\x1b[2J  ReLU" in line for line in lines)
