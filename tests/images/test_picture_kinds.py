@@ -242,7 +242,7 @@ def test_heic(tmp_path: Path, name: str) -> None:
 
 def test_heic_without_a_package_that_reads_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
-    monkeypatch.setattr("whylight.images.opening.find_spec", lambda _: None)
+    monkeypatch.setattr("whylight.images.heif.find_spec", lambda _: None)
     monkeypatch.delitem(Image.OPEN, "HEIF", raising=False)
     path = tmp_path / "a.heic"
     path.write_bytes(HEIC.read_bytes())
@@ -253,3 +253,13 @@ def test_heic_without_a_package_that_reads_it(monkeypatch: pytest.MonkeyPatch, t
 
 def facts(exif_orientation: bool = True) -> InputFacts:
     return InputFacts("x", 3, (8, 8), "CHW", 1.0, exif_orientation=exif_orientation)
+
+
+@pytest.mark.skipif(find_spec("pi_heif") is None, reason="nothing reads HEIC")
+def test_heic_items_of_a_kind_that_is_no_text(tmp_path: Path) -> None:
+    """Read, it ends the process: it is refused before."""
+    whole = HEIC.read_bytes()
+    place = whole.index(b"Exif", whole.index(b"infe"))
+    (tmp_path / "a.heic").write_bytes(whole[: place + 2] + b"\xff\xff" + whole[place + 4 :])
+    with pytest.raises(WhylightError, match=r"a\.heic: not an image, or damaged: an item's kind is no UTF-8 text"):
+        read_picture(tmp_path / "a.heic", 3)

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 
 from PIL import Image, UnidentifiedImageError
 
 from whylight.errors import WhylightError, WhylightWarning
 from whylight.files.budget import check_memory
+from whylight.images.heif import is_heif, register_heif
 
 _PLUGINS = {
     "PNG": "PIL.PngImagePlugin",
@@ -45,9 +45,6 @@ _SUFFIXES = {
 """The format that is tried first."""
 IMAGE_SUFFIXES = frozenset([*_SUFFIXES, ".png", ".dib", ".heic", ".heif", ".dcm", ".npy"])
 """How the names of files end in which a folder's images are looked for."""
-_HEIF_PACKAGES = ("pillow_heif", "pi_heif")
-_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-"""ISO/IEC 23008-12: what a file of HEIF says it is, behind ``ftyp``."""
 _SECOND_VIEWS = "MPO"
 """Two cameras' views, or a picture and its smaller copies: no animation."""
 
@@ -187,8 +184,9 @@ def _opened_as_any(content: io.BytesIO, source: str) -> Image.Image:
     _silence_tiff()
     with suppress(UnidentifiedImageError):
         return _opened(content, [name for name in _PLUGINS if name in Image.OPEN])
-    if _is_heif(content.getvalue()):
-        return _heif(content, source)
+    if is_heif(content.getvalue()):
+        register_heif(content.getvalue(), source)
+        return _opened(content, ["HEIF"])
     raise UnidentifiedImageError
 
 
@@ -218,15 +216,3 @@ def _orientation(image: Image.Image, source: str) -> int:
         message = f"{source}: its EXIF data cannot be read: it is taken as it is stored, and may lie on its side"
         warnings.warn(message, WhylightWarning, stacklevel=2)
         return 1
-
-
-def _is_heif(content: bytes) -> bool:
-    return content[4:8] == b"ftyp" and content[8:12] in _HEIF_BRANDS
-
-
-def _heif(content: io.BytesIO, source: str) -> Image.Image:
-    package = next((name for name in _HEIF_PACKAGES if find_spec(name)), None)
-    if package is None:
-        raise WhylightError(f"{source}: a HEIC image: install what reads it: pip install 'whylight[heic]'")
-    import_module(package).register_heif_opener()
-    return _opened(content, ["HEIF"])
