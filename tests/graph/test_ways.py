@@ -1,7 +1,9 @@
 """Where all of a network leads through one tensor."""
 
+import time
+
 import numpy as np
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
 from whylight.graph.builder import GraphBuilder
 from whylight.graph.tensor import Tensor
@@ -64,3 +66,11 @@ def test_the_smallest_cut_is_the_one_nearest_to_the_end() -> None:
     assert cut(left, right) == [left.name, right.name]
     assert cut(left, right, most=1) == [], "more than there may be"
     assert cut(left) == [], "a way leads around it"
+
+
+def test_the_cut_of_a_long_chain_is_found_in_proportion_to_its_length() -> None:
+    """A set of all names that is made for each node would take a minute."""
+    nodes = [helper.make_node("Relu", [f"t{number}"], [f"t{number + 1}"]) for number in range(30_000)]
+    started = time.process_time()
+    assert smallest_cut(nodes, "t0", "t30000", ["t5", "t7"], 1) == ["t7"]
+    assert time.process_time() - started < 10

@@ -106,8 +106,9 @@ class _Flow:
         made = {name for node in nodes for name in node.output if name}
         for name in made - {end}:
             self._join((name, _IN), (name, _OUT))
+        given = made | {source}
         for node in nodes:
-            for read, written in product(read_names(node) & (made | {source}), filter(None, node.output)):
+            for read, written in product(read_names(node) & given, filter(None, node.output)):
                 self._join((read, _OUT), (written, _IN))
 
     def augment(self) -> bool:
