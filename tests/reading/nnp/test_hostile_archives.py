@@ -6,6 +6,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -102,7 +103,7 @@ def _small_budget(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_members_are_added_up(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "m.nnp", "w", DEFLATED) as archive:
         for index in range(60):
-            archive.writestr(f"{index}.h5", bytes(2**17))
+            archive.writestr(f"{index}.h5", bytes(2**18))
     assert "it and what comes before it would take" in refused(tmp_path / "m.nnp")
 
 
@@ -132,6 +133,30 @@ def test_messages_within_a_message_are_counted(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "m.nnp", "w", DEFLATED) as archive:
         archive.writestr("network.protobuf", piece)
     assert "would take" in refused(tmp_path / "m.nnp")
+
+
+@pytest.mark.parametrize("form", ["zip of HDF5", "zip of messages", "HDF5", "messages", "network and parameters"])
+def test_what_a_file_really_holds_is_read_whatever_the_budget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    monkeypatch.setenv(VARIABLE, "64K")
+    values = np.random.default_rng(0).normal(size=2**19).astype(np.float32)
+    message: Any = message_class("NNablaProtoBuf")()
+    message.parameter.add(variable_name="w", data=values).shape.dim.append(values.size)
+    parameters = message.SerializeToString()
+    hdf5 = parameter_file(tmp_path / "p.h5", lambda file: file.create_dataset("w", data=values)).read_bytes()
+    (tmp_path / "p.protobuf").write_bytes(parameters)
+    message.network.add(name="n")
+    (tmp_path / "m.protobuf").write_bytes(message.SerializeToString())
+    with zipfile.ZipFile(tmp_path / "m.nnp", "w", DEFLATED) as archive:
+        archive.write(NETWORK, "network.nntxt")
+        archive.writestr("p.h5" if form == "zip of HDF5" else "p.protobuf", hdf5 if "HDF5" in form else parameters)
+    model, beside = {
+        "HDF5": (NETWORK, tmp_path / "p.h5"),
+        "messages": (NETWORK, tmp_path / "p.protobuf"),
+        "network and parameters": (tmp_path / "m.protobuf", None),
+    }.get(form, (tmp_path / "m.nnp", None))
+    np.testing.assert_array_equal(read(model, beside).parameters["w"], values)
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])

@@ -106,7 +106,7 @@ def _zip_members(path: Path, data: bytes, demand: Demand) -> dict[str, bytes]:
                 raise WhylightError(f"{path}: {member.filename}: is encrypted: save the model without a password")
             if member.compress_type not in _PACKED:
                 raise WhylightError(f"{path}: {member.filename}: packed in an unknown way: expected deflated or stored")
-            demand.add(f"{path}: {member.filename}", member.file_size)
+            demand.add_content(f"{path}: {member.filename}", member.file_size)
         return {member.filename: _unpacked(archive, member) for member in wanted}
 
 

@@ -11,8 +11,10 @@ from whylight.graph.tensor import MOST_AXES
 Parameters = dict[str, np.ndarray[Any, Any]]
 """float32 arrays by parameter name."""
 
-_COPIES = 4
-"""Of what a model holds: unpacked, as an array, in the ONNX graph, and in what the runtime makes of that."""
+_COPIES_OF_CONTENT = 2
+"""Of what a file holds: unpacked, and as the library has it that reads it."""
+_COPIES_OF_ARRAY = 4
+"""As it is read, in float32, in the ONNX graph, and in what the runtime makes of that."""
 
 
 class Demand:
@@ -26,18 +28,29 @@ class Demand:
         self._stored = stored
         self._size = 0
 
-    def add(self, source: str, size: int) -> None:
-        """Ask for ``size`` bytes more.
+    def add_content(self, source: str, size: int) -> None:
+        """Ask for what a file holds.
 
         Args:
-            source: what asks for them: a file and what is in it, for messages.
+            source: a file and what is in it, for messages.
             size: bytes, without copies.
 
         Raises:
             WhylightError: all together is more than the budget.
         """
+        self._add(source, _COPIES_OF_CONTENT * size)
+
+    def add_array(self, source: str, size: int) -> None:
+        """Ask for an array. See `add_content`.
+
+        Raises:
+            WhylightError: all together is more than the budget.
+        """
+        self._add(source, _COPIES_OF_ARRAY * size)
+
+    def _add(self, source: str, size: int) -> None:
         self._size += size
-        check_memory(source, "it and what comes before it", _COPIES * self._size, self._stored)
+        check_memory(source, "it and what comes before it", self._size, self._stored)
 
 
 def element_count(source: object, what: str, shape: tuple[int, ...]) -> int:

@@ -76,7 +76,7 @@ def _array(dataset: Any, source: str, content_size: int, demand: Demand) -> np.n
     if dataset.dtype.kind not in "fiub" or dataset.shape is None:
         raise WhylightError(f"{source}: is of type {dataset.dtype}, expected an array of numbers")
     count = element_count(source, "the array", dataset.shape)
-    demand.add(source, count * max(dataset.dtype.itemsize, 4))
+    demand.add_array(source, count * max(dataset.dtype.itemsize, 4))
     if dataset.chunks:
         _check_chunks(dataset, source, filters, content_size)
     with np.errstate(over="ignore"):  # what is infinite then is warned of where it is used

@@ -18,7 +18,7 @@ from whylight.reading.nnp.demand import Demand, Parameters, element_count
 from whylight.reading.nnp.schema import surface_class
 
 _SIZE_OF_MESSAGE = 256
-_SIZE_OF_DESCRIPTION = 16
+_SIZE_OF_DESCRIPTION = 32
 """Bytes of memory for each byte of a description, before copies: an inner message of two bytes takes over a hundred."""
 _LONG_LINE = 2**16
 _TOKEN = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\#.*|[^\s"'\#{}\[\],;<>]+|[{}\[\],;<>"'])\s*""")
@@ -30,7 +30,7 @@ def merge_text(proto: Message, data: bytes, source: str, demand: Demand) -> None
     Raises:
         WhylightError: it is no network, or takes too long.
     """
-    demand.add(source, len(data))
+    demand.add_content(source, len(data))
     with reading(source, "a network in protobuf text format"):
         text_format.MergeLines(_lines(data.decode("utf-8"), source), proto, allow_unknown_field=True)
 
@@ -56,17 +56,17 @@ def merge_binary(proto: Message, data: bytes, source: str, demand: Demand) -> No
         WhylightError: it is no network or parameter file.
     """
     with reading(source, "a protobuf network or parameter file"):
-        demand.add(source, _memory_of_message(data))
+        demand.add_content(source, _memory_of_message(data))
         proto.MergeFromString(data)
 
 
 def _memory_of_message(data: bytes) -> int:
-    """About what a binary message takes in memory: much of it, but for the values of parameters."""
+    """About what a binary message takes in memory, without the values of parameters, which are counted as arrays."""
     surface = surface_class()()
     surface.ParseFromString(data)
     parameters = cast(Any, surface).parameter
     values = sum(map(len, parameters))
-    return values + _SIZE_OF_MESSAGE * len(parameters) + _SIZE_OF_DESCRIPTION * (len(data) - values)
+    return _SIZE_OF_MESSAGE * len(parameters) + _SIZE_OF_DESCRIPTION * (len(data) - values)
 
 
 def message_arrays(messages: Any, path: Path, demand: Demand) -> Parameters:
@@ -84,6 +84,6 @@ def message_arrays(messages: Any, path: Path, demand: Demand) -> Parameters:
                 f"{path}: parameter '{message.variable_name}' has {len(message.data)} values, "
                 f"its shape {shape} needs {count}"
             )
-        demand.add(f"{path}: parameter '{message.variable_name}'", 4 * count)
+        demand.add_array(f"{path}: parameter '{message.variable_name}'", 4 * count)
         arrays[message.variable_name] = np.fromiter(message.data, np.float32, count).reshape(shape)
     return arrays
