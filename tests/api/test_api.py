@@ -208,9 +208,9 @@ def test_two_threads_open_one_session(monkeypatch: pytest.MonkeyPatch) -> None:
     opened = []
     open_session = session.open_session
 
-    def counted(*arguments: Any) -> Any:
+    def counted(*arguments: Any, **options: Any) -> Any:
         opened.append(1)
-        return open_session(*arguments)
+        return open_session(*arguments, **options)
 
     monkeypatch.setattr(explainer_graph, "open_session", counted)
     shared = whylight.load(MODEL).explainer("ablation-cam")
