@@ -70,7 +70,7 @@ def test_without_the_package_nothing_is_there(tmp_path: Path) -> None:
     assert "no method 'channel-mean'" in program.run(
         "gradcam", "-m", model, "--image", image, "--method", "channel-mean", code=2
     )
-    (tmp_path / "m.onnxz").touch()
+    (tmp_path / "m.onnxz").write_bytes(b"a model")
     assert "expected a model file: .nnp" in program.run("inspect", "m.onnxz", code=2)
 
 

@@ -168,7 +168,7 @@ from whylight.reading import reader_of
 from whylight.reading.nnp.functions import supported_functions
 from whylight.trust.metrics import metric_named
 from pathlib import Path
-Path("model.onnx").touch()
+Path("model.onnx").write_bytes(b"a model")
 print(method_named("gradcam").name, metric_named("insertion").name, callable(rules()["Relu"]),
       callable(supported_functions()["ReLU"]), reader_of(Path("model.onnx")).name)
 """
