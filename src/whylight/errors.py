@@ -38,6 +38,8 @@ _WORD = re.compile(rf"\S{{{_LONGEST_WORD + 1},}}")
 
 def printable(message: str) -> str:
     """Text on one line, whatever the names in it hold: escaped, and cut."""
+    if len(message) <= _LONGEST_WORD:
+        return escaped(message)
     message = _WORD.sub(lambda word: f"{word[0][: _LONGEST_WORD // 2]}...{word[0][-_LONGEST_WORD // 4 :]}", message)
     if len(message) > _LONGEST_MESSAGE:
         message = f"{message[: _LONGEST_MESSAGE // 2]} ... {message[-_LONGEST_MESSAGE // 4 :]}"

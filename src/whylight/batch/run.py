@@ -268,8 +268,10 @@ def _write_result(
                 writer.write(row, overlay, cells)
                 if overlay:
                     with_row(explained, index)
-                    files = [overlay, plan.map_file(index, shard.index)] if plan.options.save_cam else [overlay]
-                    gone += [name for name in files if name.rpartition("/")[2] not in listed(name.rpartition("/")[0])]
+                    for name in (overlay, plan.map_file(index, shard.index)) if plan.options.save_cam else (overlay,):
+                        folder, _, file = name.rpartition("/")
+                        if file not in listed(folder):
+                            gone.append(name)
                 if result.error:
                     reasons[_reason(result.error)] += 1
         if gone:

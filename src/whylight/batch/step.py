@@ -168,9 +168,11 @@ class Step:
             return ""
 
     def _stamp(self, image: ImageLike, class_index: ClassIndex) -> str:
-        if not is_path(image) and not isinstance(image, str):
-            return ""  # in memory: the run's fingerprint has it
-        path = path_of(image)  # type: ignore[arg-type]
+        if not isinstance(image, Path):  # which needs no more looking at
+            if not is_path(image) and not isinstance(image, str):
+                return ""  # in memory: the run's fingerprint has it
+            image = path_of(image)  # type: ignore[arg-type]
+        path: Path = image
         try:
             if self._plan.options.verify:
                 return f"{class_index} {hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()}"

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from whylight.errors import WhylightError
-from whylight.files.budget import check_size
-from whylight.files.checks import check_file, reading
+from whylight.files.budget import check_whole_file
+from whylight.files.checks import reading
 
 IMAGENET = "imagenet"
 """In place of a labels file: the 1000 classes of ILSVRC 2012."""
@@ -60,8 +60,7 @@ def read_labels(path: Path) -> tuple[str, ...]:
     Raises:
         WhylightError: the file is missing, is not UTF-8 text, or is JSON that holds no names.
     """
-    check_file(path)
-    check_size(path)
+    check_whole_file(path)
     with reading(path):
         text = path.read_bytes().decode("utf-8-sig")
     if path.suffix.lower() != ".json":

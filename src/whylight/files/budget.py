@@ -6,9 +6,11 @@ the budget: large honest files are read as they are.
 
 import os
 import re
+from functools import lru_cache
 from pathlib import Path
 
 from whylight.errors import WhylightError
+from whylight.files.checks import check_file
 
 VARIABLE = "WHYLIGHT_MEMORY"
 """The environment variable that sets another budget, such as ``8G``; worker processes have it too."""
@@ -23,6 +25,7 @@ SECONDS = 60.0
 """What one call of another library may take with a file, where it can be stopped."""
 
 
+@lru_cache(maxsize=8)
 def bytes_of(text: str) -> int:
     """A number of bytes: ``8G``, ``1536M``.
 
@@ -74,6 +77,8 @@ def check_memory(source: object, what: str, size: int, stored: int = 0) -> None:
     Raises:
         WhylightError: it is more.
     """
+    if size <= _COPIES_OF_CONTENT * stored:
+        return  # most: the budget need not be known
     most = allowed(stored)
     if size > most:
         raise WhylightError(
@@ -82,18 +87,26 @@ def check_memory(source: object, what: str, size: int, stored: int = 0) -> None:
         )
 
 
-def check_size(path: Path) -> None:
-    """See that a file that is read as a whole is no larger than memory is for: one with holes may state any size.
+def check_whole_file(path: Path) -> None:
+    """See that there is a file, and that it can be read as a whole: one with holes may state any size.
 
     Raises:
-        WhylightError: it would take more than what it holds on the disk and the budget.
+        WhylightError: there is none, or it would take more than what it holds on the disk and the budget.
     """
-    check_memory(path, "the file", path.stat().st_size, stored_bytes(path))
+    if state := check_file(path):
+        check_memory(path, "the file", state.st_size, _stored(state))
 
 
 def stored_bytes(path: Path) -> int:
-    """What a file holds on the disk, without its holes."""
-    state = path.stat()
+    """What a file holds on the disk, without its holes.
+
+    Raises:
+        OSError: there is none.
+    """
+    return _stored(path.stat())
+
+
+def _stored(state: os.stat_result) -> int:
     return min(state.st_size, getattr(state, "st_blocks", state.st_size) * _BLOCK)
 
 

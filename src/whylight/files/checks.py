@@ -1,5 +1,7 @@
 """What is looked at before a file is opened, and how files and faults are named in messages."""
 
+import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,28 +9,37 @@ from pathlib import Path
 from whylight.errors import OutOfMemoryError, WhylightError, printable
 
 
-def check_file(path: Path) -> None:
+def check_file(path: Path) -> os.stat_result | None:
     """See that there is a file, before it is opened: a device or a pipe may never end, or never begin.
+
+    Returns:
+        What this machine knows of it; None of a file elsewhere.
 
     Raises:
         WhylightError: there is none, or it is a folder, a device, a pipe or a socket; or it is empty, as what a system
             says of itself below ``/proc`` seems to be.
     """
     try:
-        if path.is_file():
-            if not isinstance(path, Path) or path.stat().st_size:
-                return
-            raise WhylightError(f"{one_line(path)} is empty")
-        found = (
-            "is a folder, not a file"
-            if path.is_dir()
-            else "not a file: a device, a pipe or a socket"
-            if path.exists()
-            else "no such file"
-        )
+        if not isinstance(path, Path):
+            found = "" if path.is_file() else "is a folder, not a file" if path.is_dir() else "no such file"
+            state = None
+        else:
+            state = path.stat()  # once: it is asked of every image of a dataset
+            found = _found(state)
+    except (FileNotFoundError, NotADirectoryError):
+        found = "no such file"
     except (OSError, ValueError) as error:  # ValueError: no name of a file
         found = f"cannot be read: {reason(error)}"
-    raise WhylightError(f"{one_line(path)}: {found}")
+    if found:
+        raise WhylightError(f"{one_line(path)}: {found}")
+    return state
+
+
+def _found(state: os.stat_result) -> str:
+    """What something is, if it is no file that holds anything."""
+    if stat.S_ISREG(state.st_mode):
+        return "" if state.st_size else "is empty"
+    return "is a folder, not a file" if stat.S_ISDIR(state.st_mode) else "not a file: a device, a pipe or a socket"
 
 
 def one_line(source: object) -> str:

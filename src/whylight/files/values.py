@@ -9,8 +9,8 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from whylight.errors import WhylightError
-from whylight.files.budget import check_size
-from whylight.files.checks import check_file, one_line, reading
+from whylight.files.budget import check_whole_file
+from whylight.files.checks import one_line, reading
 
 Array = NDArray[Any]
 FloatArray = NDArray[np.float32]
@@ -28,8 +28,7 @@ def read_values(path: Path) -> Array:
     Raises:
         WhylightError: the file is missing or corrupt, or holds something else.
     """
-    check_file(path)
-    check_size(path)
+    check_whole_file(path)
     source = one_line(path)
     with reading(path, "an array of numbers"):
         values = _read_matrix(path) if path.suffix.lower() == ".csv" else open_memmap(path, "r")

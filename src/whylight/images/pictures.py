@@ -21,8 +21,8 @@ from PIL import Image, UnidentifiedImageError
 
 from whylight.errors import WhylightError
 from whylight.files.bands import AnyImage, is_large, pixels_of, size_of
-from whylight.files.budget import check_size, stored_bytes
-from whylight.files.checks import check_file, one_line, reading
+from whylight.files.budget import check_whole_file, stored_bytes
+from whylight.files.checks import one_line, reading
 from whylight.files.storage import is_remote, local_copy
 from whylight.files.values import finite, read_values
 from whylight.images.opening import check_pixels, load, opened, upright, warn_of_frames
@@ -100,8 +100,7 @@ def read_picture(path: Path, channels: int, exif_orientation: bool = True, enoug
         if values.dtype == np.uint8:
             return Picture(values.copy(), 255, source)
         return Picture(finite(values.astype(np.float32), source), None, source)
-    check_file(path)
-    check_size(path)
+    check_whole_file(path)
     with _decoding(source):
         if suffix == ".dcm":
             return _dicom_picture(path, channels, source)

@@ -8,10 +8,10 @@ import onnx
 
 from whylight.contract import METADATA_KEY
 from whylight.errors import WhylightError
-from whylight.files.budget import check_memory, readable
+from whylight.files.budget import check_memory, readable, stored_bytes
 from whylight.files.checks import check_file, reading
 from whylight.reading.onnx_model.structure import all_nodes, check_functions, check_graph
-from whylight.reading.onnx_model.weights import check_weights, load_external_data, stored_size
+from whylight.reading.onnx_model.weights import check_weights, load_external_data
 
 _LARGEST_MESSAGE = 2**31
 """Bytes that a file of protobuf may have."""
@@ -29,7 +29,7 @@ def read_model(path: Path) -> onnx.ModelProto:
     """
     check_file(path)
     with reading(path):
-        size, stored = path.stat().st_size, stored_size(path)
+        size, stored = path.stat().st_size, stored_bytes(path)
     if size >= _LARGEST_MESSAGE:
         raise WhylightError(
             f"{path}: not an ONNX model: {readable(size)}, and one has at most 2 GiB, its weights in files beside it"

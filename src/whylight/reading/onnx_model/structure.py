@@ -12,8 +12,8 @@ from onnx import AttributeProto, TensorProto
 from whylight.errors import WhylightError
 from whylight.files.budget import check_memory
 from whylight.files.onnx_file import OF_ANY_NUMBER
+from whylight.graph.tensor import MOST_AXES
 from whylight.graph.walks import subgraphs
-from whylight.reading.onnx_model.weights import MOST_AXES
 
 _LARGEST_EXTENT = 2**40
 """Sizes made of larger ones no longer fit the numbers that libraries count them in."""

@@ -11,12 +11,11 @@ import onnx
 from onnx import TensorProto, helper
 
 from whylight.errors import WhylightError
-from whylight.files.budget import check_memory
+from whylight.files.budget import check_memory, stored_bytes
 from whylight.files.checks import reading
 from whylight.files.external_data import data_file
+from whylight.graph.tensor import MOST_AXES
 
-MOST_AXES = 32
-"""As many as numpy's oldest versions have."""
 _COPIES = 4
 """Of weights: as they are read, in float32, folded, and in the runtime."""
 _BITS = {"INT2": 2, "UINT2": 2, "INT4": 4, "UINT4": 4, "FLOAT4E2M1": 4}
@@ -38,7 +37,7 @@ def check_weights(path: Path, model: onnx.ModelProto) -> None:
     for sparse in _sparse_tensors(model.graph):
         _check_shape(path, sparse.values.name, sparse.dims)
         taken += prod(sparse.dims) * 8
-    stored += sum(stored_size(file) for file in _files(path, model))
+    stored += sum(stored_bytes(file) for file in _files(path, model))
     check_memory(path, "all of its weights together", _COPIES * taken, stored)
 
 
@@ -140,13 +139,6 @@ def _is_external(tensor: TensorProto) -> bool:
 
 def _files(path: Path, model: onnx.ModelProto) -> set[Path]:
     return {_place(path, tensor) for tensor in tensors(model.graph) if _is_external(tensor)}
-
-
-def stored_size(file: Path) -> int:
-    """The bytes of a file that are on the disk; holes in it are none."""
-    found = file.stat()
-    blocks = getattr(found, "st_blocks", None)
-    return found.st_size if blocks is None else min(found.st_size, 512 * blocks)
 
 
 def _place(path: Path, tensor: TensorProto) -> Path:
