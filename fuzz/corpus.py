@@ -186,26 +186,15 @@ def onnx_files() -> tuple[bytes, ...]:
     return tuple(model.SerializeToString() for model in models)
 
 
-_HEAD = """<ir_version: 9, opset_import: ["" : 18, "own" : 1]>
-sample (float[N,3,6,6] image) => (float[N,4] scores) {
-    shape = Constant<value = int64[4] {4, 3, 3, 3}>()
-    kernel = ConstantOfShape<value = float[1] {0.1}>(shape)
-    maps = Conv<pads = [1, 1, 1, 1]>(image, kernel)
-"""
-_TAIL = """
-    pooled = GlobalAveragePool(rectified)
-    scores = Flatten(pooled)
-}
-"""
 _TEXTS = (
-    _HEAD
+    onnx_samples.HEAD
     + "rectified = own.twice(maps)"
-    + _TAIL
+    + onnx_samples.TAIL
     + """
 <domain: "own", opset_import: ["" : 18]>
 twice (x) => (y) { half = Relu(x)  y = Add(half, x) }
 """,
-    _HEAD
+    onnx_samples.HEAD
     + """
     one = Constant<value_int = 1>()
     size = Shape<start = 1, end = 2>(image)
@@ -216,8 +205,8 @@ twice (x) => (y) { half = Relu(x)  y = Add(half, x) }
         else_branch = else_graph () => (b) { b = Tanh(maps) }
     >
 """
-    + _TAIL,
-    _HEAD
+    + onnx_samples.TAIL,
+    onnx_samples.HEAD
     + """
     turns = Constant<value_int = 3>()
     yes = Cast<to = 9>(turns)
@@ -228,8 +217,8 @@ twice (x) => (y) { half = Relu(x)  y = Add(half, x) }
         }
     >
 """
-    + _TAIL,
-    _HEAD
+    + onnx_samples.TAIL,
+    onnx_samples.HEAD
     + """
     scales = Constant<value = float[4] {1.0, 1.0, 2.0, 2.0}>()
     larger = Resize<mode = "linear">(maps, , scales)
@@ -248,7 +237,7 @@ twice (x) => (y) { half = Relu(x)  y = Add(half, x) }
     is = Greater(both, limit)
     rectified = Relu(wide)
 """
-    + _TAIL,
+    + onnx_samples.TAIL,
 )
 
 
@@ -319,84 +308,6 @@ def explainers() -> tuple[bytes, ...]:
         onnx.save(onnx_samples.small_cnn((12,)), path)
         compiled.append(whylight.compile(path).SerializeToString())
     return tuple(compiled)
-
-
-# ---- pictures and arrays
-
-
-@cache
-def pictures() -> tuple[tuple[str, bytes], ...]:
-    """Files of every format that Pillow writes here, in several modes, and arrays: ending and content."""
-    pixels = np.random.default_rng(0).integers(0, 256, (12, 17, 4)).astype(np.uint8)
-    color, gray, clear = (Image.fromarray(each) for each in (pixels[..., :3], pixels[..., 0], pixels))
-    deep = Image.fromarray(pixels[..., 0].astype(np.uint16) * 257)
-    exif = Image.Exif()
-    exif[274] = 6
-    wanted: list[tuple[str, Image.Image, dict[str, Any]]] = [
-        (".png", color, {}),
-        (".png", clear, {"pnginfo": None}),
-        (".png", deep, {}),
-        (".png", color.quantize(16), {}),
-        (".jpg", color, {"exif": exif}),
-        (".jpg", gray, {"progressive": True}),
-        (".jpg", color.convert("CMYK"), {}),
-        (".bmp", color, {}),
-        (".bmp", gray, {}),
-        (".gif", color.quantize(16), {"save_all": True, "append_images": [gray.convert("P")]}),
-        (".tif", color, {"compression": "tiff_lzw"}),
-        (".tif", color, {"compression": "tiff_adobe_deflate"}),
-        (".tif", gray.convert("F"), {}),
-        (".tif", deep, {}),
-        (".webp", color, {}),
-        (".webp", clear, {"lossless": True}),
-        (".jp2", color, {}),
-        (".avif", color, {}),
-    ]
-    files = []
-    for ending, image, options in wanted:
-        buffer = io.BytesIO()
-        try:
-            image.save(buffer, Image.registered_extensions()[ending], **options)
-        except (KeyError, OSError):
-            continue  # this Pillow was built without it
-        files.append((ending, buffer.getvalue()))
-    for array in (pixels[..., :3], pixels[..., :3] / np.float32(255)):
-        buffer = io.BytesIO()
-        np.save(buffer, array)
-        files.append((".npy", buffer.getvalue()))
-    files.append((".csv", b"1,2,3\n4,5,6\n"))
-    return (*files, (".dcm", _dicom(pixels[..., 0])))
-
-
-def _dicom(pixels: Any) -> bytes:
-    from pydicom.dataset import FileDataset, FileMetaDataset
-    from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
-
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
-    meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=["fuzz"])
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
-    dataset.Rows, dataset.Columns = pixels.shape
-    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
-    dataset.BitsAllocated = dataset.BitsStored = 8
-    dataset.HighBit, dataset.PixelRepresentation = 7, 0
-    dataset.WindowCenter, dataset.WindowWidth = 100, 200
-    dataset.PixelData = pixels.tobytes()
-    buffer = io.BytesIO()
-    dataset.save_as(buffer, enforce_file_format=True)
-    return buffer.getvalue()
-
-
-# ---- tables
-
-
-TABLES = (
-    "x:image,y:label\na.png,0\nb.png,1\n",
-    '\ufeffx:image;left,y__0:zero,y__1:one,"n,ote"\na.png,0,1,"line\nend"\nb.png,1,0,x\n',
-    "x__0,x__1,x__2,y\n0.1,0.2,0.3,1\n1,2,3,0\n",
-    "a:image,b:label,gradcam\r\na.png,0,out/0000/0.png\r\nb.png,3,\r\n",
-)
 
 
 # ---- runs

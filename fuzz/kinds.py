@@ -18,6 +18,7 @@ import onnx
 from google.protobuf import text_format
 from hostile import integer, mutated_bytes, mutated_json, mutated_message, mutated_text, texts_of
 
+import images
 import whylight
 from whylight.contract import METADATA_KEY, InputFacts
 from whylight.images.inputs import prepared_inputs, read_image
@@ -185,11 +186,11 @@ def _use_explainer(path: Path) -> None:
 
 
 def _make_image(random: Random, folder: Path) -> Path:
-    ending, content = random.choice(corpus.pictures())
+    ending, content = random.choice(images.pictures())
     if ending == ".csv":
         return _written(folder, "image.csv", mutated_text(random, content.decode(), ",\n").encode("utf-8", "replace"))
     if random.random() < 0.1:
-        ending = random.choice(corpus.pictures())[0]
+        ending = random.choice(images.pictures())[0]
     return _written(folder, f"image{ending}", mutated_bytes(random, content))
 
 
@@ -209,7 +210,7 @@ def _use_image(path: Path) -> None:
 
 
 def _make_table(random: Random, folder: Path) -> Path:
-    text = random.choice(corpus.TABLES)
+    text = random.choice(images.TABLES)
     if random.random() < 0.3:
         return _written(folder, "table.csv", mutated_bytes(random, text.encode()))
     return _written(folder, "table.csv", mutated_text(random, text, ',\n"').encode("utf-8", "surrogatepass"))

@@ -11,6 +11,19 @@ Array = np.ndarray[Any, Any]
 CLASSES = 4
 HEIGHT, WIDTH = 6, 9
 
+HEAD = """<ir_version: 9, opset_import: ["" : 18, "own" : 1]>
+sample (float[N,3,6,6] image) => (float[N,4] scores) {
+    shape = Constant<value = int64[4] {4, 3, 3, 3}>()
+    kernel = ConstantOfShape<value = float[1] {0.1}>(shape)
+    maps = Conv<pads = [1, 1, 1, 1]>(image, kernel)
+"""
+TAIL = """
+    pooled = GlobalAveragePool(rectified)
+    scores = Flatten(pooled)
+}
+"""
+"""The text of a network without weights, around what makes `rectified` of `maps`: for `onnx.parser`."""
+
 
 def cnn_weights() -> dict[str, Array]:
     random = np.random.default_rng(1)

@@ -39,6 +39,11 @@ Origin = Literal["asked", "label", "predicted"]
 it."""
 
 
+def name_of(graph: bytes | Path) -> str:
+    """What messages call an explainer graph: an ONNX file's content, or where it lies."""
+    return "the explainer" if isinstance(graph, bytes) else str(graph)
+
+
 def kind_of(dimensions: int) -> Kind:
     """What has so many axes besides the batch and the channels: the one place that decides it."""
     match dimensions:
@@ -96,6 +101,11 @@ class InputFacts:
     def width(self) -> int:
         """Of a picture, in pixels."""
         return self.size[-1]
+
+    @property
+    def memory(self) -> int:
+        """Bytes that an image takes on its way into the network."""
+        return _BYTES_A_VALUE * self.channels * prod(self.size)
 
     @property
     def whole(self) -> Box:
@@ -226,7 +236,7 @@ class ExplainerFacts:
         names = [self.output, SCORE, *(one.output for one in self.maps)]
         if len({*names}) < len(names):
             raise WhylightError("several outputs have one name")
-        check_memory("input", "an image", _COPIES * image.channels * prod(image.size))
+        check_memory("input", "an image", image.memory)
 
     @classmethod
     def of(cls, graph: bytes | Path) -> "ExplainerFacts":
@@ -235,7 +245,7 @@ class ExplainerFacts:
         Raises:
             WhylightError: it cannot be read, or is not that of an explainer graph.
         """
-        source = "the explainer" if isinstance(graph, bytes) else str(graph)
+        source = name_of(graph)
         if not isinstance(graph, bytes):
             check_file(graph)
         try:
@@ -269,8 +279,8 @@ class ExplainerFacts:
 # ---- what the metadata of an explainer graph holds
 
 _ANOTHER = "not an explainer graph made by this version of 'whylight compile'"
-_COPIES = 16
-"""Bytes that a value of an image takes at least: decoded, resized, as the network's input, and on the way."""
+_BYTES_A_VALUE = 16
+"""Of an image, at least: decoded, resized, as the network's input, and on the way."""
 _MOST_CLASSES, _LONGEST_SIDE, _MOST_BYTES = 2**24, 2**24, 2**50
 _SMALLEST_STD, _LARGEST_VALUE = 1e-30, 1e30
 _VALUE = number(-_LARGEST_VALUE, _LARGEST_VALUE)

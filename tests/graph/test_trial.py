@@ -54,3 +54,13 @@ def test_memory_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
         trial(FILLING).run(["y"], {"size": np.array([2**25])})
     (found,) = trial(FILLING).run(["y"], {"size": np.array([2**20])})
     assert found == pytest.approx(2**19)
+
+
+def test_what_lies_beside_it_is_not_its_to_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "256M")
+    model, size = parser.parse_model(FILLING).SerializeToString(), {"size": np.array([2**24])}
+    Trial(model, Deadline(0), 0).run(["y"], size)
+    with pytest.raises(WhylightError, match="it wants more than 64 MiB of memory"):
+        Trial(model, Deadline(0), 0, beside=192 * 2**20).run(["y"], size)
+    with pytest.raises(WhylightError, match="it wants more than 1 MiB of memory"):
+        Trial(model, Deadline(0), 0, beside=2**40).run(["y"], size)

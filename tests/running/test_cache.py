@@ -9,7 +9,6 @@ from types import ModuleType
 import numpy as np
 import onnxruntime
 import pytest
-from PIL import Image
 
 import whylight
 from reading.nnp.networks import function, one_convolution, small_classifier
@@ -18,22 +17,6 @@ from whylight.cli import main
 from whylight.options import Execution
 from whylight.running import cache
 from whylight.running.explainer import Explainer
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache of its own."""
-    monkeypatch.setenv("WHYLIGHT_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to run in, with a model and an image."""
-    small_classifier(tmp_path / "results.nnp")
-    Image.fromarray(np.random.default_rng(0).integers(0, 255, (8, 8), np.uint8)).save(tmp_path / "image.png")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def overlay(*options: str) -> bytes:

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import whylight
 from reading.nnp.networks import small_classifier
@@ -24,22 +23,6 @@ from whylight.options import Execution
 from whylight.running import cache, session
 
 NEEDS_ROOT = pytest.mark.skipif(getattr(os, "getuid", lambda: 1)() != 0, reason="only root gives files away")
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache of its own."""
-    monkeypatch.setenv("WHYLIGHT_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to run in, with a model and an image."""
-    small_classifier(tmp_path / "results.nnp")
-    Image.fromarray(np.random.default_rng(0).integers(0, 255, (8, 8), np.uint8)).save(tmp_path / "image.png")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def overlay() -> bytes:

@@ -323,3 +323,13 @@ def test_a_method_of_several_passes_needs_a_baseline(tmp_path: Path) -> None:
     compiled = whylight.compile(path, "scorecam", input_range=1)
     with pytest.raises(WhylightError, match=r"the explainer: .*'score-cam' needs a baseline"):
         Explainer(with_facts(compiled, lambda facts: facts.update(baseline=[])), device="cpu")(PIXELS)
+
+
+def test_names_that_are_no_text(good: onnx.ModelProto) -> None:
+    content = good.SerializeToString()
+    (name,) = {info.type.tensor_type.shape.dim[0].dim_param for info in good.graph.input}
+    axis = b"\x12" + bytes([len(name)]) + name.encode()  # onnx.proto: Dimension.dim_param
+    assert axis in content
+    damaged = content.replace(axis, axis[:-1] + b"\xce")
+    with pytest.raises(WhylightError, match="the explainer: not an explainer graph, or damaged: a text"):
+        Explainer(damaged)(PIXELS)

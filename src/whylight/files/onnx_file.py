@@ -2,6 +2,7 @@
 
 import mmap
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ _DEEPEST = 32
 _MOST_FIELDS = 2**20
 """Of one message: what a file holds many of is in messages within."""
 _ENDLESS = {b"Loop", b"Scan", b"SequenceMap", b"BeamSearch", b"GreedySearch", b"Sampling"}
+_LOOKS_ENDLESS = re.compile(b"|".join(bytes([_NODE_OPERATOR << 3 | _BYTES, len(name)]) + name for name in _ENDLESS))
 
 
 @dataclass
@@ -65,6 +67,11 @@ def metadata_of(content: Content) -> dict[str, str]:
                 raise ValueError(f"its metadata holds '{key}' twice")
             found[key] = entry.get(2, "")
     return found
+
+
+def looks_endless(content: Content) -> bool:
+    """Whether a graph may hold a loop: quick, and sure only where it does not; `check_nodes` knows."""
+    return _LOOKS_ENDLESS.search(content) is not None
 
 
 def check_nodes(content: Content, path: Path | None) -> Demands:

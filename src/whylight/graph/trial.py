@@ -20,6 +20,8 @@ _SAME_AS_REQUESTED = 1
 """How the arena grows: by what is asked for, rather than by powers of two."""
 _WHAT_THE_RUNTIME_CHOOSES = -1
 _BYTES_A_SECOND = 2**21
+_LEAST = 2**20
+"""Bytes of an arena; none would mean any number."""
 _REGISTERING = threading.Lock()
 """A session takes the arena that was registered last."""
 
@@ -45,19 +47,20 @@ class Deadline:
 class Trial:
     """A session whose tensors have a bounded amount of memory, and whose runs end."""
 
-    def __init__(self, model: bytes, deadline: Deadline, stored: int) -> None:
+    def __init__(self, model: bytes, deadline: Deadline, stored: int, beside: int = 0) -> None:
         """Load a model.
 
         Args:
             model: the content of an ONNX file.
             deadline: of its runs.
             stored: bytes of weights, which are not counted as memory that the model asks for.
+            beside: bytes of what lies beside it meanwhile: images, and what others made of them.
 
         Raises:
             Exception: ONNX Runtime's own, where it cannot load it.
         """
         self._deadline = deadline
-        self._most = budget() + 2 * stored
+        self._most = max(budget() + 2 * stored - beside, _LEAST)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         # a few images: to optimize the graph would take longer than to run it
@@ -74,21 +77,29 @@ class Trial:
             WhylightError: it did not end in time, or wants more memory than it may have.
             Exception: ONNX Runtime's own, where it stops otherwise.
         """
-        options = onnxruntime.RunOptions()
-        timer = threading.Timer(self._deadline.left(), setattr, (options, "terminate", True))
-        timer.daemon = True
-        timer.start()
-        try:
-            found: list[Array] = self._session.run(list(outputs), dict(feeds), options)
-        except Exception as error:
-            if options.terminate:
-                raise WhylightError(f"it did not end within {self._deadline.seconds:.0f} seconds: refused") from error
-            if "Available memory of" in str(error):
-                raise WhylightError(f"it wants more than {readable(self._most)} of memory: refused") from error
-            raise
-        finally:
-            timer.cancel()
-        return found
+        with ending_after(self._deadline.left()) as options:
+            try:
+                return list(self._session.run(list(outputs), dict(feeds), options))
+            except Exception as error:
+                if options.terminate:
+                    took = f"{self._deadline.seconds:.0f} seconds"
+                    raise WhylightError(f"it did not end within {took}: refused") from error
+                if "Available memory of" in str(error):
+                    raise WhylightError(f"it wants more than {readable(self._most)} of memory: refused") from error
+                raise
+
+
+@contextmanager
+def ending_after(seconds: float) -> Iterator[Any]:
+    """Options for a run within it: after so many seconds it is stopped, and their ``terminate`` is set."""
+    options = onnxruntime.RunOptions()
+    timer = threading.Timer(seconds, setattr, (options, "terminate", True))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield options
+    finally:
+        timer.cancel()
 
 
 @contextmanager

@@ -2,73 +2,33 @@
 
 import hashlib
 import logging
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from copy import copy
-from dataclasses import dataclass
 from functools import cached_property
-from math import prod
 from pathlib import Path
-from threading import Lock, Timer
+from threading import Lock
 from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from whylight.contract import (
-    ALTERED,
-    ALTERED_CLASS_INDEX,
-    ALTERED_SCORE,
-    BESIDE,
-    CLASS_INDEX,
-    SCORE,
-    ExplainerFacts,
-    InputFacts,
-)
+from whylight.contract import ALTERED, ALTERED_CLASS_INDEX, ALTERED_SCORE, CLASS_INDEX, SCORE, ExplainerFacts, name_of
 from whylight.errors import WhylightError
-from whylight.files.budget import SECONDS, allowed, check_memory
+from whylight.files.budget import SECONDS
 from whylight.files.checks import reading
 from whylight.files.external_data import data_files
-from whylight.files.onnx_file import Demands, check_nodes, content_of
+from whylight.graph.trial import ending_after
 from whylight.methods import Method, method_named
 from whylight.running.maps import smoothed, stretched
-from whylight.running.session import open_session, run_options, session_error
+from whylight.running.opened_graph import UNLIKE_ITS_FACTS, OpenedGraph, open_graph
+from whylight.running.session import session_error
 from whylight.target.passes import Passes
 
 FloatArray = NDArray[np.float32]
 
 _LOGGER = logging.getLogger(__name__)
 _Made = TypeVar("_Made")
-
-_UNLIKE_ITS_FACTS = "the graph is not what its facts say; compile the model again"
-_LARGEST_FIXED_BATCH = 2**16
-_DTYPES: dict[str, type[np.generic]] = {"tensor(float)": np.float32, "tensor(int64)": np.int64}
-_LOOPS = re.compile(rb"\x22\x04(?:Loop|Scan)")
-"""What nodes that may never end look like in a file (onnx.proto: NodeProto.op_type)."""
-
-
-@dataclass(frozen=True)
-class _Opened:
-    """A session, and what it says of the graph.
-
-    Attributes:
-        session: of ONNX Runtime.
-        device: what it is on.
-        names_beside: the outputs that hold what goes around the layer: see `whylight.compiling.head`.
-        fixed_batch: the batch size, where the graph has just one.
-        takes_bytes: whether its image is made of bytes: see `whylight.compiling.pixels`.
-        unused_inputs: zeros for the inputs that are not the image's own.
-        memory: bytes that its tensors may take; None for any number.
-    """
-
-    session: Any
-    device: str
-    names_beside: tuple[str, ...]
-    fixed_batch: int | None
-    takes_bytes: bool
-    unused_inputs: dict[str, NDArray[Any]]
-    memory: int | None
 
 
 class ExplainerGraph:
@@ -99,10 +59,9 @@ class ExplainerGraph:
         self._threads = threads
         self.advance = _nothing
         self._lock = Lock()
-        self._open: _Opened | None = None
+        self._open: OpenedGraph | None = None
         self._head: Any = None
         self._again: Callable[[], bytes] | None = None
-        self._may_not_end = False
 
     def as_own(self, again: Callable[[], bytes]) -> Self:
         """The same, with the word that its file was written by whoever runs it: see `whylight.running.cache`.
@@ -222,7 +181,7 @@ class ExplainerGraph:
         return self._run_session(self._head_session, [ALTERED_SCORE], feeds, {})[0]
 
     @property
-    def _opened(self) -> _Opened:
+    def _opened(self) -> OpenedGraph:
         with self._lock:
             if self._open is None:
                 self._open = self._with_graph(self._opened_of)
@@ -237,20 +196,11 @@ class ExplainerGraph:
                 self._head = self._with_graph(lambda graph: _head(graph, opened, self._threads))
             return self._head
 
-    def _opened_of(self, graph: bytes | Path) -> _Opened:
-        memory = None
-        if self._again is None:
-            demands = _checked(graph)
-            self._may_not_end, memory = demands.may_not_end, _memory(graph, demands)
-        else:
-            self._may_not_end = _has_loops(graph)
-        session, device = open_session(graph, self._device, self._threads, memory=memory)
-        try:
-            if self._method.driver and not self.facts.baseline:
-                raise WhylightError(f"{_UNLIKE_ITS_FACTS}: method '{self._method.name}' needs a baseline")
-            return _opened(session, device, self.facts, memory)
-        except WhylightError as error:
-            raise WhylightError(f"{'the explainer' if isinstance(graph, bytes) else graph}: {error}") from error
+    def _opened_of(self, graph: bytes | Path) -> OpenedGraph:
+        opened = open_graph(graph, self.facts, self._device, self._threads, is_own=self._again is not None)
+        if self._method.driver and not self.facts.baseline:
+            raise WhylightError(f"{name_of(graph)}: {UNLIKE_ITS_FACTS}: method '{self._method.name}' needs a baseline")
+        return opened
 
     @cached_property
     def _method(self) -> Method:
@@ -276,7 +226,7 @@ class ExplainerGraph:
         is_fit = output.size == count * classes and scores.shape == (count,)
         if not is_fit or any(cam.shape[:1] != (count,) or axes not in (None, cam.ndim) for cam in cams):
             shapes = ", ".join(str(each.shape) for each in (output, scores, *cams))
-            raise WhylightError(f"{self._name()}: {_UNLIKE_ITS_FACTS}: for {count} images it gives {shapes}")
+            raise WhylightError(f"{self._name()}: {UNLIKE_ITS_FACTS}: for {count} images it gives {shapes}")
 
     def _run_session(
         self,
@@ -303,20 +253,9 @@ class ExplainerGraph:
         except Exception as error:  # ONNX Runtime's errors share no base class of their own
             raise session_error(error, self._name()) from error
 
-    @contextmanager
-    def _ending(self, images: int) -> Iterator[Any]:
+    def _ending(self, images: int) -> AbstractContextManager[Any]:
         """Options of a run of so many images that ends also where the graph's loops do not; None where it has none."""
-        if not self._may_not_end:
-            yield None
-            return
-        options = run_options()
-        timer = Timer(SECONDS / 2 * max(images, 1), setattr, (options, "terminate", True))
-        timer.daemon = True
-        timer.start()
-        try:
-            yield options
-        finally:
-            timer.cancel()
+        return ending_after(SECONDS / 2 * max(images, 1)) if self._opened.may_not_end else nullcontext()
 
     def _name(self) -> str:
         facts = self.facts.maps[0]
@@ -364,93 +303,11 @@ def _digest(graph: bytes | Path) -> str:
     return digest.hexdigest()
 
 
-def _head(graph: bytes | Path, opened: _Opened, threads: int | None) -> Any:
+def _head(graph: bytes | Path, opened: OpenedGraph, threads: int | None) -> Any:
     from whylight.running.head import open_head
 
-    with reading("the explainer" if isinstance(graph, bytes) else graph):
+    with reading(name_of(graph)):
         return open_head(graph, opened.device, threads, opened.memory)
-
-
-def _has_loops(graph: bytes | Path) -> bool:
-    with reading("the explainer" if isinstance(graph, bytes) else graph), content_of(graph) as content:
-        return _LOOPS.search(content) is not None
-
-
-def _checked(graph: bytes | Path) -> Demands:
-    """What a graph of a stranger asks for, once it is seen that ONNX Runtime can be given it.
-
-    Raises:
-        WhylightError: it cannot.
-    """
-    source = "the explainer" if isinstance(graph, bytes) else graph
-    with reading(source, "an explainer graph"), content_of(graph) as content:
-        try:
-            return check_nodes(content, None if isinstance(graph, bytes) else graph)
-        except WhylightError as error:
-            raise WhylightError(f"{source}: refused: {error}") from error
-
-
-def _memory(graph: bytes | Path, demands: Demands) -> int:
-    """Bytes that the tensors of a stranger's graph may take."""
-    if isinstance(graph, bytes):
-        return allowed(len(graph))
-    with reading(graph):
-        return allowed(sum(path.stat().st_size for path in (graph, *demands.data_files)))
-
-
-def _opened(session: Any, device: str, facts: ExplainerFacts, memory: int | None) -> _Opened:
-    """What a session says of the graph.
-
-    Raises:
-        WhylightError: the graph is not what its facts say.
-    """
-    inputs = {info.name: info for info in session.get_inputs()}
-    outputs = {info.name: info for info in session.get_outputs()}
-    image = _found(inputs, facts.input.name, ("tensor(float)", "tensor(uint8)"), 1 + len(facts.input.layout))
-    takes_bytes = image.type == "tensor(uint8)"
-    if not takes_bytes:
-        _check_extents(image, facts.input)
-    _found(inputs, CLASS_INDEX, ("tensor(int64)",), 1)
-    _found(outputs, facts.output, ("tensor(float)",))
-    _found(outputs, SCORE, ("tensor(float)",))
-    for one in facts.maps:
-        _found(outputs, one.output, ("tensor(float)",))
-    batch = image.shape[0]
-    if isinstance(batch, int) and not 1 <= batch <= _LARGEST_FIXED_BATCH:
-        raise WhylightError(f"{_UNLIKE_ITS_FACTS}: it takes {batch} images at a time")
-    others = [info for name, info in inputs.items() if name not in (facts.input.name, CLASS_INDEX)]
-    unused = {info.name: _zeros(info) for info in others}
-    names = tuple(name for name in outputs if name.startswith(f"{BESIDE}/"))
-    return _Opened(session, device, names, batch if isinstance(batch, int) else None, takes_bytes, unused, memory)
-
-
-def _found(infos: Mapping[str, Any], name: str, types: tuple[str, ...], axes: int | None = None) -> Any:
-    """An input or output of the graph, which has to be there.
-
-    Raises:
-        WhylightError: it is not, or of another type or number of axes.
-    """
-    if name not in infos:
-        raise WhylightError(f"{_UNLIKE_ITS_FACTS}: it has no '{name}' (found: {', '.join(infos)})")
-    info = infos[name]
-    if info.type not in types or (axes is not None and len(info.shape) != axes):
-        raise WhylightError(f"{_UNLIKE_ITS_FACTS}: '{name}' is {info.type} of shape {info.shape}")
-    return info
-
-
-def _check_extents(image: Any, facts: InputFacts) -> None:
-    extents = dict(zip(facts.layout.replace("C", ""), facts.size, strict=True)) | {"C": facts.channels}
-    for found, axis in zip(image.shape[1:], facts.layout, strict=True):
-        if isinstance(found, int) and found != extents[axis]:
-            raise WhylightError(f"{_UNLIKE_ITS_FACTS}: '{image.name}' is of shape {image.shape}, not of {extents}")
-
-
-def _zeros(info: Any) -> NDArray[Any]:
-    shape = [extent if isinstance(extent, int) else 1 for extent in info.shape]
-    if info.type not in _DTYPES or min(shape, default=1) < 0:
-        raise WhylightError(f"{_UNLIKE_ITS_FACTS}: it has another input, '{info.name}', {info.type} of shape {shape}")
-    check_memory(f"'{info.name}'", "an input that is not used", 8 * prod(shape))
-    return np.zeros(shape, _DTYPES[info.type])
 
 
 def _laid_out(images: FloatArray, layout: str) -> FloatArray:

@@ -6,7 +6,9 @@ from typing import Any
 
 import onnxruntime
 
+from whylight.contract import name_of
 from whylight.errors import OutOfMemoryError, WhylightError, WhylightWarning
+from whylight.graph.trial import bounded_memory
 from whylight.options import PROVIDERS
 
 
@@ -50,8 +52,6 @@ def open_session(
         options.intra_op_num_threads = threads or 0
     if memory is None:
         return _opened(graph, device, options)
-    from whylight.graph.trial import bounded_memory
-
     with bounded_memory(options, memory):
         return _opened(graph, device, options)
 
@@ -74,8 +74,7 @@ def _opened(graph: bytes | Path, device: str, options: Any) -> tuple[Any, str]:
             )
         except Exception as error:  # ONNX Runtime's errors share no base class of their own
             if name == "cpu":
-                source = "the explainer" if isinstance(graph, bytes) else graph
-                raise WhylightError(f"{source}: ONNX Runtime cannot load it: {_first_line(error)}") from error
+                raise WhylightError(f"{name_of(graph)}: ONNX Runtime cannot load it: {_first_line(error)}") from error
             reason = _first_line(error)
         else:
             if session.get_providers()[0] == PROVIDERS[name]:
@@ -90,11 +89,6 @@ def _session_options() -> Any:
     options.log_severity_level = 4  # what it would say of an error is in what it raises
     options.add_session_config_entry("session.load_model_format", "ONNX")  # content may look like another format too
     return options
-
-
-def run_options() -> Any:
-    """Of one run, which ends where ``terminate`` is set."""
-    return onnxruntime.RunOptions()
 
 
 def session_error(error: Exception, name: str) -> WhylightError:

@@ -12,21 +12,10 @@ import pytest
 from onnx import TensorProto, helper, parser
 
 import whylight
-from onnx_samples import small_cnn
+from onnx_samples import HEAD, TAIL, small_cnn
 from whylight.cli import main
 from whylight.errors import WhylightError
 
-HEAD = """<ir_version: 9, opset_import: ["" : 18, "own" : 1]>
-sample (float[N,3,6,6] image) => (float[N,4] scores) {
-    shape = Constant<value = int64[4] {4, 3, 3, 3}>()
-    kernel = ConstantOfShape<value = float[1] {0.1}>(shape)
-    maps = Conv<pads = [1, 1, 1, 1]>(image, kernel)
-"""
-TAIL = """
-    pooled = GlobalAveragePool(rectified)
-    scores = Flatten(pooled)
-}
-"""
 OWN = '<domain: "own", opset_import: ["" : 18, "own" : 1]>'
 CALLS = "".join(f"{OWN}\nf{n} (x) => (y) {{ a = own.f{n + 1}(x)  y = own.f{n + 1}(a) }}\n" for n in range(60))
 LAST = OWN + "\nf60 (x) => (y) { y = Relu(x) }\n"

@@ -16,6 +16,9 @@ from whylight.reading.onnx_model.float32 import in_float32
 
 Array = np.ndarray[Any, Any]
 
+_COPIES = 6
+"""Of the images: themselves, twice as many, of another type, and on the way into the runtime."""
+
 
 def outputs_differ(
     path: Path,
@@ -45,9 +48,9 @@ def outputs_differ(
     """
     fixed = shape[0] or 2
     images = np.random.default_rng(0).random((fixed, *[extent or 1 for extent in shape[1:]]), np.float32)
-    stored = original.ByteSize()
+    stored, beside = original.ByteSize(), _COPIES * images.nbytes
     try:
-        session = _session_of_original(original, deadline, stored)
+        session = _session_of_original(original, deadline, stored, beside)
     except Exception as error:  # ONNX Runtime's errors share no base class
         warnings.warn(
             f"{path}: the converted model could not be compared with the file's, which ONNX Runtime cannot run: "
@@ -63,8 +66,10 @@ def outputs_differ(
     except Exception as error:
         extents = " x ".join(map(str, images.shape[1:]))
         raise WhylightError(f"the file does not run on an image of {extents}: {_first_line(error)}") from error
+    del session  # what it holds of memory is the other's to have
     try:
-        new = Trial(rewritten.SerializeToString(), deadline, stored)
+        beside += 2 * sum(values.nbytes for values in expected.values())
+        new = Trial(rewritten.SerializeToString(), deadline, stored, beside)
         found = _run(new, image, images)
         rows = new.inputs[image].shape[0]
         if not isinstance(rows, int):
@@ -92,18 +97,18 @@ def run_model(model: onnx.ModelProto, image: str, images: Array) -> Mapping[str,
         raise WhylightError(f"ONNX Runtime cannot run the model: {_first_line(error)}") from error
 
 
-def _session_of_original(original: onnx.ModelProto, deadline: Deadline, stored: int) -> Trial:
+def _session_of_original(original: onnx.ModelProto, deadline: Deadline, stored: int, beside: int) -> Trial:
     """A session of the model as it was read.
 
     ONNX Runtime has some operators in float32 alone: a model of another precision is then run in that one.
     """
     try:
-        return Trial(original.SerializeToString(), deadline, stored)
+        return Trial(original.SerializeToString(), deadline, stored, beside)
     except Exception:
         single = in_float32(original)
         if single is original:
             raise
-        return Trial(single.SerializeToString(), deadline, stored)
+        return Trial(single.SerializeToString(), deadline, stored, beside)
 
 
 def _first_line(error: Exception) -> str:
@@ -114,7 +119,7 @@ def _run(session: Trial, image: str, images: Array) -> Mapping[str, Array]:
     types: dict[str, Any] = {"tensor(float16)": np.float16, "tensor(double)": np.float64}
     types |= {f"tensor({name})": np.dtype(name) for name in ("uint8", "uint16", "int16", "int32", "int64")}
     names = [name for name, kind in session.outputs.items() if kind.startswith("tensor(")]
-    values = session.run(names, {image: images.astype(types.get(session.inputs[image].type, np.float32))})
+    values = session.run(names, {image: images.astype(types.get(session.inputs[image].type, np.float32), copy=False)})
     return dict(zip(names, values, strict=True))
 
 
