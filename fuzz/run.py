@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 SECONDS = 60
 LARGEST = 2 * 2**30
@@ -34,6 +35,8 @@ _ADDRESSES = 12 * 2**30
 """A net below: what a process may ask the system for."""
 _CASES_A_PROCESS = 3000
 _LONGEST_MESSAGE = 4000
+_NOT_ON_A_LINE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+"""Unicode's categories of what ends lines, steers terminals, or cannot be printed."""
 _REPORT_EVERY = 60
 
 
@@ -94,7 +97,7 @@ def outcome_of(call: Any) -> tuple[str, str, str]:
         call()
     except WhylightError as error:
         message = str(error)
-        if not message.isprintable() or len(message) > _LONGEST_MESSAGE:
+        if len(message) > _LONGEST_MESSAGE or any(category(each) in _NOT_ON_A_LINE for each in message):
             return "failed", "a message that is not one line", message
         return "refused", "", ""
     except BaseException as error:
