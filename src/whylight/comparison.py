@@ -19,6 +19,7 @@ from whylight.drawing.saving import save_page
 from whylight.errors import WhylightError, WhylightWarning
 from whylight.files.marks import COMPARISON, signed
 from whylight.files.storage import path_of
+from whylight.files.writing import check_output
 from whylight.images.inputs import ImageLike, read_image
 from whylight.methods import Method, method_named, methods
 from whylight.options import Arrangement, Chosen, ClassIndex, Execution, Question, Rendering
@@ -71,13 +72,16 @@ class Comparison:
     ) -> None:
         """Write the picture in the format that the file's ending names, aside first and then in place.
 
-        In .svg and .pdf files text stays text.
+        In .svg and .pdf files text stays text. A file that whylight did not make is not written over.
 
         Raises:
-            WhylightError: the ending names no known format, or the file cannot be written.
+            WhylightError: the ending names no known format, or the file cannot be written, or is there from something
+                else.
         """
         look, layout = _looks(rendering, arrangement, options)
-        save_page(lambda density: self._page(labels, look, layout, density), path_of(path))
+        file = path_of(path)
+        check_output(file, COMPARISON, overwrite=True)
+        save_page(lambda density: self._page(labels, look, layout, density), file)
 
     def _page(self, labels: Sequence[str] | None, look: Rendering, layout: Arrangement, density: float) -> Page:
         """The page, its pictures with so many pixels for each of the page's."""

@@ -203,7 +203,7 @@ def test_everything_that_runs_takes_a_device() -> None:
 def test_two_threads_open_one_session(monkeypatch: pytest.MonkeyPatch) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
-    from whylight.running import explainer_graph, session
+    from whylight.running import opened_graph, session
 
     opened = []
     open_session = session.open_session
@@ -212,7 +212,7 @@ def test_two_threads_open_one_session(monkeypatch: pytest.MonkeyPatch) -> None:
         opened.append(1)
         return open_session(*arguments, **options)
 
-    monkeypatch.setattr(explainer_graph, "open_session", counted)
+    monkeypatch.setattr(opened_graph, "open_session", counted)
     shared = whylight.load(MODEL).explainer("ablation-cam")
     assert opened == []
     with ThreadPoolExecutor(8) as pool:

@@ -18,7 +18,7 @@ from whylight.batch.options import BatchOptions
 from whylight.batch.run import explain_dataset
 from whylight.errors import Cancelled, WhylightError
 from whylight.options import Rendering
-from whylight.running import explainer_graph, session
+from whylight.running import opened_graph, session
 from whylight.running.explainer import Explainer
 
 
@@ -175,7 +175,7 @@ def test_the_network_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         opened.append(arguments)
         return open_session(*arguments, **options)
 
-    monkeypatch.setattr(explainer_graph, "open_session", counted)
+    monkeypatch.setattr(opened_graph, "open_session", counted)
     table = dataset(tmp_path / "a", rows=20)
     explain_dataset(explainer_with(), table, table.with_name("gradcam.csv"))
     assert len(opened) == 1

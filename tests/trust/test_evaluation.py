@@ -16,7 +16,7 @@ from whylight.batch.options import BatchOptions
 from whylight.batch.run import explain_dataset
 from whylight.cli.tables import evaluation_table
 from whylight.errors import Cancelled, WhylightError
-from whylight.running import explainer_graph, session
+from whylight.running import opened_graph, session
 from whylight.running.explainer import Explainer
 from whylight.trust.evaluation import Evaluation, evaluate_dataset
 from whylight.trust.metrics import metrics
@@ -261,7 +261,7 @@ def test_the_network_is_opened_once(explainer: Explainer, monkeypatch: pytest.Mo
         opened.append(arguments)
         return open_session(*arguments, **options)
 
-    monkeypatch.setattr(explainer_graph, "open_session", counted)
+    monkeypatch.setattr(opened_graph, "open_session", counted)
     evaluated(Explainer(explainer.graph), metrics=("sparsity",), limit=3)
     assert len(opened) == 1
 

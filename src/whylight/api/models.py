@@ -132,20 +132,24 @@ def _with_layers(value: Any) -> list[tuple[str, str | Sequence[str] | None]]:
 
 
 def save_model(model: onnx.ModelProto, path: str | Path) -> None:
-    """Write an ONNX model: aside first, then in place of what is there. Its metadata say that whylight made it.
+    """Write an ONNX model, aside first and then in place. Its metadata say that whylight made it.
+
+    A file that whylight did not make is not written over.
 
     Raises:
-        WhylightError: it cannot be written.
+        WhylightError: it cannot be written, or is there from something else.
     """
     import onnx
 
     from whylight.files.marks import MODEL, signature
-    from whylight.files.writing import save_bytes
+    from whylight.files.writing import check_output, save_bytes
 
+    file = path_of(path)
+    check_output(file, MODEL, overwrite=True)
     content = model.SerializeToString()
     if all(entry.key != _MADE_BY for entry in model.metadata_props):  # a message behind another adds to its lists
         content += onnx.ModelProto(metadata_props=[{"key": _MADE_BY, "value": signature(MODEL)}]).SerializeToString()
-    save_bytes(content, path_of(path))
+    save_bytes(content, file)
 
 
 def loaded(model: ModelLike, parameters: str | Path | None, options: ModelOptions) -> Any:

@@ -16,7 +16,9 @@ from whylight.drawing import render
 from whylight.drawing.views import View, overlay_size, view
 from whylight.files.bands import AnyImage, image_of
 from whylight.files.encoding import VECTOR_ENDINGS, encoded_image, save_image
+from whylight.files.marks import OVERLAY
 from whylight.files.storage import path_of
+from whylight.files.writing import check_output
 from whylight.images.pictures import Picture
 from whylight.options import Rendering
 from whylight.running.captions import description
@@ -103,12 +105,15 @@ class Explanation:
     def save(self, path: str | Path, rendering: Rendering | None = None, **options: Any) -> None:
         """Write the overlay in the format that the file's ending names, aside first and then in place.
 
-        In .svg and .pdf files a title stays text.
+        In .svg and .pdf files a title stays text. A file that whylight did not make, such as the photograph itself, is
+        not written over.
 
         Raises:
-            WhylightError: as `overlay`; or the ending names no known format, or the file cannot be written.
+            WhylightError: as `overlay`; or the ending names no known format, or the file cannot be written, or is there
+                from something else.
         """
         look, file = Rendering.of(rendering, **options), path_of(path)
+        check_output(file, OVERLAY, overwrite=True)
         if look.is_figure or file.suffix.lower() in VECTOR_ENDINGS:
             from whylight.running.figures import save_figure
 
