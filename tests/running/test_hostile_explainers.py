@@ -331,5 +331,17 @@ def test_names_that_are_no_text(good: onnx.ModelProto) -> None:
     axis = b"\x12" + bytes([len(name)]) + name.encode()  # onnx.proto: Dimension.dim_param
     assert axis in content
     damaged = content.replace(axis, axis[:-1] + b"\xce")
-    with pytest.raises(WhylightError, match="the explainer: not an explainer graph, or damaged: a text"):
+    with pytest.raises(WhylightError, match="the explainer: not UTF-8 text"):
         Explainer(damaged)(PIXELS)
+
+
+def test_what_passes_make_of_an_activation_has_memory_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    onnx.save(small_cnn((400, 400)), tmp_path / "model.onnx")
+    content = whylight.compile(tmp_path / "model.onnx", "score-cam", input_range=1).SerializeToString()
+    pixels = np.random.default_rng(0).random((2, 400, 400), np.float32)
+    Explainer(content)(pixels)
+    monkeypatch.setenv("WHYLIGHT_MEMORY", "36M")
+    with pytest.raises(WhylightError, match=r"what is made of its activation .* would take .* more than the 12 MiB"):
+        Explainer(content)(pixels)

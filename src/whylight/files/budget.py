@@ -65,7 +65,7 @@ def allowed(stored: int) -> int:
     return budget() + _COPIES_OF_CONTENT * stored
 
 
-def check_memory(source: object, what: str, size: int, stored: int = 0) -> None:
+def check_memory(source: object, what: str, size: int, stored: int = 0, share: int = 1) -> None:
     """See that what a file asks for is within the budget, before it is taken.
 
     Args:
@@ -73,13 +73,14 @@ def check_memory(source: object, what: str, size: int, stored: int = 0) -> None:
         what: asks for it, such as "the array 'conv/W'" or "all members together".
         size: bytes that it will take, with all copies that are made of it.
         stored: bytes that the file holds for it.
+        share: how many share the budget.
 
     Raises:
         WhylightError: it is more.
     """
     if size <= _COPIES_OF_CONTENT * stored:
         return  # most: the budget need not be known
-    most = allowed(stored)
+    most = allowed(stored) // share
     if size > most:
         raise WhylightError(
             f"{source}: {what} would take {readable(size)} of memory, more than the {readable(most)} that this file "

@@ -71,8 +71,7 @@ def reading(source: object, what: str = "") -> Iterator[None]:
     except OSError as error:
         raise WhylightError(f"{one_line(source)}: cannot be read{what and f' as {what}'}: {reason(error)}") from error
     except UnicodeDecodeError as error:
-        found = f"not {what}, or damaged: a text in it is not UTF-8" if what else "not UTF-8 text: save it as UTF-8"
-        raise WhylightError(f"{one_line(source)}: {found}") from error
+        raise WhylightError(f"{one_line(source)}: not UTF-8 text: save it as UTF-8") from error
     except MemoryError as error:
         raise OutOfMemoryError(f"{one_line(source)}: there is not enough memory for it") from error
     except RecursionError as error:

@@ -197,10 +197,7 @@ class ExplainerGraph:
             return self._head
 
     def _opened_of(self, graph: bytes | Path) -> OpenedGraph:
-        opened = open_graph(graph, self.facts, self._device, self._threads, is_own=self._again is not None)
-        if self._method.driver and not self.facts.baseline:
-            raise WhylightError(f"{name_of(graph)}: {UNLIKE_ITS_FACTS}: method '{self._method.name}' needs a baseline")
-        return opened
+        return open_graph(graph, self.facts, self._device, self._threads, is_own=self._again is not None)
 
     @cached_property
     def _method(self) -> Method:
@@ -212,6 +209,7 @@ class ExplainerGraph:
         self._check_results(len(images), output, scores, cams)
         output = output.reshape(len(images), -1)
         if self._method.driver:
+            self._opened.check_activation(cams[0])
             cams = [self._method.driver(Passes(self, images, self._explained(output, class_indices)), cams[0])]
         return [output, scores, *cams]
 

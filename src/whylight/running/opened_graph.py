@@ -14,11 +14,16 @@ from whylight.errors import WhylightError
 from whylight.files.budget import allowed, check_memory
 from whylight.files.checks import reading
 from whylight.files.onnx_file import Demands, check_nodes, content_of, looks_endless
+from whylight.methods import method_named
 from whylight.running.session import open_session
 
 UNLIKE_ITS_FACTS = "the graph is not what its facts say; compile the model again"
 _LARGEST_FIXED_BATCH = 2**16
 _LEAST_MEMORY = 2**20
+_PART_OF_PASSES = 3
+"""This part of the memory is for what methods of several passes make of the layer's activation."""
+_COPIES_OF_ACTIVATION = 14
+"""At most: Score-CAM sorts its channels, in double precision (measured with 256 channels of 128 x 128)."""
 _DTYPES: dict[str, type[np.generic]] = {"tensor(float)": np.float32, "tensor(int64)": np.int64}
 
 
@@ -46,6 +51,17 @@ class OpenedGraph:
     memory: int | None
     may_not_end: bool
 
+    def check_activation(self, activations: NDArray[Any]) -> None:
+        """See that a method of several passes has the memory for the layer's activation (N, ...), of images one by one.
+
+        Raises:
+            WhylightError: it has not.
+        """
+        if self.memory is not None and len(activations):
+            taken = _COPIES_OF_ACTIVATION * activations.nbytes // len(activations)
+            what = f"what is made of its activation {activations.shape}"
+            check_memory("the layer", what, taken, share=_PART_OF_PASSES)
+
 
 def open_graph(
     graph: bytes | Path, facts: ExplainerFacts, device: str, threads: int | None, is_own: bool
@@ -62,6 +78,9 @@ def open_graph(
     Raises:
         WhylightError: ONNX Runtime cannot load it, or it is not what its facts say.
     """
+    method = method_named(facts.maps[0].method)
+    if method.driver and not facts.baseline:
+        raise WhylightError(f"{name_of(graph)}: {UNLIKE_ITS_FACTS}: method '{method.name}' needs a baseline")
     if is_own:
         memory = None
         with reading(name_of(graph)), content_of(graph) as content:
@@ -69,6 +88,8 @@ def open_graph(
     else:
         demands = _demands(graph)
         memory = max(_memory(graph, demands) - facts.input.memory, _LEAST_MEMORY)
+        if method.driver:
+            memory -= memory // _PART_OF_PASSES
         may_not_end = demands.may_not_end
     session, on = open_session(graph, device, threads, memory=memory)
     with reading(name_of(graph), "an explainer graph"):
