@@ -86,9 +86,15 @@ def test_files_that_a_killed_run_was_writing_are_removed(
     stop_after(explainer, table, 100, monkeypatch)
     table.with_name(".gradcam.csv.k1lled.whylight.part").write_text("x:image")
     (table.parent / "gradcam" / "0000" / ".99.png.1-1.whylight.part").write_bytes(b"PNG")
+    own = [table.parent / name for name in ("gradcam/.x.part", "gradcam/0000/.0.png.1-1.part", ".gradcam.csv.x.part")]
+    for path in own:
+        path.write_text("mine")
     run(explainer, table)
+    assert sorted(table.parent.rglob("*.part")) == sorted(own)
+    for path in own:
+        assert path.read_text() == "mine"
+        path.unlink()
     assert files(table.parent) == whole
-    assert not list(table.parent.rglob("*.part"))
 
 
 @pytest.mark.parametrize("damage", ["remove", "truncate", "zero"])

@@ -119,7 +119,7 @@ def test_a_line_that_says_something_else_counts_as_not_done(
 ) -> None:
     (journal,) = stopped(explainer, table).glob("*.jsonl")
     first, second, *others = journal.read_bytes().splitlines(keepends=True)
-    rows = json.loads(second.partition(b" ")[2])
+    rows = json.loads(second[second.index(b"[") :])
     journal.write_bytes(b"".join([first, damage(rows), *others]))
     assert run(explainer, table).continued == 8
     assert files(table.parent) == whole
@@ -188,15 +188,16 @@ def invert(path: Path, keep_time: bool = False) -> None:
 def test_an_image_that_changed_is_explained_again(
     explainer: Explainer, table: Path, verify: bool, keep_time: bool
 ) -> None:
-    stopped(explainer, table, verify=verify)
+    asked = {"verify": True} if verify else {}
+    stopped(explainer, table, **asked)
     first = table.parent / table.read_text("utf-8").splitlines()[10].split(",")[0]
     before = (table.parent / "gradcam" / "0000" / "9.png").read_bytes()
     invert(first, keep_time)
-    assert run(explainer, table, verify=verify).continued == 8, "the batch before that of row 10"
+    assert run(explainer, table, **asked).continued == 8, "the batch before that of row 10"
     assert (table.parent / "gradcam" / "0000" / "9.png").read_bytes() != before
     again = dataset(table.parent.with_name("again"), ROWS)
     shutil.copy2(first, again.parent / "images" / first.name)
-    run(explainer, again, verify=verify)
+    run(explainer, again, **asked)
     assert files(table.parent) == files(again.parent)
 
 

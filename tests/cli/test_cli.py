@@ -549,3 +549,12 @@ def test_whylight_alone_prints_its_help(capsys: pytest.CaptureFixture[str]) -> N
     assert said.out.startswith("usage: whylight")
     assert "explain every image of a dataset CSV" in said.out
     assert said.err == ""
+
+
+def test_too_little_memory_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def full(*_: object) -> int:
+        raise MemoryError
+
+    monkeypatch.setattr("whylight.cli._run", full)
+    assert main(["methods"]) == 2
+    assert capsys.readouterr().err == "whylight: there is not enough memory for it\n"

@@ -148,7 +148,8 @@ def test_overlays_that_are_explained_are_not_replaced(here: Path, capsys: pytest
     Path("again.csv").symlink_to("out.csv")
     Path("seen.png").symlink_to("out/0000/1.png")
     Path("data.csv").write_text("x,y\nseen.png,0\n")
-    assert "would write over it" in refused(capsys, *BATCH, "-o", "out.csv", "--overwrite")
+    for more in ([], ["--overwrite"]):
+        assert "would write over it" in refused(capsys, *BATCH, "-o", "out.csv", *more)
     Path("data.csv").write_text("x,y\nout/0000/1.png,0\n")
     assert "would write over it" in refused(capsys, *BATCH, "-o", "out.csv", "--overwrite")
     said = refused(capsys, "gradcam-batch", "-i", "out.csv", "-v1", "gradcam", "-o", "out.csv", "--overwrite")

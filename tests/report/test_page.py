@@ -284,11 +284,11 @@ def test_outputs_that_cannot_be_written(table: Path, tmp_path: Path) -> None:
         write_report(table, table / "report.html")
 
 
-@pytest.mark.parametrize("name", ["v{0}", "v{1}__{2}", "v__{0}"])
+@pytest.mark.parametrize("name", ["v{0}", "v{1}__{2}", "v__{0}"])  # the second took a minute, the others never
 def test_the_time_is_linear_in_the_columns(tmp_path: Path, name: str) -> None:
     """40 000 columns: of each its own variable, of pairs, of one vector. Found again and again they take minutes."""
     columns = [name.format(index, index // 2, index % 2) for index in range(40_000)]
-    table = write_table(tmp_path, ",".join(["gradcam", "x", "y", *columns]), [["", "", 1, *[0.5] * len(columns)]] * 3)
+    table = write_table(tmp_path, ",".join(["gradcam", "x", "y", *columns]), [["", "", 1, *[0.3] * len(columns)]] * 3)
     started = time.process_time()
     assert write_report(table, tmp_path / "report.html").rows == 3
     assert time.process_time() - started < 20

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -345,3 +347,46 @@ def test_what_passes_make_of_an_activation_has_memory_of_its_own(
     monkeypatch.setenv("WHYLIGHT_MEMORY", "36M")
     with pytest.raises(WhylightError, match=r"what is made of its activation .* would take .* more than the 12 MiB"):
         Explainer(content)(pixels)
+
+
+def test_no_other_file_is_opened_not_even_to_be_hashed(good: onnx.ModelProto, tmp_path: Path) -> None:
+    """Every file that Python opens is looked at, in a process of its own: of an explainer and of a model."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    (tmp_path / "secret.bin").write_bytes(bytes(4 * 6 * 4 * 3 * 3))
+    for name, model in (("explainer", good), ("model", small_cnn((6, 8)))):
+        copy = onnx.ModelProto()
+        copy.CopyFrom(model)
+        tensor = next(each for each in copy.graph.initializer if each.name == "kernel2")
+        tensor.ClearField("raw_data")
+        tensor.data_location = TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value="../secret.bin")
+        (folder / f"{name}.onnx").write_bytes(copy.SerializeToString())
+    program = """if True:
+        import sys, warnings
+        warnings.simplefilter("ignore")
+        opened = []
+        sys.addaudithook(lambda event, values: opened.append(str(values[0])) if event == "open" else None)
+        import whylight
+        calls = [
+            lambda: whylight.explainer("model.onnx", cache=True),
+            lambda: whylight.load("model.onnx"),
+            lambda: whylight.inspect("model.onnx"),
+            lambda: whylight.Explainer("explainer.onnx").digest(),
+            lambda: whylight.Explainer("explainer.onnx").content(),
+            lambda: whylight.explainer("explainer.onnx")("none.png"),
+        ]
+        for call in calls:
+            try:
+                call()
+            except whylight.WhylightError:
+                pass
+        print(*(name for name in opened if "secret" in name or name.endswith(".onnx")), sep="\\n")
+    """
+    environment = {**os.environ, "WHYLIGHT_CACHE": str(tmp_path / "cache")}
+    found = subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, env=environment, capture_output=True, text=True, check=True
+    ).stdout
+    assert "explainer.onnx" in found
+    assert "model.onnx" in found
+    assert "secret" not in found

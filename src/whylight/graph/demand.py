@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import prod
 
 import onnx
 
+from whylight.errors import WhylightError
 from whylight.graph.walks import read_names
 
 Shapes = Mapping[str, Sequence[int]]
 """By the names of tensors; those that are not known are left out."""
 
+_MOST_MULTIPLICATIONS = 10**12
+_OF_A_WEIGHT = 1000
+"""Products for each byte of weights that are more than that: a large network uses each weight at many places."""
+_OF_A_COMPARISON = 16
+"""Products that take as long as one value of a window that is pooled: 1.4e11 of these took two minutes."""
 _OF_A_SAMPLE = 64
 """Values that a sampled one is made of at most: 4 along each axis of a volume."""
 
@@ -68,7 +74,8 @@ def multiplications(node: onnx.NodeProto, shapes: Shapes) -> int:
         case "LSTM" | "GRU" | "RNN":
             return prod(shape(0)[:2]) * (prod(shape(1)) + prod(shape(2)))
         case "MaxPool" | "AveragePool" | "LpPool":
-            return written * prod(next((each.ints for each in node.attribute if each.name == "kernel_shape"), ()))
+            kernel = next((each.ints for each in node.attribute if each.name == "kernel_shape"), ())
+            return _OF_A_COMPARISON * written * prod(kernel)
         case "LRN":
             return written * _number(node, "size", 1)
         case "NonMaxSuppression":
@@ -76,6 +83,26 @@ def multiplications(node: onnx.NodeProto, shapes: Shapes) -> int:
         case "Resize" | "Upsample" | "GridSample" | "RoiAlign":
             return written * _OF_A_SAMPLE
     return written + read
+
+
+def check_work(nodes: Iterable[onnx.NodeProto], shapes: Shapes, stored: int, images: int = 1) -> None:
+    """See that running nodes takes a time that people wait for.
+
+    Args:
+        nodes: of a graph.
+        shapes: of its tensors.
+        stored: bytes of weights.
+        images: that the shapes are of.
+
+    Raises:
+        WhylightError: one image takes more multiplications than anybody would wait for.
+    """
+    work = sum(multiplications(node, shapes) for node in nodes) // images
+    if work > _MOST_MULTIPLICATIONS + _OF_A_WEIGHT * stored:
+        raise WhylightError(
+            f"the graph computes {work:.2g} products for one image, more than the {_MOST_MULTIPLICATIONS:.0e} that a "
+            "processor does in a minute: refused"
+        )
 
 
 def _number(node: onnx.NodeProto, name: str, default: int) -> int:

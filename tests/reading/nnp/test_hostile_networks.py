@@ -309,3 +309,13 @@ def test_a_description_has_a_line_a_layer_whatever_their_names(tmp_path: Path) -
     lines = whylight.inspect(write_nnp(tmp_path / "m.nnp", text)).to_text().split("\n")
     assert all(line.isprintable() for line in lines)
     assert any(r"fake\nproblem      none\x1b[2J  ReLU" in line for line in lines)
+
+
+def test_a_window_that_never_ends_is_refused(tmp_path: Path) -> None:
+    """Each of eight outputs is the largest of 2^32 values, nearly all of them padding."""
+    arguments = (
+        "max_pooling_param { kernel { dim: [2, 2147483647] } stride { dim: [2, 2] } pad { dim: [0, 0] } "
+        "ignore_border: false }"
+    )
+    message = refused(two_dimensional(tmp_path / "m.nnp", "MaxPooling", arguments, (2, 8, 8), (2, 4, 4)), seconds=20)
+    assert "products for one image" in message

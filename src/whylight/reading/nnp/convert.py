@@ -12,6 +12,7 @@ from onnx import helper
 
 from whylight.errors import WhylightError, WhylightWarning
 from whylight.graph.builder import GraphBuilder
+from whylight.graph.demand import check_work
 from whylight.graph.inference import infer_types
 from whylight.graph.tensor import BATCH, MOST_AXES, Shape, Tensor
 from whylight.reading.nnp.demand import Parameters
@@ -101,6 +102,10 @@ def _write(network: Network, constants: Parameters, dynamic: bool) -> onnx.Model
         _write_function(op, network, function, tensors)
         if len(op.nodes) > _MOST_NODES:
             raise WhylightError(f"{network.path}: becomes more than {_MOST_NODES} operators of ONNX: refused")
+    with _errors_about(str(network.path)):
+        shapes = {name: [each if isinstance(each, int) else 1 for each in x.shape] for name, x in op.tensors.items()}
+        images = 1 if dynamic else max(_batch_size(network), 1)
+        check_work(op.nodes, shapes, sum(array.nbytes for array in constants.values()), images)
     missing = [name for name in network.outputs if name not in tensors]
     if missing:
         raise WhylightError(f"{network.path}: output variable '{missing[0]}' is computed by no function")

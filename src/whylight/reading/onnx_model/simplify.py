@@ -12,7 +12,7 @@ from onnx import TypeProto, helper, numpy_helper
 
 from whylight.errors import WhylightError
 from whylight.files.budget import check_memory
-from whylight.graph.demand import bytes_at_once, multiplications
+from whylight.graph.demand import bytes_at_once, check_work
 from whylight.graph.tensor import BATCH
 from whylight.graph.walks import needed_nodes, read_names
 from whylight.reading.onnx_model.batch import BatchRepair
@@ -20,9 +20,6 @@ from whylight.reading.onnx_model.evaluate import Array, Evaluation, evaluate
 
 _SIZES = (2, 3)
 """Two batch sizes: what is the same at both does not depend on the batch."""
-MOST_MULTIPLICATIONS = 10**12
-_OF_A_WEIGHT = 1000
-"""Products for each byte of weights that are more than that: a large network uses each weight at many places."""
 _LOOPS = ("Loop", "Scan", "If", "SequenceMap")
 
 
@@ -99,13 +96,7 @@ def _check_demand(model: onnx.ModelProto, known: Evaluation, images: Collection[
     given = sum(sizes[info.name] for info in model.graph.input if info.name not in known.values)
     taken = 4 * constant + 2 * at_once + 3 * given
     check_memory("the graph", "running it on a few images", taken, known.stored)
-    shapes = known.shapes()
-    work = sum(multiplications(node, shapes) for node in known.nodes) // max(images, default=1)
-    if work > MOST_MULTIPLICATIONS + _OF_A_WEIGHT * known.stored:
-        raise WhylightError(
-            f"the graph computes {work:.2g} products for one image, more than the {MOST_MULTIPLICATIONS:.0e} that a "
-            "processor does in a minute: refused"
-        )
+    check_work(known.nodes, known.shapes(), known.stored, max(images, default=1))
 
 
 def _is_fixed(before: Sequence[int | None] | None, after: Sequence[int | None] | None) -> bool:
