@@ -330,6 +330,7 @@ def test_the_console_gets_its_overlay(tmp_path: Path, python: str) -> None:
     run = Run(
         tmp_path, [python, "-I", "-S", str(SINGLE), *flags, "-ov", "y'", "-c", "3", "-o", "日本.png"], **environment
     )
-    assert (run.exit_code, run.errors) == (0, "")
+    said = [line for line in run.errors.splitlines() if " after " not in line]  # how far it is, on a busy machine
+    assert (run.exit_code, said) == (0, [])
     with Image.open(tmp_path / "日本.png") as overlay, Image.open(image) as original:
         assert (overlay.mode, overlay.size) == ("RGB", original.size)
