@@ -1,0 +1,1 @@
+"""What the pages share: table, filters, panel and viewer, in JavaScript, and what makes one page of it."""
