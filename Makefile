@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test fuzz lint format operators test-lowest build clean
+.PHONY: demo test fuzz lint lint-pages format operators test-lowest build clean
 
 demo: .venv-demo/ready
 	.venv-demo/bin/whylight demo
@@ -21,6 +21,14 @@ lint: .venv/ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/python scripts/make_operators.py --check
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory lint-pages; else echo 'no npm: the pages are not checked'; fi
+
+# the types of the pages' scripts, which their comments state
+lint-pages: node_modules/.package-lock.json
+	node_modules/.bin/tsc
+
+node_modules/.package-lock.json: package-lock.json
+	npm ci --ignore-scripts --no-audit --no-fund
 
 format: .venv/ready
 	$(BIN)/ruff check --fix .

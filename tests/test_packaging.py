@@ -77,7 +77,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
         "py.typed",
         "graph/operators.pyi",
         "reading/nnp/schema.json",
-        "report/template/page.html",
+        "page/report.html",
         "samples/mnist/results.nnp",
         "samples/cluttered_digits/output_result.csv",
     ):

@@ -10,8 +10,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-_IMPORT = re.compile(r'^import (?:\{[^}]*\} from )?"\./([\w-]+)\.js";\n', re.MULTILINE)
+_IMPORT = re.compile(r'^import (?:\{\s*\w+(?:,\s*\w+)*,?\s*\} from )?"\./([\w-]+)\.js";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const|let)\b)", re.MULTILINE)
+_NAMED = re.compile(r"^(?:async )?(?:function|class|const|let) (\w+)", re.MULTILINE)
 _LEFT = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
 
 templates = Environment(
@@ -24,17 +25,22 @@ templates.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
 
 
 def parts(entry: str) -> dict[str, Any]:
-    """What a page's template takes: its style, its script, and the script's hash for the Content-Security-Policy.
+    """What a page's template takes: its style, its script, and their hashes for the Content-Security-Policy.
 
     Args:
         entry: the name of the page's module, such as ``report``.
     """
-    script = joined(entry)
+    style, script = _source("page.css"), joined(entry)
     return {
-        "style": Markup(_source("page.css")),  # noqa: S704  # our own text
-        "script": Markup(script),  # noqa: S704
-        "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        "style": Markup(style),  # our own text
+        "style_hash": _hash(style),
+        "script": Markup(script),
+        "script_hash": _hash(script),
     }
+
+
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 @cache
@@ -45,10 +51,15 @@ def joined(entry: str) -> str:
     different ones; names are imported and exported where they are declared, and not renamed.
 
     Raises:
-        ValueError: a module imports or exports otherwise, or modules import each other in a circle.
+        ValueError: a module imports or exports otherwise, modules import each other in a circle, or two name the same.
     """
     found: dict[str, str] = {}
     _join(entry, found, ())
+    owners: dict[str, str] = {}
+    for module, text in found.items():
+        for name in _NAMED.findall(text):
+            if (owner := owners.setdefault(name, module)) != module:
+                raise ValueError(f"{module}.js: '{name}' is {owner}.js's, too")
     return "".join(found.values())
 
 

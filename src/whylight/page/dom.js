@@ -21,7 +21,9 @@ export function place(id) {
 export function element(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (value !== null) node.setAttribute(name, value);
+    if (value === null) continue;
+    if (name === "style") node.style.cssText = value; // as an attribute, a Content-Security-Policy refuses it
+    else node.setAttribute(name, value);
   }
   for (const child of children) if (child !== null) node.append(child);
   return node;

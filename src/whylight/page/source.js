@@ -6,9 +6,11 @@
  * @property {number} number from 1 on, in the table's own order
  * @property {string | null} image the address of the image; null where there is none
  * @property {string | null} overlay of its overlay
- * @property {string | null} thumbnail of a small copy of the image; null where there is none, or it is left out
+ * @property {string} name the image's file, as the table has it; "" where there is none
+ * @property {string} overlayName the overlay's file
+ * @property {string | null} thumbnail the address of a small copy of the image; null where there is none
  * @property {string | null} overlayThumbnail of a small copy of the overlay
- * @property {boolean} isLeftOut whether its copies are left out for the page's size
+ * @property {("image" | "overlay")[]} [leftOut] which of these could be made, but are left out for the page's size
  * @property {number | null} truth the true class
  * @property {number | null} predicted the predicted class
  * @property {number | null} explained the class that the overlay explains
@@ -42,7 +44,8 @@
  * @property {string} predicted
  * @property {string} from lowest confidence, in the unit of the filter
  * @property {string} to
- * @property {string} text that one of the row's cells, its image's name or its classes' names holds
+ * @property {string} text that one of the row's cells, the name of its image, of its overlay or of a class, or its error holds;
+ *   large and small letters are the same
  * @property {string} sort row, confident, unsure or class
  * @property {number} page from 1 on
  * @property {number} image the number of the row that is open; 0 for none
@@ -53,8 +56,14 @@
  * @property {TableFacts} facts
  * @property {(view: View, start: number, count: number) => Promise<{rows: Row[], total: number}>} rows the rows that fit
  *   a view, in its order, from the `start`th (0 for the first) on, and how many fit
- * @property {(view: View, number: number) => Promise<{row: Row | null, before: number, after: number}>} row one row, and
- *   the numbers of those before and after it in the view, 0 for none
+ * @property {(view: View, number: number) => Promise<Opened>} row one row, and those beside it
+ */
+
+/**
+ * @typedef {object} Opened
+ * @property {Row | null} row null where there is none of this number
+ * @property {number} before the number of the row before it in the view, 0 for none
+ * @property {number} after
  */
 
 /**

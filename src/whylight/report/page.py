@@ -1,7 +1,6 @@
 """The page: rows and counts as JSON, style and script inside, every link relative to it."""
 
 import base64
-import hashlib
 import os
 import re
 import shutil
@@ -15,20 +14,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
 from whylight.class_names.source import class_names
 from whylight.errors import WhylightError, WhylightWarning
 from whylight.files.marks import PAGE, signature
 from whylight.files.storage import is_remote, local_path_of
 from whylight.files.writing import check_output, replacing
 from whylight.options import Output
+from whylight.page import compose
 from whylight.report.options import ReportOptions
 from whylight.report.results import Entry, Results, open_results
 from whylight.report.thumbnails import Written, with_copies, with_thumbnails
 
-_SCRIPTS = ("text.js", "data.js", "view.js")
 _SUBFOLDER = re.compile(r"[0-9]{4,}")
 _THUMBNAIL = re.compile(r"[0-9]+(_overlay)?\.webp")
 _MARK = ".whylight"
@@ -37,14 +33,6 @@ _CONFIDENCE_DIGITS = 6
 _MOST_INSIDE = 15 << 20
 """Characters of pictures in a page: a mail makes a third more of it, and 20 MB are what most servers take."""
 _DEFAULT, _REPLACING = ReportOptions(), Output()
-
-_templates = Environment(
-    loader=PackageLoader("whylight.report", "template"),
-    autoescape=True,
-    trim_blocks=True,
-    undefined=StrictUndefined,
-)
-_templates.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
 
 
 @dataclass(frozen=True)
@@ -166,26 +154,17 @@ def _page(
     table: Path, files: Path | None, results: Results, rows: Iterator[list[Any]], counts: _Counts
 ) -> Iterator[str]:
     """The page's text, piece by piece: the counts are complete when the rows have been written."""
-    script = Markup().join(_source(name) for name in _SCRIPTS)
     path = Path(os.path.abspath(table))  # noqa: PTH100 (resolve would name the target of a link)
-    page = _templates.get_template("page.html").stream(
+    page = compose.templates.get_template("report.html").stream(
         folder=path.parent.name,
         name=path.name,
         generator=signature(PAGE),
-        style=_source("page.css"),
-        script=script,
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        **compose.parts("report"),
         rows=rows,
         facts=lambda: _facts(files, results, counts),
     )
     page.enable_buffering(1000)
     return page
-
-
-def _source(name: str) -> Markup:
-    """A file of the template folder as it is: our own text, no template."""
-    assert _templates.loader is not None
-    return Markup(_templates.loader.get_source(_templates, name)[0])
 
 
 def _facts(files: Path | None, results: Results, counts: _Counts) -> dict[str, Any]:
@@ -204,7 +183,7 @@ def _facts(files: Path | None, results: Results, counts: _Counts) -> dict[str, A
 def _rows_with_links(
     results: Results, output: Path, counts: _Counts, advance: Callable[[int], None]
 ) -> Iterator[tuple[Path, Iterator[list[Any]]]]:
-    """The folder of the thumbnails, and each row as the page's script reads it (see `data.js`); counts them."""
+    """The folder of the thumbnails, and each row as the page's script reads it (`page/report.js`); counts them."""
     files = _files_folder(output)
     start = os.path.abspath(output.parent)  # noqa: PTH100
     with (
