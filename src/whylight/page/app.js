@@ -19,16 +19,15 @@ import { element, place } from "./dom.js";
 import { bytesOf, drawHeat } from "./heat.js";
 import { ClassNames } from "./names.js";
 import { FIRST_LOOK, FIRST_QUESTION, Panel } from "./panel.js";
-import { showTable } from "./table.js";
+import { Table } from "./table.js";
 import { addTexts, listenForLanguages, number, text, writeTexts } from "./text.js";
 import { EVERYTHING, hashOf, keepInAddress, keptOf, replaceKept, viewOf } from "./view.js";
 
 /**
  * @import {Folder} from "./app_source.js"
- * @import {ExplainSource, Look, Question, Row, Subject, TableSource} from "./source.js"
+ * @import {ExplainSource, Look, Opened, Question, Row, Subject, TableSource} from "./source.js"
  */
 
-const MEAN_OF = 32; // images of a class
 const NO_TABLE = "-";
 const BETWEEN_BATCH_LOOKS = 500; // milliseconds
 const KEYS = ["app_key_rows", "app_key_layers", "app_key_cover", "app_key_keys"];
@@ -43,11 +42,8 @@ let panel = null;
 let source = null;
 /** @type {TableSource | null} */
 let table = null;
-/** @type {{draw: () => void} | null} */
-let shownTable = null;
 let opening = new AbortController();
-/** @type {{before: number, after: number}} */
-let neighbours = { before: 0, after: 0 };
+const list = new Table({ layout: "rows", open: openRow });
 
 // ---- what the address says
 
@@ -82,8 +78,9 @@ function numberOr(value) {
 async function begin() {
   folder = await openFolder();
   drawPickers();
-  await Promise.all([openTheModel(), openTheTable()]);
-  await openSelected();
+  await openTheModel();
+  await openTheTable();
+  if (table === null) showUpload();
 }
 
 async function openTheModel() {
@@ -133,32 +130,35 @@ async function openTheTable() {
     indexing.hidden = true;
   }
   place("table").hidden = false;
-  shownTable = showTable({ source: table, onOpen: openSelected });
   drawMeans();
+  await list.show(table);
 }
 
-/** Show what the address names in the panel: an image that was given, or a row. */
-async function openSelected() {
-  const { upload: id, name = "" } = keptOf();
-  const { image } = viewOf();
-  /** @type {Subject | null} */
-  let subject = null;
-  neighbours = { before: 0, after: 0 };
-  let title = "";
-  if (id && image === 0) {
-    subject = subjectOfUpload(id, name);
-    title = name;
-  } else if (image > 0 && table) {
-    try {
-      const { row, before, after } = await table.row(viewOf(), image);
-      neighbours = { before, after };
-      subject = row && subjectOfRow(tableNames(), row);
-      title = row ? titleOf(row) : "";
-      if (row && subject === null) notice(row.error || text("no_image"));
-    } catch (error) {
-      notice(messageOfError(error));
-    }
+/**
+ * Show a row in the panel, or, where none is open, the image that was given.
+ *
+ * @param {Opened} opened
+ */
+function openRow({ row }) {
+  if (row === null) {
+    showUpload();
+    return;
   }
+  const subject = subjectOfRow(tableNames(), row);
+  notice(subject === null ? row.error || text("no_image") : "");
+  show(subject, titleOf(row));
+}
+
+function showUpload() {
+  const { upload: id, name = "" } = keptOf();
+  show(id ? subjectOfUpload(id, name) : null, name);
+}
+
+/**
+ * @param {Subject | null} subject
+ * @param {string} title
+ */
+function show(subject, title) {
   place("panel").hidden = subject === null || panel === null;
   place("panel-title").textContent = title;
   panel?.show(subject, questionOf(), lookOf());
@@ -230,9 +230,10 @@ async function give(file) {
   try {
     const subject = await upload(file);
     notice("");
-    location.hash = hashOf({ ...viewOf(), image: 0 });
     replaceKept({ upload: subject.key.upload, name: subject.name, class: "", against: "" });
-    await openSelected();
+    history.replaceState(null, "", hashOf({ ...viewOf(), image: 0 }));
+    await list.redraw();
+    showUpload();
     place("panel").focus();
   } catch (error) {
     notice(messageOfError(error));
@@ -387,18 +388,15 @@ async function follow() {
   if (isOtherModel) await openTheModel();
   if (isOtherTable) await openTheTable();
   if (isOtherModel || isOtherTable) drawPickers();
-  await openSelected();
+  if (isOtherModel && !isOtherTable) openRow(list.opened);
 }
 
 /** @param {KeyboardEvent} event */
 function onKey(event) {
   const target = /** @type {HTMLElement} */ (event.target);
   if (event.altKey || event.ctrlKey || event.metaKey || target.matches("input, select, textarea")) return;
-  const step = { ArrowLeft: neighbours.before, ArrowRight: neighbours.after }[event.key];
-  if (step) {
-    event.preventDefault();
-    location.hash = hashOf({ ...viewOf(), image: step });
-  }
+  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (step) list.move(step);
   if (event.key === "[") panel?.stepLayer(-1);
   if (event.key === "]") panel?.stepLayer(1);
   if (event.key === "?") showKeys();
@@ -432,9 +430,8 @@ function listenToAll() {
   listenToCamera();
   listenForLanguages(() => {
     drawPickers();
-    shownTable?.draw();
     panel?.redraw();
-    openSelected();
+    list.redraw();
   });
 }
 

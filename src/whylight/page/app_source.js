@@ -3,7 +3,7 @@
 import { floatsOf } from "./heat.js";
 
 /**
- * @import {Answer, ExplainSource, Guess, Look, ModelFacts, Question, Row, Subject, TableFacts, TableSource, View} from "./source.js"
+ * @import {Answer, ExplainSource, Guess, ModelFacts, Question, Row, Subject, TableFacts, TableSource, View} from "./source.js"
  */
 
 /**

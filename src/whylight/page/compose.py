@@ -30,7 +30,7 @@ def parts(entry: str) -> dict[str, Any]:
     Args:
         entry: the name of the page's module, such as ``report``.
     """
-    style, script = _source("page.css"), joined(entry)
+    style, script = _source("page.css") + _source("panel.css"), joined(entry)
     return {
         "style": Markup(style),  # our own text
         "style_hash": _hash(style),
