@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from whylight.api.explaining import compare, explain, explainer
     from whylight.api.lists import cache_content, clear_cache, methods, metrics
     from whylight.api.models import compile, convert, inspect, load, save_model  # noqa: A004
+    from whylight.api.pages import write_page
     from whylight.api.trust import check_sanity, evaluate_dataset
     from whylight.batch.options import BatchOptions
     from whylight.batch.run import BatchSummary
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
     from whylight.trust.options import EvaluationOptions
     from whylight.trust.sanity import SanityReport
     from whylight.version import __version__
+    from whylight.web.options import PageOptions
+    from whylight.web.page import PageSummary
 
 _NAMES = {
     "api.classifier": ("Classifier",),
@@ -54,6 +57,7 @@ _NAMES = {
     "api.explaining": ("compare", "explain", "explainer"),
     "api.lists": ("cache_content", "clear_cache", "methods", "metrics"),
     "api.models": ("compile", "convert", "inspect", "load", "save_model"),
+    "api.pages": ("write_page",),
     "api.trust": ("check_sanity", "evaluate_dataset"),
     "batch.options": ("BatchOptions",),
     "batch.run": ("BatchSummary",),
@@ -76,6 +80,8 @@ _NAMES = {
     "trust.options": ("EvaluationOptions",),
     "trust.sanity": ("SanityReport",),
     "version": ("__version__",),
+    "web.options": ("PageOptions",),
+    "web.page": ("PageSummary",),
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names}
 
@@ -97,6 +103,8 @@ __all__ = [
     "Metric",
     "ModelOptions",
     "Output",
+    "PageOptions",
+    "PageSummary",
     "Question",
     "Reader",
     "Rendering",
@@ -132,6 +140,7 @@ __all__ = [
     "reader_through_onnx",
     "rule",
     "save_model",
+    "write_page",
     "write_report",
 ]
 

@@ -14,6 +14,8 @@ _UMASK = os.umask(0)
 os.umask(_UMASK)
 _UNFINISHED = ".whylight.part"
 """How files end that are being written: what else is called ``.part`` is somebody else's."""
+_LISTED = ".whylight"
+"""In a folder that is replaced as a whole: whose it is, and which files it was made of."""
 _LONGEST = 40
 """Characters of a file's name that are in that of its unfinished one: names have an end."""
 
@@ -48,6 +50,73 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         if isinstance(error, OSError):
             raise WhylightError(f"{path}: cannot be written: {error.strerror}") from error
         raise
+
+
+@contextmanager
+def replacing_folder(path: Path, mark: str, overwrite: bool = False) -> Iterator[Path]:
+    """A folder that takes the place of ``path`` when the block ends well, and vanishes when it does not.
+
+    What is written into it is listed in it, below the mark: such a folder is replaced by the next one.
+
+    Raises:
+        WhylightError: as `check_folder`, or it cannot be written.
+    """
+    import shutil
+    import tempfile
+
+    check_folder(path, mark, overwrite)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=_hidden(path.name), suffix=_UNFINISHED, dir=path.parent))
+    except OSError as error:
+        raise WhylightError(f"{path}: cannot be written: {error.strerror}") from error
+    try:
+        new = temporary / "new"
+        new.mkdir(0o777 & ~_UMASK)
+        yield new
+        names = sorted(each.relative_to(new).as_posix() for each in new.rglob("*") if each.is_file())
+        (new / _LISTED).write_text("\n".join([mark, *names, ""]), "utf-8")
+        if os.path.lexists(path):
+            path.rename(temporary / "old")
+        new.rename(path)
+    except OSError as error:
+        raise WhylightError(f"{path}: cannot be written: {error.strerror}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_folder(path: Path, mark: str, overwrite: bool = False) -> None:
+    """Find out before the work begins that a folder can be written, and that nothing is lost by it.
+
+    An empty folder is replaced, and one that `replacing_folder` wrote with this mark and to which nothing was added.
+
+    Args:
+        path: the folder to write.
+        mark: what tells whose it is: see `whylight.files.marks.signature`.
+        overwrite: replace results of another kind too.
+
+    Raises:
+        WhylightError: it cannot be written, or there is something that whylight did not make.
+    """
+    if is_remote(path):
+        raise WhylightError(f"{path}: a URL: expected a folder of this machine")
+    check_writable(path)
+    if not os.path.lexists(path):
+        return
+    if path.is_symlink() or not path.is_dir():
+        raise WhylightError(f"{path}: there is something that is no folder: choose another output")
+    found = {each.relative_to(path).as_posix() for each in path.rglob("*") if not each.is_dir() or each.is_symlink()}
+    if not found:
+        return
+    try:
+        first, *names = (path / _LISTED).read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError, ValueError):
+        first, names = "", []
+    own, kind = (text.rpartition(", ") for text in (first, mark))
+    if not own[0].startswith("whylight ") or (own[2] != kind[2] and not overwrite):
+        raise WhylightError(f"{path}: a folder that whylight did not make: choose another output, or move it away")
+    if added := sorted(found - {_LISTED, *names}):
+        raise WhylightError(f"{path}: '{added[0]}' was added to it: choose another output, or move it away")
 
 
 def check_output(path: Path, kind: str, sources: Iterable[object] = (), overwrite: bool = False) -> None:
