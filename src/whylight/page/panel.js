@@ -448,7 +448,7 @@ export class Panel {
     if (!facts.layers.some((one) => one.name === shown)) layer.prepend(element("option", { value: shown }, shown));
     layer.value = shown;
     const chosen = facts.methods.find((one) => one.name === (this.question.method || facts.method));
-    layer.disabled = !facts.isFree || (chosen !== undefined && !chosen.takesLayer);
+    layer.disabled = facts.layers.length < 2 || (chosen !== undefined && !chosen.takesLayer);
     method.replaceChildren(
       ...facts.methods.map((one) =>
         element(

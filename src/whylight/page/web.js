@@ -23,15 +23,19 @@ let seen = FIRST_LOOK;
 /** @type {() => string} */
 let said = () => text("web_opening");
 
-/** @param {() => string} sentence which is said again in another language */
-function say(sentence) {
+/**
+ * @param {() => string} sentence which is said again in another language
+ * @param {string} kind quiet, or nothing for what went wrong
+ */
+function say(sentence, kind = "quiet") {
   said = sentence;
   place("notice").textContent = sentence();
+  place("notice").className = `notice ${kind}`;
 }
 
 /** @param {unknown} error */
 function sayError(error) {
-  say(() => (error instanceof Error ? error.message : String(error)));
+  say(() => (error instanceof Error ? error.message : String(error)), "");
 }
 
 /**
@@ -43,6 +47,9 @@ async function showImage(file, name) {
     const subject = await subjectOf(file, name, page.explainer);
     place("panel").hidden = false;
     place("panel-title").textContent = name;
+    for (const button of place("own-images").querySelectorAll("button")) {
+      button.setAttribute("aria-pressed", String(button.title === name));
+    }
     asked = { ...asked, class_index: FIRST_QUESTION.class_index };
     panel.show(subject, asked, seen);
   } catch (error) {

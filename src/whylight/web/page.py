@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 INDEX = "index.html"
 _EXPLAINER = "explainer.onnx"
 _RUNTIME, _IMAGES = "runtime", "images"
-_SHOWN_BY_BROWSERS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "WEBP")
+_OF_BROWSERS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "WEBP")
+"""What they show, as Pillow calls it."""
 _COLORED = (1, 3)
 _LARGEST_SINGLE = 256 * 2**20
 """Bytes of an explainer in one HTML file: browsers hold no text that is much longer."""
@@ -180,8 +181,8 @@ def _image(path: Path) -> bytes:
         content = path.read_bytes()
         with Image.open(io.BytesIO(content)) as image:
             found = image.format
-    if found not in _SHOWN_BY_BROWSERS:
-        raise WhylightError(f"{path}: a {found} image: expected one that browsers show: {', '.join(_SHOWN_BY_BROWSERS)}")
+    if found not in _OF_BROWSERS:
+        raise WhylightError(f"{path}: a {found} image: expected one that browsers show: {', '.join(_OF_BROWSERS)}")
     return content
 
 

@@ -23,7 +23,7 @@ _INTEGRITY = "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7
 _REGISTRY = "https://registry.npmjs.org"
 _REGISTRY_VARIABLES = ("NPM_CONFIG_REGISTRY", "npm_config_registry")
 
-LICENSE = """ONNX Runtime Web {version}, https://github.com/microsoft/onnxruntime
+LICENSE = f"""ONNX Runtime Web {VERSION}, https://github.com/microsoft/onnxruntime
 
 MIT License
 
@@ -46,7 +46,7 @@ AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
 LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
 OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE
 SOFTWARE.
-""".format(version=VERSION)  # fmt: skip
+"""  # fmt: skip
 """Of the runtime: the package names its license, and does not hold the text."""
 
 
