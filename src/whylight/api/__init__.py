@@ -21,9 +21,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from whylight.api.classifier import Classifier
-    from whylight.api.datasets import explain_dataset, explain_video, open_dataset, read_labels, write_report
+    from whylight.api.datasets import (
+        explain_dataset,
+        explain_video,
+        image_copy,
+        image_size,
+        open_dataset,
+        open_results,
+        read_labels,
+        write_report,
+    )
     from whylight.api.explaining import compare, explain, explainer
-    from whylight.api.lists import cache_content, clear_cache, methods, metrics
+    from whylight.api.lists import cache_content, clear_cache, colormaps, methods, metrics
     from whylight.api.models import compile, convert, inspect, load, save_model  # noqa: A004
     from whylight.api.pages import write_page
     from whylight.api.trust import check_sanity, evaluate_dataset
@@ -40,6 +49,7 @@ if TYPE_CHECKING:
     from whylight.reading.nnp.functions import function
     from whylight.report.options import ReportOptions
     from whylight.report.page import ReportSummary
+    from whylight.report.results import Results
     from whylight.running.cache import CacheContent
     from whylight.running.explainer import Explainer
     from whylight.running.explanation import Explanation
@@ -53,9 +63,12 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "api.classifier": ("Classifier",),
-    "api.datasets": ("explain_dataset", "explain_video", "open_dataset", "read_labels", "write_report"),
+    "api.datasets": (
+        "explain_dataset", "explain_video", "image_copy", "image_size", "open_dataset", "open_results",
+        "read_labels", "write_report",
+    ),  # fmt: skip
     "api.explaining": ("compare", "explain", "explainer"),
-    "api.lists": ("cache_content", "clear_cache", "methods", "metrics"),
+    "api.lists": ("cache_content", "clear_cache", "colormaps", "methods", "metrics"),
     "api.models": ("compile", "convert", "inspect", "load", "save_model"),
     "api.pages": ("write_page",),
     "api.trust": ("check_sanity", "evaluate_dataset"),
@@ -72,6 +85,7 @@ _NAMES = {
     "reading.nnp.functions": ("function",),
     "report.options": ("ReportOptions",),
     "report.page": ("ReportSummary",),
+    "report.results": ("Results",),
     "running.cache": ("CacheContent",),
     "running.explainer": ("Explainer",),
     "running.explanation": ("Explanation",),
@@ -110,6 +124,7 @@ __all__ = [
     "Rendering",
     "ReportOptions",
     "ReportSummary",
+    "Results",
     "SanityReport",
     "VideoSummary",
     "WhylightError",
@@ -118,6 +133,7 @@ __all__ = [
     "cache_content",
     "check_sanity",
     "clear_cache",
+    "colormaps",
     "compare",
     "compile",
     "convert",
@@ -127,6 +143,8 @@ __all__ = [
     "explain_video",
     "explainer",
     "function",
+    "image_copy",
+    "image_size",
     "inspect",
     "load",
     "method",
@@ -135,6 +153,7 @@ __all__ = [
     "metric",
     "metrics",
     "open_dataset",
+    "open_results",
     "read_labels",
     "reader",
     "reader_through_onnx",

@@ -31,23 +31,56 @@ if TYPE_CHECKING:
     from whylight.dataset.opening import Table
     from whylight.dataset.table import Dataset
     from whylight.report.page import ReportSummary
+    from whylight.report.results import Results
     from whylight.running.explainer import Explainer
 
 
-def open_dataset(table: Table) -> Dataset:
+def open_dataset(table: Table, within: str | Path | None = None) -> Dataset:
     """A dataset: its variables, and its rows one by one.
 
     Args:
         table: a dataset CSV of Neural Network Console, or a table in memory: a pandas DataFrame, or rows: mappings, or
             pairs of an image and a class index. Or images: a folder, which is searched to its end, a pattern such as
             ``photos/*.jpg``, an image file, or a list of these.
+        within: a folder: of files that rows name, only those inside it are read, wherever links lead to.
 
     Raises:
         WhylightError: it is missing, empty, not UTF-8 text or no CSV, or a folder without images.
     """
+    from whylight.dataset.csv_table import CsvTable
+    from whylight.dataset.image_files import ImageFiles
     from whylight.dataset.opening import open_dataset
 
-    return open_dataset(table)
+    dataset = open_dataset(table)
+    if within is not None and isinstance(dataset, CsvTable | ImageFiles):
+        return replace(dataset, within=local_path_of(within))
+    return dataset
+
+
+def open_results(
+    table: Table,
+    *options: Options,
+    within: str | Path | None = None,
+    **fields: Any,
+) -> Results:
+    """A dataset as a page shows it: of each row the image, its classes, what the model said, and the overlay.
+
+    Args:
+        table: see `open_dataset`; with overlays where `explain_dataset` wrote it, and without them else.
+        *options: `ReportOptions`.
+        within: see `open_dataset`.
+        **fields: fields of `ReportOptions`.
+
+    Raises:
+        WhylightError: as `open_dataset`; or the table has no such image.
+    """
+    from whylight.class_names.source import class_names
+    from whylight.report.options import ReportOptions
+    from whylight.report.results import results_of
+
+    chosen = Chosen(options, fields, ReportOptions)[ReportOptions]
+    labels = None if chosen.labels is None else class_names(chosen.labels)
+    return results_of(open_dataset(table, within), chosen.input_variable, chosen.label_variable, labels)
 
 
 def explain_dataset(
@@ -188,6 +221,36 @@ def write_report(
     chosen = Chosen(options, fields, ReportOptions, Output)
     watch = watched(advance, cancel)
     return write_report(path_of(table), path_of(output), chosen[ReportOptions], watch, chosen[Output])
+
+
+def image_copy(image: str | Path, longest: int) -> bytes:
+    """A copy of an image file for a page: upright, in RGB, as a WebP file's content; never larger than it is itself.
+
+    Args:
+        image: any image file that can be explained.
+        longest: the most pixels of its longest edge.
+
+    Raises:
+        WhylightError: it cannot be read.
+    """
+    from whylight.report.thumbnails import image_copy
+
+    return image_copy(local_path_of(image), longest)
+
+
+def image_size(image: str | Path) -> tuple[int, int]:
+    """Width and height of an image file, upright, once all of it has been decoded.
+
+    Args:
+        image: any image file that can be explained.
+
+    Raises:
+        WhylightError: it cannot be read.
+    """
+    from whylight.report.thumbnails import shown_picture
+
+    height, width = shown_picture(local_path_of(image)).size
+    return width, height
 
 
 def read_labels(labels: str | Path) -> list[str]:

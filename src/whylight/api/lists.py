@@ -24,6 +24,17 @@ def metrics() -> dict[str, Metric]:
     return dict(metrics())
 
 
+def colormaps() -> dict[str, bytes]:
+    """The color maps by name: 256 colors each, from that of 0 to that of 1, as RGB bytes."""
+    import numpy as np
+
+    from whylight.drawing.colormaps import COLORMAPS
+    from whylight.drawing.render import colorize
+
+    shades = np.linspace(0, 1, 256, dtype=np.float32)
+    return {name: colorize(shades, name).round().astype(np.uint8).tobytes() for name in COLORMAPS}
+
+
 def cache_content() -> CacheContent:
     """Where compiled explainers are kept, how many, and what they take."""
     from whylight.running.cache import content

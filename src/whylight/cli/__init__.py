@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any, NoReturn, TextIO
 
-from whylight.cli import dataset, explain, models, page, trust, upkeep
+from whylight.cli import app, dataset, explain, models, page, trust, upkeep
 from whylight.cli.arguments import add_options, options_of
 from whylight.cli.command import Command
 from whylight.cli.saying import add_loudness, as_loud_as, is_verbose, note
@@ -146,7 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     program.add_argument("--version", action="version", version=f"whylight {__version__}")
     commands = program.add_subparsers(title="commands", metavar="COMMAND")
     program.set_defaults(command=None)
-    for command in chain.from_iterable(module.COMMANDS for module in (explain, dataset, trust, models, page, upkeep)):
+    for command in chain.from_iterable(module.COMMANDS for module in (explain, dataset, app, trust, models, page, upkeep)):
         parser = commands.add_parser(
             command.name,
             help=command.summary,

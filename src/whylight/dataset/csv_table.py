@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from whylight.dataset.table import Dataset, Row, Shard, column_named
 from whylight.errors import WhylightError
 from whylight.files.checks import check_file, reading
+from whylight.files.confining import inside
 from whylight.files.storage import is_remote, location
 
 _LONGEST_LINE = 1 << 26
@@ -31,9 +32,11 @@ class CsvTable(Dataset):
 
     Attributes:
         path: the file.
+        within: the folder outside of which no file is read that a cell names; None for any file.
     """
 
     path: Path
+    within: Path | None = None
 
     @property
     def source(self) -> str:
@@ -68,6 +71,8 @@ class CsvTable(Dataset):
 
     def file(self, cell: str) -> Path:
         """Relative to the CSV's own folder; or a URL."""
+        if self.within is not None:
+            return inside(self.within, self.path.parent / cell.replace("\\", "/"))
         if "://" in cell:
             return location(cell)
         if not _is_unicode(cell) and not os.path.lexists(os.path.join(self.path.parent, cell)):  # noqa: PTH118

@@ -15,6 +15,7 @@ from whylight.dataset.memory_table import MemoryTable
 from whylight.dataset.result_facts import FILE
 from whylight.dataset.table import column_named
 from whylight.errors import WhylightError, WhylightWarning
+from whylight.files.confining import inside
 from whylight.files.finding import files_of, is_video, means_several
 from whylight.files.storage import is_remote, location
 from whylight.images.opening import IMAGE_SUFFIXES
@@ -35,10 +36,12 @@ class ImageFiles(MemoryTable):
     Attributes:
         title: what messages call it.
         folder: what the paths in its cells are relative to.
+        within: the folder outside of which no file is read; None for any file.
     """
 
     title: str
     folder: Path
+    within: Path | None = None
 
     @property
     def source(self) -> str:
@@ -52,6 +55,8 @@ class ImageFiles(MemoryTable):
 
     def file(self, cell: str) -> Path:
         """Relative to ``folder``; or a URL."""
+        if self.within is not None:
+            return inside(self.within, self.folder / cell)
         if "://" in cell:
             return location(cell)
         return Path(os.path.normpath(os.path.join(self.folder, cell)))  # noqa: PTH118  # the folder is no link

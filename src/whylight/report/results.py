@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from whylight.dataset.csv_table import CsvTable, open_csv
+from whylight.dataset.csv_table import open_csv
 from whylight.dataset.result_facts import ResultFacts
-from whylight.dataset.table import Row
+from whylight.dataset.table import Dataset, Row
 from whylight.errors import WhylightError, WhylightWarning
 from whylight.options import PREDICTED
 
@@ -44,6 +44,7 @@ class Entry:
         explained: the class that the overlay explains, where that is known.
         confidence: the predicted class's probability, as the model gives it.
         error: why the row has no overlay, or cannot be read; empty where all is well.
+        cells: of the columns that hold nothing of the above: see `Results.columns`.
     """
 
     image: Path | None = None
@@ -53,33 +54,41 @@ class Entry:
     explained: int | None = None
     confidence: float | None = None
     error: str = ""
+    cells: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Results:
-    """A result CSV, opened: its columns are known, its rows are read when they are asked for.
+    """A dataset or its result, opened: its columns are known, its rows are read when they are asked for.
 
     Attributes:
-        dataset: the file.
+        dataset: the file, or the images.
         names: the classes' names, each of them once; empty where the classes have none.
         images: where the image stands, one position.
-        overlays: where the overlay stands, one position.
+        overlays: where the overlay stands, one position; None where nothing is explained yet.
         truths: where the true class stands; None where the CSV has no such variable.
         errors: where the error stands; None where the CSV has no such column.
         predict: reads the model's decision.
         facts: what is true of all overlays; None where the run did not say it.
         named: where the class stands that is explained; None where it is the predicted one.
+        others: where the columns stand that hold nothing of the above and are no vectors.
     """
 
-    dataset: CsvTable
+    dataset: Dataset
     names: list[str]
     images: Positions
-    overlays: Positions
+    overlays: Positions | None
     truths: Positions | None
     errors: int | None
     predict: Predict
     facts: ResultFacts | None = None
     named: Positions | None = None
+    others: Positions = ()
+
+    @property
+    def columns(self) -> list[str]:
+        """The headers of the columns that hold nothing of the above and are no vectors."""
+        return [self.dataset.columns[position].header for position in self.others]
 
     def entries(self) -> Iterator[Entry]:
         """Read the rows one by one. What is wrong with a row is said in its entry.
@@ -100,11 +109,18 @@ class Results:
         except WhylightError as error:
             problem = problem or str(error)
         predicted, confidence = self.predict(row.cells, truth) or (None, None)
-        image, overlay = self._file(row, self.images), self._file(row, self.overlays)
-        return Entry(image, overlay, truth, predicted, self._explained(row, predicted), confidence, problem)
+        image = overlay = None
+        try:
+            image, overlay = self._file(row, self.images), self._file(row, self.overlays)
+        except WhylightError as error:  # it lies outside the folder that files may be read from
+            problem = problem or str(error)
+        cells = tuple(row.cells[position] for position in self.others)
+        return Entry(image, overlay, truth, predicted, self._explained(row, predicted), confidence, problem, cells)
 
-    def _file(self, row: Row, positions: Positions) -> Path | None:
-        return self.dataset.image_path(row, positions) if row.cells[positions[0]].strip() else None
+    def _file(self, row: Row, positions: Positions | None) -> Path | None:
+        if positions is None or not row.cells[positions[0]].strip():
+            return None
+        return self.dataset.image_path(row, positions)
 
     def _explained(self, row: Row, predicted: int | None) -> int | None:
         if self.facts is None:
@@ -136,35 +152,56 @@ def open_results(path: Path, input_variable: str, label_variable: str, labels: S
     dataset = open_csv(path)
     if _OVERLAY not in dataset.variables:
         raise WhylightError(f"{path}: no column '{_OVERLAY}': expected the CSV that 'whylight gradcam-batch' writes")
-    images = dataset.columns_of(input_variable)
-    if len(images) > 1:
-        raise WhylightError(f"{path}: variable '{input_variable}' has {len(images)} columns: expected one image column")
-    overlays = dataset.columns_of(_OVERLAY)
-    facts = _facts(dataset, overlays)
-    has_truths = label_variable in dataset.variables
-    if not has_truths and (facts is None or facts.origin == "label"):
+    results = results_of(dataset, input_variable, label_variable, labels)
+    if results.truths is None and (results.facts is None or results.facts.origin == "label"):
         warnings.warn(
             f"{path}: no variable '{label_variable}': no prediction is right or wrong", WhylightWarning, stacklevel=2
         )
+    return results
+
+
+def results_of(
+    dataset: Dataset, input_variable: str, label_variable: str, labels: Sequence[str] | None = None
+) -> Results:
+    """What a dataset says of its rows, whether they are explained or not; see `open_results`.
+
+    Raises:
+        WhylightError: it has no such image.
+    """
+    images = dataset.columns_of(input_variable)
+    if len(images) > 1:
+        raise WhylightError(
+            f"{dataset.source}: variable '{input_variable}' has {len(images)} columns: expected one image column"
+        )
+    overlays = dataset.columns_of(_OVERLAY) if _OVERLAY in dataset.variables else None
+    facts = None if overlays is None else _facts(dataset, overlays)
+    has_truths = label_variable in dataset.variables
     truths = dataset.columns_of(label_variable) if has_truths else None
     known = facts.class_names if facts else ()
     classes = len(labels or known) or (len(truths) if truths and len(truths) > 1 else None)
     output = _output_variable(dataset, {input_variable, label_variable}, classes)
     outputs = dataset.columns_of(output) if output else ()
+    errors = dataset.columns_of(_ERROR)[0] if _ERROR in dataset.variables else None
+    shown = {*images, *(overlays or ()), *(truths or ()), *outputs, errors}
     return Results(
         dataset,
         names=_once_each(labels or _stated_names(dataset, truths or ()) or _stated_names(dataset, outputs) or known),
         images=images,
         overlays=overlays,
         truths=truths,
-        errors=dataset.columns_of(_ERROR)[0] if _ERROR in dataset.variables else None,
+        errors=errors,
         predict=_predict(dataset, outputs),
         facts=facts,
         named=None if facts is None or facts.variable not in dataset.variables else dataset.columns_of(facts.variable),
+        others=tuple(
+            position
+            for position, column in enumerate(dataset.columns)
+            if position not in shown and column.index is None
+        ),
     )
 
 
-def _facts(dataset: CsvTable, overlays: Positions) -> ResultFacts | None:
+def _facts(dataset: Dataset, overlays: Positions) -> ResultFacts | None:
     """What the run has said of its overlays, beside the first ones that are named."""
     for row in islice(dataset.rows(), _ROWS_LOOKED_AT):
         if len(row.cells) == len(dataset.columns) and row.cells[overlays[0]].strip():
@@ -175,7 +212,7 @@ def _facts(dataset: CsvTable, overlays: Positions) -> ResultFacts | None:
 # ---- predictions
 
 
-def _output_variable(dataset: CsvTable, others: set[str], classes: int | None) -> str | None:
+def _output_variable(dataset: Dataset, others: set[str], classes: int | None) -> str | None:
     """The variable that holds the model's output: ``y'``, else the longest vector that can be a Softmax's.
 
     Args:
@@ -197,7 +234,7 @@ def _output_variable(dataset: CsvTable, others: set[str], classes: int | None) -
     return None
 
 
-def _predict(dataset: CsvTable, outputs: Positions) -> Predict:
+def _predict(dataset: Dataset, outputs: Positions) -> Predict:
     """How to read the model's decision from a row of this CSV."""
     if len(outputs) > 1:
         return lambda cells, _: _of_vector(_numbers(cells, outputs))
@@ -253,7 +290,7 @@ def _numbers(cells: Sequence[str], positions: Positions) -> NDArray[np.float64] 
 # ---- names
 
 
-def _stated_names(dataset: CsvTable, positions: Positions) -> list[str]:
+def _stated_names(dataset: Dataset, positions: Positions) -> list[str]:
     """The names that a vector's headers state, ``y__0:cat``, ``y__1:dog``; none where they tell no classes apart."""
     names = [dataset.columns[position].label or "" for position in positions]
     return names if len(names) > 1 and len(set(names)) == len(names) else []

@@ -55,7 +55,7 @@ def with_copies(entries: Iterable[Entry]) -> Generator[tuple[Entry, Copies], Non
     """Each entry with copies of its pictures, large enough to look at; only a few are held at a time."""
 
     def copied(entry: Entry) -> tuple[Entry, Copies]:
-        return entry, (_copy(entry.image, _INSIDE), _copy(entry.overlay, _INSIDE))
+        return entry, (_copy_of(entry.image, _INSIDE), _copy_of(entry.overlay, _INSIDE))
 
     return ordered_map(copied, entries, _THREADS, _AHEAD)
 
@@ -66,17 +66,31 @@ def _write_both(entry: Entry, folder: Path, index: int) -> Written:
 
 def _write(source: Path | None, target: Path) -> bool:
     """Write a thumbnail; say whether there was an image to make it of."""
-    copy = _copy(source, _THUMBNAIL)
+    copy = _copy_of(source, _THUMBNAIL)
     if copy is not None:
         target.write_bytes(copy)
     return copy is not None
 
 
-def _copy(source: Path | None, longest: int) -> bytes | None:
-    """A WebP file's content, of an image that can be read."""
-    picture = _picture(source) if source else None
-    if picture is None:
+def _copy_of(source: Path | None, longest: int) -> bytes | None:
+    """A copy of an image that is there and can be read."""
+    try:
+        return None if source is None else image_copy(source, longest)
+    except WhylightError:
         return None
+
+
+def image_copy(source: Path, longest: int) -> bytes:
+    """A copy of an image as a WebP file's content, upright, in RGB, never larger than it is itself.
+
+    Args:
+        source: the image file.
+        longest: the most pixels of its longest edge.
+
+    Raises:
+        WhylightError: it cannot be read.
+    """
+    picture = shown_picture(source)
     values_are_bytes = picture.white is not None or picture.pixels.max() > 1
     image = image_of(display(picture, maximum=255 if values_are_bytes else 1))
     is_small = max(image.size) <= _THUMBNAIL  # every pixel of it will be seen
@@ -86,11 +100,16 @@ def _copy(source: Path | None, longest: int) -> bytes | None:
     return buffer.getvalue()
 
 
-def _picture(path: Path) -> Picture | None:
-    """The image as RGB or, where an array has but one channel, gray."""
-    for channels in (3, 1):
+def shown_picture(path: Path) -> Picture:
+    """An image file as RGB or, where an array has but one channel, gray.
+
+    Raises:
+        WhylightError: it cannot be read.
+    """
+    try:
+        return read_picture(path, 3)
+    except WhylightError as error:
         try:
-            return read_picture(path, channels)
+            return read_picture(path, 1)
         except WhylightError:
-            continue
-    return None
+            raise error from None
