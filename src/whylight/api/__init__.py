@@ -64,9 +64,15 @@ if TYPE_CHECKING:
 _NAMES = {
     "api.classifier": ("Classifier",),
     "api.datasets": (
-        "explain_dataset", "explain_video", "image_copy", "image_size", "open_dataset", "open_results",
-        "read_labels", "write_report",
-    ),  # fmt: skip
+        "explain_dataset",
+        "explain_video",
+        "image_copy",
+        "image_size",
+        "open_dataset",
+        "open_results",
+        "read_labels",
+        "write_report",
+    ),
     "api.explaining": ("compare", "explain", "explainer"),
     "api.lists": ("cache_content", "clear_cache", "colormaps", "methods", "metrics"),
     "api.models": ("compile", "convert", "inspect", "load", "save_model"),

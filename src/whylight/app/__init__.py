@@ -1,1 +1,1 @@
-"""The app: a folder in -> a page on this machine, and the calls that it is made of. In front of `whylight.api` alone."""
+"""The app: a folder in -> a page on this machine, and the calls that it is made of. It calls `whylight.api` alone."""

@@ -97,11 +97,10 @@ class Folder:
         for parent, folders, names in os.walk(self.root):
             depth = len(Path(parent).relative_to(self.root).parts)
             is_last = depth >= _DEEPEST
-            folders[:] = [] if is_last else sorted(name for name in folders if not name.startswith(".") and _is_text(name))
+            folders[:] = [] if is_last else sorted(filter(_is_offered, folders))
             for name in sorted(names):
                 path = Path(parent, name)
-                is_offered = not name.startswith(".") and _is_text(name)
-                if is_offered and not (path.is_symlink() and self._leads_outside(path)):
+                if _is_offered(name) and not (path.is_symlink() and self._leads_outside(path)):
                     yield path
 
     def _leads_outside(self, path: Path) -> bool:
@@ -112,8 +111,10 @@ class Folder:
         return False
 
 
-def _is_text(name: str) -> bool:
-    """Whether a name is UTF-8, as an address has it."""
+def _is_offered(name: str) -> bool:
+    """Whether a file or folder is not hidden, and its name is UTF-8, as an address has it."""
+    if name.startswith("."):
+        return False
     try:
         name.encode()
     except UnicodeEncodeError:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from whylight import api
 from whylight.errors import Cancelled, WhylightError
+from whylight.options import ModelOptions
 
 if TYPE_CHECKING:
     from whylight.api import Classifier, Explainer, Explanation
@@ -91,6 +92,13 @@ class OpenedModel:
         if self._facts is None:
             self._facts = self._read_facts()
         return self._facts
+
+    def warm_up(self) -> None:
+        """Open what answers the first question, so that it is answered at once."""
+        if not self.facts()["problem"] and not self._explainers:
+            explainer, _ = self.explainer(Asked(method=self.facts()["method"]))
+            image = explainer.facts.input
+            explainer.run(np.zeros((1, image.channels, *image.size), np.float32), np.zeros(1, np.int64))
 
     def explain(self, image: Path, asked: Asked, gone: Event | None = None) -> Explanation:
         """Explain an image.
@@ -167,7 +175,7 @@ class OpenedModel:
 
     def _of_compiled(self, asked: Asked) -> tuple[Explainer, int]:
         explainer = self._explainers.get_or_make(
-            (), lambda: api.explainer(self.path, **({} if self._labels is None else {"labels": self._labels}))
+            (), lambda: api.explainer(self.path, _DEFAULT, ModelOptions(labels=self._labels))
         )
         places = [
             place
@@ -176,7 +184,7 @@ class OpenedModel:
         ]
         if not places or asked.against != "":
             known = ", ".join(one.method for one in explainer.facts.maps)
-            raise WhylightError(f"{self.path.name}: the file is compiled, with maps of {known}: it answers nothing else")
+            raise WhylightError(f"{self.path.name}: compiled with maps of {known}: it answers nothing else")
         return explainer, places[0]
 
     def _compiled(self, asked: Asked) -> Explainer:

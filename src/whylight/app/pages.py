@@ -83,12 +83,13 @@ def documentation(described: Mapping[str, Any]) -> Response:
             parts.append(f"<h2><code>{method.upper()} {escape(path)}</code></h2>")
             parts.append(f"<p>{escape(call.get('description', ''))}</p>{_table(_fields(call, schemas))}")
     style = (
-        "body{font:1rem/1.5 system-ui,sans-serif;max-width:56rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}"
+        "body{font:1rem/1.5 system-ui,sans-serif;max-width:56rem;margin:2rem auto;padding:0 1rem}"
+        ":root{color-scheme:light dark}"
         "h2{font-size:1.05rem;margin:2.5rem 0 .5rem}table{border-collapse:collapse}"
         "td,th{text-align:left;vertical-align:top;padding:.2rem .8rem .2rem 0}"
     )
-    page = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>whylight app: calls</title><style>{style}</style>'
-    answer = HTMLResponse(f"{page}{''.join(parts)}</html>")
+    head = f'<meta charset="utf-8"><title>whylight app: calls</title><style>{style}</style>'
+    answer = HTMLResponse(f'<!doctype html><html lang="en">{head}{"".join(parts)}</html>')
     answer.headers["Content-Security-Policy"] = f"default-src 'none'; style-src 'unsafe-inline'; {_NOTHING_ELSE}"
     return answer
 

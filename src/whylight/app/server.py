@@ -6,14 +6,15 @@ import asyncio
 import base64
 import io
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from threading import Event
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
 
 import numpy as np
-from fastapi import Body, FastAPI, Query, Request, Response
+from fastapi import BackgroundTasks, Body, FastAPI, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -136,6 +137,13 @@ async def _in_turn(request: Request, model: OpenedModel, work: Callable[[Event],
             watching.cancel()
 
 
+async def _warm_up(model: OpenedModel) -> None:
+    """Get ready for the first click, while a person looks at the page."""
+    with suppress(WhylightError):  # which the first question is told
+        async with model.turn:
+            await run_in_threadpool(model.warm_up)
+
+
 async def _watch(request: Request, gone: Event) -> None:
     while not await request.is_disconnected():
         await asyncio.sleep(_BETWEEN_LOOKS)
@@ -191,7 +199,7 @@ def _say_what_is_wrong(server: FastAPI) -> None:
     async def _(_: Request, error: Exception) -> Response:
         first = error.errors()[0] if isinstance(error, RequestValidationError) else {"loc": (), "msg": str(error)}
         place = ".".join(str(part) for part in first["loc"][1:])
-        return say(422, f"{place}: {first['msg']}" if place else first["msg"])
+        return say(422, f"{place}: {first['msg']}" if place else str(first["msg"]))
 
     @server.exception_handler(HTTPException)
     async def _(_: Request, error: Exception) -> Response:
@@ -228,8 +236,10 @@ def _add_tables(server: FastAPI, app: App) -> None:
 
     @server.get("/api/table", responses={202: {"description": "it is being indexed: so many rows are done"}})
     def table(asked: Annotated[OfTable, Query()]) -> Any:
-        """What is true of all rows of a table: counts, confusions, classes that occur. Of a new table it takes a while:
-        ask again until the status is 200."""
+        """What is true of all rows of a table: counts, confusions, classes that occur.
+
+        Of a new table it takes a while: ask again until the status is 200.
+        """
         indexing = app.tables.current(asked.name)
         try:
             facts = indexing.index.result(timeout=0.2)
@@ -279,9 +289,9 @@ def _row(asked: OfTable, entry: Mapping[str, Any]) -> dict[str, Any]:
     def address(kind: str, size: int) -> str | None:
         if entry[kind] is None:
             return None
-        given = {name: value for name, value in asked.name.__dict__.items() if value}
-        more = {"row": entry["number"], **({"kind": kind} if kind != "image" else {}), **({"size": size} if size else {})}
-        return f"/api/image?{urlencode({**given, **more})}"
+        given = asdict(asked.name)
+        more = {"row": entry["number"], "kind": "overlay" if kind == "overlay" else "", "size": size or ""}
+        return f"/api/image?{urlencode({name: value for name, value in (given | more).items() if value})}"
 
     kept = ("number", "truth", "predicted", "explained", "confidence", "error", "cells")
     return {
@@ -297,16 +307,19 @@ def _row(asked: OfTable, entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def _add_explanations(server: FastAPI, app: App) -> None:
     @server.get("/api/model")
-    async def model(request: Request, asked: Annotated[OfModel, Query()]) -> dict[str, Any]:
-        """What may be asked of a model: its classes, layers and methods; ``problem`` says why it cannot be explained."""
+    async def model(request: Request, later: BackgroundTasks, asked: Annotated[OfModel, Query()]) -> dict[str, Any]:
+        """What may be asked of a model: its classes, layers and methods; ``problem`` says why nothing can."""
         opened = app.model(asked)
         facts = await _in_turn(request, opened, lambda _: opened.facts())
+        later.add_task(_warm_up, opened)
         return {**facts, "colormaps": pages.colormaps()}
 
     @server.post("/api/explain")
     async def explain(request: Request, asked: ToExplain) -> dict[str, Any]:
-        """Explain an image: the class, its probability, the most probable classes, and the ``map``: ``values`` are
-        float32 in [0, 1], little endian, row by row, in base64."""
+        """Explain an image: the class, its probability, the most probable classes, and the ``map``.
+
+        The map's ``values`` are float32 in [0, 1], little endian, row by row, in base64.
+        """
         opened, (image, name) = app.model(asked), await run_in_threadpool(app.image, asked.image)
         started = asyncio.get_running_loop().time()
         found = await _in_turn(request, opened, lambda gone: opened.explain(image, asked.asked, gone))
@@ -321,8 +334,10 @@ def _add_explanations(server: FastAPI, app: App) -> None:
 
     @server.post("/api/cover")
     async def cover(request: Request, asked: ToCover) -> dict[str, Any]:
-        """The ``probabilities`` of classes, and the ``top`` ones, where a rectangle of the image is covered with the
-        image's mean color."""
+        """The ``probabilities`` of classes, and the ``top`` ones, where a rectangle of the image is covered.
+
+        It takes the image's mean color.
+        """
         opened, (image, _) = app.model(asked), await run_in_threadpool(app.image, asked.image)
         probabilities, names = await _in_turn(request, opened, lambda _: opened.covered(image, asked.rectangle))
         if wrong := [index for index in asked.classes if index >= len(probabilities)]:
@@ -381,7 +396,7 @@ def _add_explanations(server: FastAPI, app: App) -> None:
         images = [app.folder.file(each["image"]) for each in found if each["image"] is not None]
         if not images:
             raise WhylightError(f"class {asked.truth}: the table has no images of it")
-        total, crop = None, (0.0, 0.0, 1.0, 1.0)
+        total, crop = None, tuple[float, ...]()
         for image in images:  # others have their turn between them
             one = await _in_turn(request, opened, lambda gone, image=image: opened.explain(image, asked.asked, gone))  # type: ignore[misc]
             total, crop = one.cam.astype(np.float64) + (0 if total is None else total), one.crop
@@ -399,9 +414,9 @@ def _map(cam: Any) -> dict[str, Any]:
 def _notes(cam: Any) -> list[str]:
     """What a person should know of a map."""
     if not cam.any():
-        return ["the map is zero everywhere: nothing speaks for the class; another layer, method or class may show more"]
+        return ["the map is zero everywhere: nothing speaks for the class; another layer, method or class may"]
     if cam.min() == cam.max():
-        return ["the map is the same everywhere: it tells no place from another; another layer or method may show more"]
+        return ["the map is the same everywhere: it tells no place from another; another layer or method may"]
     return []
 
 
@@ -418,8 +433,10 @@ def _add_batches(server: FastAPI, app: App) -> None:
 
     @server.post("/api/batch")
     def start(asked: ToRun) -> dict[str, Any]:
-        """Explain every row of a table: an overlay each, and the table with the column ``gradcam``. One that was stopped
-        goes on. Ask /api/batch/{name} how it goes."""
+        """Explain every row of a table: an overlay each, and the table with the column ``gradcam``.
+
+        One that was stopped goes on. Ask /api/batch/{name} how it goes.
+        """
         root = app.folder.root
         model, output = app.folder.file(asked.model), app.folder.place(asked.output)
         table = app.folder.file(asked.input) if asked.input else root

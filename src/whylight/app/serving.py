@@ -7,6 +7,7 @@ import socket
 import threading
 import webbrowser
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
@@ -52,10 +53,8 @@ def serve(folder: Path, options: AppOptions, say: Callable[[str], None]) -> str:
                 server, log_level="error", access_log=False, timeout_graceful_shutdown=_PATIENCE, server_header=False
             )
         )
-        try:
+        with suppress(KeyboardInterrupt):  # uvicorn has stopped well, and hands the signal on
             running.run([listener])
-        except KeyboardInterrupt:  # uvicorn has stopped well, and hands the signal on
-            pass
     return address
 
 
@@ -80,7 +79,7 @@ def _listening(options: AppOptions) -> socket.socket:
 
 def _address(listener: socket.socket, options: AppOptions) -> str:
     """What to open in the browser."""
-    host = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(options.host, options.host)  # noqa: S104
+    host = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(options.host, options.host)
     host = f"[{host}]" if ":" in host else host
     token = f"?token={quote(options.token)}" if options.token else ""
     return f"http://{host}:{listener.getsockname()[1]}/{token}"

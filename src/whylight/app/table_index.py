@@ -216,7 +216,6 @@ def build(results: Results, root: Path, place: Path, check: str, advance: Callab
             connection.executescript(_INDEXES)
             facts = {"form": _FORM, "check": check, **_facts(connection, results)}
             connection.execute("INSERT INTO facts VALUES (?)", (json.dumps(facts),))
-            connection.execute("COMMIT")
         Path(temporary).replace(place)
     except (sqlite3.Error, OSError) as error:
         raise WhylightError(f"{place}: the index of the table cannot be written: {error}") from error
@@ -229,7 +228,7 @@ def is_current(place: Path, check: str) -> bool:
     with suppress(sqlite3.Error, OSError, ValueError, TypeError, WhylightError):
         if place.is_file():
             facts = TableIndex(place, ()).facts
-            return facts["form"] == _FORM and facts["check"] == check
+            return bool(facts["form"] == _FORM and facts["check"] == check)
     return False
 
 
@@ -246,11 +245,10 @@ def _batches(records: Iterable[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...
 def _records(results: Results, root: Path) -> Iterator[tuple[Any, ...]]:
     for number, entry in enumerate(results.entries(), 1):
         image, overlay = _name(entry.image, root), _name(entry.overlay, root)
-        texts = (image or "", overlay or "", entry.error, *entry.cells)
-        yield (
-            number, image, overlay, entry.truth, entry.predicted, entry.explained, entry.confidence, _stored(entry.error),
-            json.dumps([_stored(cell) for cell in entry.cells], ensure_ascii=False), _stored(folded("\n".join(texts))),
-        )  # fmt: skip
+        texts = "\n".join((image or "", overlay or "", entry.error, *entry.cells))
+        cells = json.dumps([_stored(cell) for cell in entry.cells], ensure_ascii=False)
+        classes = entry.truth, entry.predicted, entry.explained, entry.confidence
+        yield number, image, overlay, *classes, _stored(entry.error), cells, _stored(folded(texts))
 
 
 def _name(path: Path | None, root: Path) -> str | None:
@@ -267,6 +265,10 @@ def _facts(connection: sqlite3.Connection, results: Results) -> dict[str, Any]:
 
     def numbers(query: str) -> Sequence[Any]:
         return connection.execute(f"SELECT {query}").fetchall()
+
+    def occurring(column: str) -> list[int]:
+        found = numbers(f"DISTINCT {column} FROM entries WHERE {column} IS NOT NULL ORDER BY {column}")
+        return [each for (each,) in found]
 
     ((rows, explained, errors, lowest, highest),) = numbers(
         "count(*), count(overlay), coalesce(sum(error <> ''), 0), min(confidence), max(confidence) FROM entries"
@@ -288,10 +290,8 @@ def _facts(connection: sqlite3.Connection, results: Results) -> dict[str, Any]:
         "wrong": sum(count for truth, predicted, count in confusions if truth != predicted),
         "errors": errors,
         "confusions": confusions,
-        "truths": [each for (each,) in numbers("DISTINCT truth FROM entries WHERE truth IS NOT NULL ORDER BY truth")],
-        "predictions": [
-            each for (each,) in numbers("DISTINCT predicted FROM entries WHERE predicted IS NOT NULL ORDER BY predicted")
-        ],
+        "truths": occurring("truth"),
+        "predictions": occurring("predicted"),
         "has_confidences": lowest is not None,
         "are_probabilities": lowest is not None and lowest >= 0 and highest <= 1,
         "columns": results.columns,

@@ -77,7 +77,7 @@ class Uploads:
 
 
 def _check_pixels(content: bytes, name: str) -> None:
-    """See how many pixels an image has before it is decoded; of formats that Pillow does not know the reader sees to it.
+    """See how many pixels an image has before it is decoded; where Pillow does not know its format, the reader does.
 
     Raises:
         WhylightError: they are too many.
