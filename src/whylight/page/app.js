@@ -160,6 +160,7 @@ function showUpload() {
  */
 function show(subject, title) {
   place("panel").hidden = subject === null || panel === null;
+  place("work").classList.toggle("explaining", !place("panel").hidden);
   place("panel-title").textContent = title;
   panel?.show(subject, questionOf(), lookOf());
 }
@@ -337,7 +338,8 @@ async function runBatch(event) {
   place("batch-table").hidden = place("batch-report").hidden = true;
   start.disabled = true;
   try {
-    let batch = await startBatch({ ...choices, overwrite: choices.overwrite === "on", method, layer });
+    const asked = { ...choices, overwrite: choices.overwrite === "on", layer, ...(method && { method }) };
+    let batch = await startBatch(asked);
     cancel.hidden = bar.hidden = false;
     cancel.onclick = () => cancelBatch(batch.batch).catch((error) => (said.textContent = messageOfError(error)));
     while (batch.state === "waiting" || batch.state === "running") {

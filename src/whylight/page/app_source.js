@@ -185,7 +185,7 @@ export async function openModel(model, labels) {
     labels,
     image: subject.key,
     class_index: question.class_index,
-    method: question.method,
+    method: question.method || facts.method,
     layer: question.layer,
     against: question.against,
   });
@@ -225,7 +225,7 @@ export async function openModel(model, labels) {
  */
 export async function meanMap(model, names, truth, question, signal) {
   const { method, layer } = question;
-  const body = { model, ...names, truth, method, layer };
+  const body = { model, ...names, truth, layer, ...(method && { method }) };
   const { map, crop, images } = await (await ask("/api/mean", { body, signal })).json();
   return { heat: { ...map, values: floatsOf(map.values), crop }, images };
 }
