@@ -1,7 +1,9 @@
 """The page in a real browser, opened from the disk."""
 
 import json
+import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from page.browsers import CHROMIUM, accessibility_faults, chromium, watched_page
 from report.tables import digits_result, state_facts, write_image, write_table
 from samples import BUNDLED, evaluation
 from whylight.contract import Origin
@@ -18,9 +21,8 @@ from whylight.report.page import write_report
 playwright = pytest.importorskip("playwright.sync_api")
 from playwright.sync_api import Browser, Page, expect  # noqa: E402 (it may be missing)
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium", path="/usr/bin")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 ROW = ".card small span:first-child"
+WIDE = "".join(chr(ord(letter) + 0xFEE0) for letter in "HONEY")
 HOSTILE = '</script><img src=x onerror="window.broken = 1"><b title=\'"&'
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
@@ -28,26 +30,14 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is install
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A page that must say nothing in its console, and load nothing but files."""
-    problems: list[str] = []
-    context = browser.new_context(locale="en-US", viewport={"width": 1280, "height": 900})
-    page = context.new_page()
-    page.on("console", lambda message: problems.append(message.text))
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("requestfailed", lambda request: problems.append(f"failed: {request.url}"))
-    page.on("request", lambda request: problems.append(request.url) if "://" in request.url[5:] else None)
-    page.set_default_timeout(10_000)
-    yield page
-    context.close()
-    assert problems == []
+    with watched_page(browser) as page:
+        yield page
 
 
 @pytest.fixture(scope="module")
@@ -217,6 +207,26 @@ def test_a_cell_of_the_matrix_shows_its_images(page: Page, many: str) -> None:
     expect(page.locator("select[name=predicted]")).to_have_value("1")
 
 
+def test_a_text_is_looked_for_in_names_and_errors(page: Page, many: str) -> None:
+    page.goto(many)
+    wanted = page.get_by_label("Text")
+    wanted.fill("IT BROKE")
+    expect_rows(page, [8, 58, 108, 158])
+    assert page.evaluate("[location.hash, history.length]") == ["#text=IT+BROKE", 2]
+    wanted.fill(f"{WIDE}bees")
+    expect(page.locator("#none")).to_have_text("No image fits these filters.")
+    wanted.fill(WIDE)
+    bees = [row + 1 for row in range(200) if 1 in (row % 3, (row + (row % 9 < 3)) % 3)]
+    expect_rows(page, bees[:60])
+    page.get_by_role("radio", name="Wrong").check()
+    expect_rows(page, [row for row in bees if (row - 1) % 9 < 3])
+    expect(wanted).to_have_value(WIDE)
+    page.get_by_text("Clear filters").click()
+    expect(wanted).to_have_value("")
+    wanted.fill("a.PNG")
+    expect(page.locator("#shown")).to_have_text("200 images")
+
+
 def test_orders(page: Page, many: str) -> None:
     page.goto(many)
     for order, first in {"confident": [200, 199], "unsure": [1, 2], "class": [1, 4], "row": [1, 2]}.items():
@@ -317,7 +327,19 @@ def test_an_image_opens_large_and_goes_back(page: Page, digits: str) -> None:
     assert not page.evaluate("location.hash").strip("#")
 
 
-# ---- languages, safety, size
+# ---- languages, access, safety, size
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everyone_can_use_it(browser: Browser, many: str, language: str, scheme: str) -> None:
+    with watched_page(browser, color_scheme=scheme, reduced_motion="reduce") as page:
+        page.goto(many)
+        page.locator(f"button[value={language}]").click()
+        assert accessibility_faults(page) == []
+        page.goto(f"{many}#truth=0&predicted=1&text=ant&image=10")
+        expect(page.locator("#viewer")).to_be_visible()
+        assert accessibility_faults(page) == []
 
 
 def test_japanese_by_switch_and_by_the_browsers_language(page: Page, browser: Browser, many: str) -> None:
@@ -339,6 +361,18 @@ def test_a_hostile_name_is_only_a_name(page: Page, many: str) -> None:
     expect(page.locator("select[name=truth] option:checked")).to_have_text(HOSTILE)
     assert page.evaluate("window.broken") is None
     assert page.locator("img[src=x]").count() == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes")
+def test_a_name_that_is_no_text_has_its_card(page: Page, tmp_path: Path) -> None:
+    image = write_image(tmp_path / "a.png")
+    shutil.copy(image, os.fsencode(tmp_path) + b"/\xff.png")
+    rows = [["a.png", "a.png", 0]] * 2
+    table = write_table(tmp_path, "gradcam,x,y", rows)
+    table.write_bytes(table.read_bytes().replace(b"a.png,0", b"\xff.png,0", 1))
+    write_report(table, tmp_path / "report.html")
+    page.goto((tmp_path / "report.html").as_uri())
+    expect_rows(page, [1, 2])
 
 
 def test_injected_markup_could_not_run(page: Page, browser: Browser, many: str) -> None:

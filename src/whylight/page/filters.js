@@ -108,18 +108,19 @@ export function drawTotal(total, all) {
 }
 
 /**
- * Have the form change the address: a choice makes an entry in the history, typing a text does not.
+ * Have the form ask for another view.
  *
- * @param {(view: View) => void} replace
+ * @param {(view: View) => void} choose told of a choice, which is an entry in the history
+ * @param {(view: View) => void} replace told of what is being typed, which is none
  */
-export function listenToFilters(replace) {
+export function listenToFilters(choose, replace) {
   const form = place("filters");
   const asked = () => ({ ...EVERYTHING, ...Object.fromEntries(new FormData(form)) });
   let typing = 0;
   form.addEventListener("submit", (/** @type {Event} */ event) => event.preventDefault());
   form.addEventListener("change", () => {
     clearTimeout(typing);
-    location.hash = hashOf(asked());
+    choose(asked());
   });
   form.elements.text.addEventListener("input", () => {
     clearTimeout(typing);

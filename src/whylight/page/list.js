@@ -12,6 +12,8 @@ import { linkTo } from "./view.js";
  */
 
 const THUMBNAIL = { width: 96, height: 96, loading: "lazy", decoding: "async" };
+/** @type {Record<string, "ascending" | "descending">} */
+const CONFIDENCE_ORDERS = { unsure: "ascending", confident: "descending" };
 
 addTexts({
   en: {
@@ -141,7 +143,7 @@ export function tableOfRows(rows, list) {
     const result = resultOf(row);
     return element(
       "tr",
-      { class: row.error ? "error" : result, "data-row": row.number },
+      { class: result, "data-row": row.number },
       element(
         "th",
         { scope: "row" },
@@ -151,45 +153,78 @@ export function tableOfRows(rows, list) {
       has.overlays
         ? element("td", { class: "thumbnail" }, picture(row, "overlay", row.overlayThumbnail, THUMBNAIL))
         : null,
-      has.truths ? classCell(row.truth, names) : null,
+      has.truths ? classCell("truth", row.truth, names) : null,
       has.predictions
-        ? classCell(row.predicted, names, mark({ error: "", result }), confidenceOf(row, facts))
+        ? classCell("predicted", row.predicted, names, mark({ error: "", result }), confidenceOf(row, facts))
         : null,
       ...row.cells.map((cell) => element("td", { title: cell }, cell)),
       has.problems ? element("td", { class: "problem", title: row.error }, row.error) : null,
     );
   }
 
+  /**
+   * @param {string} key
+   * @param {Record<string, "ascending" | "descending">} orders
+   */
+  const heading = (key, orders = {}) => headingCell(text(key), orders, view);
   const headings = [
-    text("column_row"),
-    text("image"),
-    has.overlays && text("overlay"),
-    has.truths && text("truth"),
-    has.predictions && text("predicted"),
-    ...facts.columns,
-    has.problems && text("column_problem"),
-  ].filter((heading) => heading !== false);
+    heading("column_row", { row: "ascending" }),
+    heading("image"),
+    has.overlays ? heading("overlay") : null,
+    has.truths ? heading("truth", { class: "ascending" }) : null,
+    has.predictions ? heading("predicted", facts.hasConfidences ? CONFIDENCE_ORDERS : {}) : null,
+    ...facts.columns.map((name) => element("th", { scope: "col", title: name }, name)),
+    has.problems ? heading("column_problem") : null,
+  ];
   return element(
     "div",
-    { class: "scroll", tabindex: 0, role: "region", "aria-labelledby": "images-title" },
+    { class: "scroll" },
     element(
       "table",
       { class: "rows", "aria-labelledby": "images-title" },
-      element("thead", {}, element("tr", {}, ...headings.map((name) => element("th", { scope: "col" }, name)))),
+      element("thead", {}, element("tr", {}, ...headings)),
       element("tbody", {}, ...rows.map(tableRow)),
     ),
   );
 }
 
 /**
+ * Scroll a row of the table into sight; the page around the table stays where it is.
+ *
+ * @param {HTMLElement} row
+ */
+export function scrollToRow(row) {
+  const box = /** @type {HTMLElement} */ (row.closest(".scroll"));
+  const [head, all, wanted] = [box.querySelector("thead"), box, row].map((node) => node?.getBoundingClientRect());
+  if (!head || !all || !wanted) return;
+  box.scrollTop += Math.min(0, wanted.top - head.bottom) + Math.max(0, wanted.bottom - all.bottom);
+}
+
+/**
+ * A column's heading; a link to the next of the orders that the column has.
+ *
+ * @param {string} name
+ * @param {Record<string, "ascending" | "descending">} orders
+ * @param {View} view
+ */
+function headingCell(name, orders, view) {
+  const known = Object.keys(orders);
+  if (known.length === 0) return element("th", { scope: "col" }, name);
+  const next = known[(known.indexOf(view.sort) + 1) % known.length];
+  const link = linkTo({ ...view, sort: next, page: 1, image: 0 }, { title: text(`sort_${next}`) }, name);
+  return element("th", { scope: "col", "aria-sort": orders[view.sort] ?? null }, link);
+}
+
+/**
+ * @param {string} kind
  * @param {number | null} index
  * @param {ClassNames} names
  * @param {...(Node | string | null)} more
  */
-function classCell(index, names, ...more) {
+function classCell(kind, index, names, ...more) {
   if (index === null) return element("td");
   const said = more.filter(Boolean).flatMap((part) => [" ", part]);
-  return element("td", { title: names.full(index) }, element("span", {}, names.short(index)), ...said);
+  return element("td", { class: kind, title: names.full(index) }, element("span", {}, names.short(index)), ...said);
 }
 
 // ---- pages

@@ -2,7 +2,7 @@
 
 import { place } from "./dom.js";
 import { drawChoices, drawFilters, drawTotal, listenToFilters } from "./filters.js";
-import { cards, pageLinks, tableOfRows } from "./list.js";
+import { cards, pageLinks, scrollToRow, tableOfRows } from "./list.js";
 import { ClassNames } from "./names.js";
 import { drawOverview, markInOverview } from "./overview.js";
 import { addTexts, text } from "./text.js";
@@ -100,7 +100,10 @@ export class Table {
 
   #listen() {
     window.addEventListener("hashchange", () => this.#draw());
-    listenToFilters((view) => this.#replace(view));
+    listenToFilters(
+      (view) => this.#choose(view),
+      (view) => this.#replace(view),
+    );
     place("skip").addEventListener("click", (/** @type {Event} */ event) => {
       event.preventDefault();
       place("images").focus();
@@ -110,6 +113,12 @@ export class Table {
       if (target.closest("#overview a, #counts a")) place("images").scrollIntoView();
       if (target.closest("#pages a, #clear")) place("images").focus();
     });
+  }
+
+  /** @param {View} view */
+  #choose(view) {
+    location.hash = hashOf(view);
+    this.#draw(); // now: what is typed after this must not be written over
   }
 
   /** @param {View} view */
@@ -197,7 +206,7 @@ export class Table {
       const isOpen = Number(node.dataset.row) === this.opened.row?.number;
       if (isOpen) node.setAttribute("aria-current", "true");
       else node.removeAttribute("aria-current");
-      if (isOpen && this.layout === "rows") node.scrollIntoView({ block: "nearest" });
+      if (isOpen && this.layout === "rows") scrollToRow(node);
     }
   }
 
