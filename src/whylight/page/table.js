@@ -19,7 +19,6 @@ const NONE_OPEN = { row: null, before: 0, after: 0 };
 addTexts({
   en: {
     skip: "Skip to the images",
-    language: "Language",
     images: "Images",
     none: "No image fits these filters.",
     empty: "The table has no rows.",
@@ -27,7 +26,6 @@ addTexts({
   },
   ja: {
     skip: "画像一覧へ移動",
-    language: "言語",
     images: "画像",
     none: "条件に合う画像はありません。",
     empty: "表に行がありません。",

@@ -23,6 +23,11 @@ export function addTexts(more) {
   for (const [code, own] of Object.entries(more)) Object.assign(texts[code], own);
 }
 
+addTexts({
+  en: { language: "Language" },
+  ja: { language: "言語" },
+});
+
 /** @returns {string} the language's code */
 export function currentLanguage() {
   return language;
