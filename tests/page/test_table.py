@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from markupsafe import Markup
 
 from whylight.page import compose
 
@@ -84,7 +85,7 @@ def page(browser: Browser) -> Iterator[Page]:
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("table") / "table.html"
     template = compose.templates.from_string(TEMPLATE)
-    own = compose.Markup(SOURCE)
+    own = Markup(SOURCE)
     path.write_text(template.render(**compose.parts("table"), own=own), encoding="utf-8")
     return path.as_uri()
 

@@ -366,7 +366,7 @@ def test_a_hostile_name_is_only_a_name(page: Page, many: str) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="names are bytes")
 def test_a_name_that_is_no_text_has_its_card(page: Page, tmp_path: Path) -> None:
     image = write_image(tmp_path / "a.png")
-    shutil.copy(image, os.fsencode(tmp_path) + b"/\xff.png")
+    shutil.copy(image, os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png"))
     rows = [["a.png", "a.png", 0]] * 2
     table = write_table(tmp_path, "gradcam,x,y", rows)
     table.write_bytes(table.read_bytes().replace(b"a.png,0", b"\xff.png,0", 1))
