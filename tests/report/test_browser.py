@@ -415,3 +415,8 @@ def test_50_000_rows_open_at_once(page: Page, many: str, tmp_path: Path) -> None
     page.locator("select[name=sort]").select_option("confident")
     expect_first_rows(page, [int(confidences.argmax()) + 1])
     assert time.perf_counter() - began < 2
+    began = time.perf_counter()
+    page.get_by_label("Text").fill("0499")
+    found = sum("0499" in image or "0499" in overlay for image, overlay, *_ in rows)
+    expect(page.locator("#shown")).to_have_text(f"{found} of 50,000 images")
+    assert time.perf_counter() - began < 2
