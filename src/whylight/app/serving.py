@@ -18,6 +18,8 @@ from whylight.files.checks import reason
 
 _PATIENCE = 2
 """Seconds that requests under way have when the app is stopped."""
+_WAITING = 128
+"""Connections that wait for the server to take them."""
 
 
 def serve(folder: Path, options: AppOptions, say: Callable[[str], None]) -> str:
@@ -69,6 +71,7 @@ def _listening(options: AppOptions) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(place)
+        listener.listen(_WAITING)
     except (OSError, UnicodeError) as error:
         raise WhylightError(
             f"{options.host}, port {options.port}: cannot listen there: {reason(error)}; the options 'host' and 'port' "

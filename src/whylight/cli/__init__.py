@@ -146,7 +146,9 @@ def _parser() -> argparse.ArgumentParser:
     program.add_argument("--version", action="version", version=f"whylight {__version__}")
     commands = program.add_subparsers(title="commands", metavar="COMMAND")
     program.set_defaults(command=None)
-    for command in chain.from_iterable(module.COMMANDS for module in (explain, dataset, app, trust, models, page, upkeep)):
+    for command in chain.from_iterable(
+        module.COMMANDS for module in (explain, dataset, app, trust, models, page, upkeep)
+    ):
         parser = commands.add_parser(
             command.name,
             help=command.summary,
