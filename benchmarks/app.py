@@ -2,8 +2,8 @@
 
     python benchmarks/app.py [--rows 1000000] [--clients 64] [--seconds 30] [--clicks 20] [--model FILE]
 
-The app runs in a process of its own; what is measured is what a client sees on the loopback device. Of a server on Linux
-the peak of its memory is said too.
+The app runs in a process of its own; what is measured is what a client sees on the loopback device. Of a server on
+Linux the peak of its memory is said too.
 """
 
 import argparse
@@ -179,9 +179,9 @@ def many_clients(folder: Path, model: Path, clients: int, seconds: float) -> Non
         memory = peak_memory(process)
     share = quantiles(times, n=100)
     print(
-        f"{clients} clients for {seconds:g} s: {len(times)} answers, {len(problems)} errors, {len(times) / seconds:.1f} a "
-        f"second; a client waits {share[49]:.2f} s (median), {share[94]:.2f} s (95 of 100), {max(times):.2f} s (longest); "
-        f"peak memory of the server: {memory:.0f} MiB"
+        f"{clients} clients for {seconds:g} s: {len(times)} answers, {len(problems)} errors, "
+        f"{len(times) / seconds:.1f} a second; a client waits {share[49]:.2f} s (median), {share[94]:.2f} s (95 of 100), "
+        f"{max(times):.2f} s (longest); peak memory of the server: {memory:.0f} MiB"
     )
     for problem in problems[:3]:
         print(problem)

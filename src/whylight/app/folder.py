@@ -67,7 +67,7 @@ class Folder:
         """
         if not name or name != name.strip() or "://" in name:
             raise WhylightError(f"{name!r}: expected the path of a file in the folder")
-        return inside(self.root, Path(name))
+        return inside(self.root, name)
 
     def name_of(self, path: Path) -> str:
         """What `file` takes for a path."""
@@ -105,7 +105,7 @@ class Folder:
 
     def _leads_outside(self, path: Path) -> bool:
         try:
-            inside(self.root, path)
+            inside(self.root, str(path))
         except WhylightError:
             return True
         return False

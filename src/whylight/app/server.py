@@ -276,7 +276,7 @@ def _add_tables(server: FastAPI, app: App) -> None:
 
     @server.post("/api/upload")
     def upload(
-        content: Annotated[bytes, Body(media_type="application/octet-stream")],
+        content: Annotated[bytes, Body(media_type="application/octet-stream")] = b"",
         name: Annotated[str, Query(max_length=1000, description="what the file is called")] = "",
     ) -> dict[str, Any]:
         """Give an image, the file as the body: answers how other calls name it (``upload``), its width and height."""

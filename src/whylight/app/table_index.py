@@ -252,7 +252,7 @@ def _records(results: Results, root: Path) -> Iterator[tuple[Any, ...]]:
 
 
 def _name(path: Path | None, root: Path) -> str | None:
-    return None if path is None else _stored(os.path.relpath(path, root).replace(os.sep, "/"))
+    return None if path is None else _stored(str(path)[len(str(root)) :].replace(os.sep, "/").lstrip("/"))
 
 
 def _stored(text: str) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from whylight.dataset.table import Dataset, Row, Shard, column_named
 from whylight.errors import WhylightError
 from whylight.files.checks import check_file, reading
-from whylight.files.confining import inside
+from whylight.files.confining import Confined
 from whylight.files.storage import is_remote, location
 
 _LONGEST_LINE = 1 << 26
@@ -71,8 +71,8 @@ class CsvTable(Dataset):
 
     def file(self, cell: str) -> Path:
         """Relative to the CSV's own folder; or a URL."""
-        if self.within is not None:
-            return inside(self.within, self.path.parent / cell.replace("\\", "/"))
+        if self._confined is not None:
+            return self._confined.file(str(self.path.parent), cell.replace("\\", "/"))
         if "://" in cell:
             return location(cell)
         if not _is_unicode(cell) and not os.path.lexists(os.path.join(self.path.parent, cell)):  # noqa: PTH118
@@ -81,6 +81,11 @@ class CsvTable(Dataset):
         if self._folder is None:
             return self.path.parent / str(PurePosixPath(name))  # stores know no "./"
         return Path(os.path.join(self._folder, name))  # noqa: PTH118  # a row each: half of what pathlib takes
+
+    @cached_property
+    def _confined(self) -> Confined | None:
+        """What finds the files that cells name, where only some may be read."""
+        return None if self.within is None else Confined(self.within)
 
     @cached_property
     def _folder(self) -> str | None:

@@ -56,7 +56,7 @@ class ImageFiles(MemoryTable):
     def file(self, cell: str) -> Path:
         """Relative to ``folder``; or a URL."""
         if self.within is not None:
-            return inside(self.within, self.folder / cell)
+            return inside(self.within, str(self.folder / cell))
         if "://" in cell:
             return location(cell)
         return Path(os.path.normpath(os.path.join(self.folder, cell)))  # noqa: PTH118  # the folder is no link
