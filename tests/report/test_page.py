@@ -110,7 +110,11 @@ def test_no_text_breaks_out_of_the_page(tmp_path: Path) -> None:
 
 def test_the_page_names_no_other_place(table: Path, tmp_path: Path) -> None:
     write_report(table, tmp_path / "report.html")
-    assert not re.search(r"""://|["'(]//""", (tmp_path / "report.html").read_text(encoding="utf-8"))
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert not re.search(r"""://|["'(]//""", text)
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)
+    assert policy.startswith("default-src 'none'; ")
+    assert "unsafe" not in policy
 
 
 # ---- one file
