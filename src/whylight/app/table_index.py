@@ -42,15 +42,10 @@ _INDEXES = """
 CREATE INDEX by_class ON entries (truth, predicted, confidence);
 CREATE INDEX by_prediction ON entries (predicted, confidence);
 CREATE INDEX by_confidence ON entries (confidence);
-CREATE INDEX by_order ON entries (coalesce(truth, predicted));
 CREATE INDEX by_error ON entries (number) WHERE error <> '';
 """
-_ORDERS = {
-    "row": "number",
-    "confident": "confidence DESC NULLS LAST, number",
-    "unsure": "confidence NULLS LAST, number",
-    "class": "coalesce(truth, predicted) NULLS LAST, number",
-}
+_KEYS = {"row": "number", "confident": "-confidence", "unsure": "confidence", "class": "coalesce(truth, predicted)"}
+"""By what rows are sorted, besides by their number; those that have none of it come last."""
 _RESULTS = {"right": "truth = predicted", "wrong": "truth <> predicted", "error": "error <> ''"}
 _Numbers = NDArray[np.uint32]
 
@@ -142,19 +137,20 @@ class TableIndex:
             if view in self._views:
                 self._views.move_to_end(view)
                 return self._views[view]
-        if view == View():
-            numbers = np.arange(1, self.facts["rows"] + 1, dtype=np.uint32)
-        else:
-            condition, values = self._condition(view)
-            query = f"SELECT number FROM entries WHERE {condition} ORDER BY {_ORDERS[view.sort]}"
-            with self._open() as connection:
-                found = connection.execute(query, values)
-                numbers = np.fromiter((number for (number,) in found), np.uint32)
+        is_whole = view == View()
+        numbers = np.arange(1, self.facts["rows"] + 1, dtype=np.uint32) if is_whole else self._found(view)
         with self._lock:
             self._views[view] = numbers
             while len(self._views) > _VIEWS:
                 self._views.popitem(last=False)
         return numbers
+
+    def _found(self, view: View) -> _Numbers:
+        condition, values = self._condition(view)
+        query = f"SELECT number, ifnull({_KEYS[view.sort]}, 9e999) FROM entries WHERE {condition}"
+        with self._open() as connection:  # sorted here: SQLite would go through the rows in the order of an index
+            found = np.fromiter(connection.execute(query, values), [("number", np.uint32), ("key", np.float64)])
+        return np.asarray(found["number"][np.lexsort((found["number"], found["key"]))], np.uint32)
 
     def _condition(self, view: View) -> tuple[str, list[Any]]:
         conditions, values = ["1"], list[Any]()
