@@ -142,20 +142,30 @@ def fitting(classifier: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("source", ["server", "disk"])
-def test_each_method_of_one_pass_gives_the_map_of_python(opened: Any, source: str, tmp_path: Path) -> None:
+def test_each_method_of_one_pass_gives_the_map_of_python(opened: Any, source: str) -> None:
     classifier = whylight.load(CLUTTERED / "results.nnp")
     names = fitting(classifier)
     assert len(names) > 10
     assert "gradcam" in names
-    picture = Image.open(CLUTTERED / "images" / "0003.png").resize((150, 97), Image.Resampling.BICUBIC)
-    picture.save(tmp_path / "larger.png")
     shown = opened(classifier, source, methods=names)
-    shown.give(tmp_path / "larger.png")
+    image = CLUTTERED / "images" / "0003.png"
+    shown.give(image)
     shown.ask("Class", "7")
     for name in names:
         shown.ask("Method", name)
-        expected = classifier.explainer(name)(tmp_path / "larger.png", 7)
-        np.testing.assert_allclose(shown.map(), expected.cam, atol=1e-3, err_msg=name)
+        np.testing.assert_allclose(shown.map(), classifier.explainer(name)(image, 7).cam, atol=1e-3, err_msg=name)
+
+
+def test_pictures_of_other_sizes_are_resized_as_in_python(opened: Any, tmp_path: Path) -> None:
+    classifier = whylight.load(CLUTTERED / "results.nnp")
+    shown = opened(classifier)
+    for number, size in enumerate([(150, 97), (31, 200), (20, 30)]):
+        with Image.open(CLUTTERED / "images" / "0003.png") as picture:
+            picture.resize(size, Image.Resampling.BICUBIC).save(tmp_path / f"{number}.png")
+        shown.give(tmp_path / f"{number}.png")
+        shown.ask("Class", "7")
+        expected = classifier.explainer()(tmp_path / f"{number}.png", 7)
+        np.testing.assert_allclose(shown.map(), expected.cam, atol=1e-3)
 
 
 @pytest.mark.parametrize("source", ["server", "disk"])
