@@ -2,8 +2,8 @@
 
     python benchmarks/page.py MODEL IMAGE IMAGE... [--labels FILE] [--repeat 5]
 
-Chromium opens the page from a server on this machine, with and without threads, and from the disk. The first time is from
-the opening of the page to the map of its first image; later ones are those that the page states, of other classes.
+Chromium opens the page from a server on this machine, with and without threads, and from the disk. The first time is
+from the opening of the page to the map of its first image; later ones are those that the page states, of other classes.
 """
 
 import argparse

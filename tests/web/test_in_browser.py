@@ -317,7 +317,8 @@ def test_images_are_dropped_pasted_and_taken_by_the_camera(opened: Any) -> None:
             """([kind, carrier, content]) => {
                 const given = new DataTransfer();
                 given.items.add(new File([new Uint8Array(content)], `${kind}.png`, { type: "image/png" }));
-                const event = kind === "drop" ? new DragEvent(kind, { [carrier]: given, bubbles: true, cancelable: true })
+                const event = kind === "drop"
+                    ? new DragEvent(kind, { [carrier]: given, bubbles: true, cancelable: true })
                     : new ClipboardEvent(kind, { [carrier]: given, bubbles: true });
                 document.body.dispatchEvent(event);
             }""",
