@@ -11,17 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
 import whylight
+from onnx_samples import small_cnn
+from page.browsers import CHROMIUM, accessibility_faults, chromium
 from samples import BUNDLED
 
-playwright = pytest.importorskip("playwright.sync_api")
-from playwright.sync_api import Browser, Page, expect  # noqa: E402 (it may be missing)
+pytest.importorskip("fastapi")
+pytest.importorskip("playwright.sync_api")
+from playwright.sync_api import Browser, Page, expect
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium", path="/usr/bin")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 PICTURES = os.environ.get("WHYLIGHT_SCREENSHOTS")
 """A folder for what the page looks like, where somebody wants to see it."""
 DIGITS = BUNDLED / "mnist"
@@ -44,10 +46,8 @@ def served(folder: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -247,7 +247,48 @@ def test_languages_schemes_and_widths(browser: Browser, address: str, language: 
         expect(page.get_by_text(title)).to_be_visible()
         expect_explained(page, "9")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, "nothing sticks out"
+        page.get_by_text(title).click()
+        assert accessibility_faults(page) == []
         seen(page, f"app-{language[:2]}-{scheme}-{width}")
+
+
+def test_classes_by_their_names_in_color(browser: Browser) -> None:
+    with served(BUNDLED / "cluttered_digits") as address, opened(browser, address) as page:
+        expect(page.locator("#list [data-row]").first).to_be_visible()
+        open_row(page, 1)
+        expect(page.locator(".panel-guess")).to_have_count(5)
+        assert page.locator(".panel-stage").evaluate(
+            "stage => stage.clientWidth / stage.clientHeight"
+        ) == pytest.approx(
+            page.locator(".panel-image").evaluate("image => image.naturalWidth / image.naturalHeight"), rel=0.05
+        )
+        seen(page, "cluttered")
+
+
+def test_photographs_and_a_model_in_onnx(browser: Browser, tmp_path: Path) -> None:
+    """No table: the folder's images are the dataset; one is larger than any screen, and none is square."""
+    onnx.save(small_cnn((24, 32), channels=3), tmp_path / "model.onnx")
+    (tmp_path / "labels.txt").write_text("ant\nbee\ncat\ndog\n", "utf-8")
+    random = np.random.default_rng(0)
+    for number, size in enumerate([(3000, 4000), (60, 20), (90, 160)]):
+        pixels = random.integers(0, 256, (*(max(1, each // 20) for each in size), 3)).astype(np.uint8)
+        Image.fromarray(pixels).resize(size[::-1]).save(tmp_path / f"photograph {number}.jpg")
+    with served(tmp_path) as address, opened(browser, address) as page:
+        expect(page.locator("#list [data-row]")).to_have_count(3)
+        page.locator("[name=labels]").select_option("labels.txt")
+        expect(page.locator("#list [data-row]")).to_have_count(3)
+        for number in (1, 2, 3):
+            open_row(page, number)
+            expect(page.locator("#panel-title")).to_contain_text(f"photograph {number - 1}.jpg")
+            expect_explained(page, "(ant|bee|cat|dog)")
+            seen(page, f"photograph{number}")
+        page.get_by_label("Class", exact=True).fill("2: cat")
+        page.get_by_label("Class", exact=True).press("Enter")
+        expect_explained(page, "cat")
+        page.get_by_label("Rather than").fill("dog")
+        page.get_by_label("Rather than").press("Enter")
+        expect(page.locator(".panel-status")).to_have_text(re.compile(" s"))
+        assert "against=3" in page.url
 
 
 def test_the_mean_map_of_each_class(page: Page) -> None:
