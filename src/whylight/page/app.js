@@ -383,8 +383,13 @@ async function offerResult(output) {
 /** What the address named when it was last looked at. */
 let opened = { model: "", names: "" };
 
+function whatIsNamed() {
+  const names = tableNames();
+  return { model: JSON.stringify([modelName(), names.labels]), names: JSON.stringify(names) };
+}
+
 async function follow() {
-  const now = { model: modelName(), names: JSON.stringify(tableNames()) };
+  const now = whatIsNamed();
   const [isOtherModel, isOtherTable] = [now.model !== opened.model, now.names !== opened.names];
   opened = now;
   if (isOtherModel) await openTheModel();
@@ -533,6 +538,6 @@ addTexts({
 writeTexts();
 listenToAll();
 begin().then(
-  () => (opened = { model: modelName(), names: JSON.stringify(tableNames()) }),
+  () => (opened = whatIsNamed()),
   (error) => notice(messageOfError(error)),
 );
