@@ -38,6 +38,7 @@ def test_what_lies_inside(folder: Path, name: str) -> None:
      "http://127.0.0.1/a.png", "a\0.png", "in/../../secret.png", ".."],
 )  # fmt: skip
 def test_what_lies_outside(folder: Path, name: str) -> None:
-    for find in (lambda: inside(folder, name), lambda: Confined(folder).file(str(folder), name)):
-        with pytest.raises(WhylightError, match="outside the folder"):
-            find()
+    with pytest.raises(WhylightError, match="outside the folder"):
+        inside(folder, name)
+    with pytest.raises(WhylightError, match="outside the folder"):
+        Confined(folder).file(str(folder), name)
