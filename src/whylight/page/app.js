@@ -16,6 +16,7 @@ import {
   writeReport,
 } from "./app_source.js";
 import { element, place } from "./dom.js";
+import { listenForCamera, listenForImages } from "./given_image.js";
 import { bytesOf, drawHeat } from "./heat.js";
 import { ClassNames } from "./names.js";
 import { FIRST_LOOK, FIRST_QUESTION, Panel } from "./panel.js";
@@ -225,7 +226,7 @@ function messageOfError(error) {
 
 // ---- an image that is given
 
-/** @param {File | Blob} file */
+/** @param {File} file */
 async function give(file) {
   notice(text("app_sending"));
   try {
@@ -239,60 +240,6 @@ async function give(file) {
   } catch (error) {
     notice(messageOfError(error));
   }
-}
-
-function listenToFiles() {
-  place("opened")
-    .elements.namedItem("file")
-    .addEventListener("change", (/** @type {any} */ event) => {
-      if (event.target.files[0]) give(event.target.files[0]);
-      event.target.value = "";
-    });
-  document.addEventListener("dragover", (event) => {
-    event.preventDefault();
-    document.body.classList.add("dropping");
-  });
-  document.addEventListener("dragleave", () => document.body.classList.remove("dropping"));
-  document.addEventListener("drop", (event) => {
-    event.preventDefault();
-    document.body.classList.remove("dropping");
-    const file = event.dataTransfer?.files[0];
-    if (file) give(file);
-  });
-  document.addEventListener("paste", (event) => {
-    const file = event.clipboardData?.files[0];
-    if (file) give(file);
-  });
-}
-
-function listenToCamera() {
-  /** @type {MediaStream | null} */
-  let stream = null;
-  const [view, video] = [place("camera-view"), place("camera-video")];
-  const stop = () => {
-    for (const track of stream?.getTracks() ?? []) track.stop();
-    stream = null;
-    view.close();
-  };
-  place("camera").addEventListener("click", async () => {
-    try {
-      stream = await navigator.mediaDevices.getUserMedia({ video: true });
-      video.srcObject = stream;
-      view.showModal();
-    } catch (error) {
-      notice(messageOfError(error));
-    }
-  });
-  place("camera-close").addEventListener("click", stop);
-  view.addEventListener("close", stop);
-  place("camera-take").addEventListener("click", () => {
-    const canvas = element("canvas", { width: video.videoWidth, height: video.videoHeight });
-    canvas.getContext("2d").drawImage(video, 0, 0);
-    canvas.toBlob((/** @type {Blob | null} */ blob) => {
-      stop();
-      if (blob) give(new File([blob], "camera.png", { type: "image/png" }));
-    }, "image/png");
-  });
 }
 
 // ---- the mean map of each class
@@ -433,8 +380,8 @@ function listenToAll() {
   place("keys-close").addEventListener("click", () => place("keys").close());
   place("batch-form").addEventListener("submit", runBatch);
   place("means-start").addEventListener("click", showMeans);
-  listenToFiles();
-  listenToCamera();
+  listenForImages(place("opened").elements.namedItem("file"), give);
+  listenForCamera(give, (error) => notice(messageOfError(error)));
   listenForLanguages(() => {
     drawPickers();
     panel?.redraw();
