@@ -182,3 +182,12 @@ def test_an_entry_that_another_package_had_a_part_in_is_made_again_when_that_cha
     monkeypatch.setattr(registry, "_OUTSIDE", {"other"})
     explained()
     assert len(made) == 4, "another program may define the same name otherwise"
+
+
+def test_what_else_is_kept_is_removed_with_it(folder: Path) -> None:
+    (folder / "tables").mkdir(parents=True)
+    index, mine = folder / "tables" / f"{'0a' * 16}.sqlite", folder / "tables" / "mine.sqlite"
+    for path in (index, mine, folder / "onnxruntime-web-1.30.0.tgz", folder / "notes.txt"):
+        path.write_text("kept")
+    assert main(["cache", "--clear"]) == 0
+    assert sorted(path.name for path in folder.rglob("*") if path.is_file()) == ["mine.sqlite", "notes.txt"]

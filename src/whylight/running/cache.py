@@ -55,6 +55,8 @@ _UNFINISHED = ".whylight-"
 """What the names of folders begin with in which entries are written."""
 _LONGEST_WRITING = 24 * 60 * 60
 """Seconds after which nobody is still at it, where folders cannot be locked."""
+_OTHERS = (f"tables/{'[0-9a-f]' * 32}.sqlite*", "onnxruntime-web-*.tgz")
+"""What else whylight keeps in the folder: see `whylight.app.tables` and `whylight.web.runtime`."""
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -191,8 +193,9 @@ def size(entry: Path) -> int:
 
 
 def clear() -> None:
-    """Remove all entries, and what killed runs have left."""
-    for path in (*entries(), *_left()):
+    """Remove all entries, what killed runs have left, tables' indexes, and the runtime of pages."""
+    others = [path for pattern in _OTHERS for path in folder().glob(pattern)]
+    for path in (*entries(), *_left(), *others):
         _remove(path)
 
 
