@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-import shlex
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whylight import api
+from whylight.app.command_line import command_line
 from whylight.errors import Cancelled, WhylightError
 from whylight.options import ModelOptions
 
@@ -163,15 +163,18 @@ class OpenedModel:
         key = asked.method, asked.layer, asked.against
         return self._explainers.get_or_make(key, lambda: self._compiled(asked)), 0
 
-    def command(self, image: str, name: str, explanation: Explanation, asked: Asked, output: str = "") -> str:
+    def command(self, image: str, name: str, explanation: Explanation, asked: Asked) -> str:
         """The command line that makes the same picture."""
-        words = ["whylight", "gradcam", "--model", name, "--class_index", str(explanation.class_index)]
-        words += ["--method", asked.method] if asked.method != _DEFAULT else []
-        words += ["--layer", asked.layer] if asked.layer else []
-        words += ["--against", str(asked.against)] if asked.against != "" else []
-        words += ["--labels", str(self._labels)] if self._labels == "imagenet" else []
-        words += ["--output", output] if output else []
-        return shlex.join([*words, "--image", f"./{image}" if image.startswith("-") else image])
+        given = {
+            "model": name,
+            "image": f"./{image}" if image.startswith("-") else image,
+            "class_index": str(explanation.class_index),
+            "method": asked.method if asked.method != _DEFAULT else "",
+            "layer": asked.layer,
+            "against": str(asked.against),
+            "labels": "imagenet" if self._labels == "imagenet" else "",
+        }
+        return command_line("gradcam", {option: value for option, value in given.items() if value})
 
     def _of_compiled(self, asked: Asked) -> tuple[Explainer, int]:
         explainer = self._explainers.get_or_make(
